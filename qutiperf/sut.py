@@ -1,0 +1,75 @@
+"""The types of who answers: a system under test, its deployment parameters and its platform."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from qutiperf.catalog import CatalogFile, read
+from qutiperf.config import StrictModel, parse_model
+
+Setting = bool | int | float | str
+Settings = dict[str, Setting]
+Choices = Annotated[list[Setting], Field(min_length=1)]
+Measure = Annotated[float, Field(gt=0)]
+
+
+class Deployment(StrictModel):
+    """Parameters that may be swept: `load` ones need the model loaded again, `tune` ones do not."""
+
+    load: dict[str, Choices] = {}
+    tune: dict[str, Choices] = {}
+
+
+class OperatingMode(StrictModel):
+    """Commands (argv) that put the device into a mode and take it out again."""
+
+    enter: list[str] = []
+    leave: list[str] = []
+    description: str = ""
+
+
+class Platform(StrictModel):
+    """What the device could do in theory; `detect` is resolved on the host that runs it."""
+
+    family: str
+    peaks_tops: dict[str, Measure] | Literal["detect"] | None = None
+    memory_bandwidth_gb_s: Measure | Literal["detect"] | None = None
+    memory_capacity_gb: Measure | Literal["detect"] | None = None
+    on_chip_memory_mb: Measure | Literal["detect"] | None = None
+    thermal_design_power_w: Measure | None = None
+    hardware_cost: Measure | None = None
+    source: str
+
+
+class Power(StrictModel):
+    """Which meter measures the device."""
+
+    meter: str = "auto"
+
+
+class Verified(StrictModel):
+    """When, and with which version, somebody last ran this file on the hardware it names."""
+
+    date: str
+    version: str
+
+
+class SystemUnderTest(StrictModel):
+    """One accelerator through one runtime; `adapter` is a registered name or `file.py:Class`."""
+
+    name: str
+    title: str
+    adapter: str
+    options: Settings = {}
+    deployment: Deployment = Deployment()
+    operating_modes: dict[str, OperatingMode] = {"default": OperatingMode()}
+    platform: Platform
+    power: Power = Power()
+    description: dict[str, str] = {}
+    verified_on_hardware: Verified | None = None
+
+
+def load_sut(name: str) -> tuple[SystemUnderTest, CatalogFile]:
+    """Raises InputError if there is no such system or its file is wrong."""
+    file = read("sut", name)
+    return parse_model(SystemUnderTest, file.data, str(file.path)), file
