@@ -70,6 +70,9 @@ class SystemUnderTest(StrictModel):
 
 
 def load_sut(name: str) -> tuple[SystemUnderTest, CatalogFile]:
-    """Raises InputError if there is no such system or its file is wrong."""
+    """An adapter's file is resolved against the SUT file; raises InputError if something is wrong."""
     file = read("sut", name)
+    adapter = file.data.get("adapter")
+    if isinstance(adapter, str) and ".py:" in adapter:
+        file.data["adapter"] = str(file.path.parent / adapter)
     return parse_model(SystemUnderTest, file.data, str(file.path)), file

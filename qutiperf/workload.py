@@ -57,7 +57,10 @@ class Topology(StrictModel):
 
 
 class ModelSpec(StrictModel):
-    """A model file (relative to the workload file) or a topology, with the tensors the harness uses."""
+    """A model file (relative to the workload file) or a topology, with the tensors the harness uses.
+
+    With neither there is no model: only an adapter that simulates can answer.
+    """
 
     file: str | None = None
     topology: Topology | None = None
@@ -67,8 +70,8 @@ class ModelSpec(StrictModel):
 
     @model_validator(mode="after")
     def _one_source(self) -> "ModelSpec":
-        if (self.file is None) == (self.topology is None):
-            raise ValueError("needs either file or topology")
+        if self.file is not None and self.topology is not None:
+            raise ValueError("has both file and topology, give one")
         return self
 
 

@@ -1,0 +1,5 @@
+"""`python -m qutiperf` is `qutiperf`."""
+
+from qutiperf.cli import main
+
+main()

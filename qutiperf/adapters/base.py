@@ -1,0 +1,71 @@
+"""What every accelerator looks like to the harness.
+
+Standard library and numpy only, in Python 3.9 syntax: this module also runs on devices.
+"""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from typing import ClassVar, Dict, Generic, NamedTuple, Optional, Tuple, Type, TypeVar  # noqa: UP035
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.generic]
+
+
+class Completion(NamedTuple):
+    """Outputs of one batch [batch, ...], and its compute time by the device's own clock if it has one."""
+
+    outputs: Array
+    compute_ns: Optional[int] = None  # noqa: UP045
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model to load; `input_shape` is of one sample, `fixed_batch` set where the file fixes the batch."""
+
+    path: str
+    input_name: str
+    input_dtype: str
+    input_shape: Tuple[int, ...]  # noqa: UP006
+    output_name: str
+    fixed_batch: Optional[int] = None  # noqa: UP045
+
+
+OptionsT = TypeVar("OptionsT")
+
+
+class Adapter(abc.ABC, Generic[OptionsT]):
+    """One loaded instance of a model on a device; each instance is called by one thread at a time.
+
+    `options_type` is a dataclass of every option with its default; the host validates values against
+    it before any run. `threads` among its fields makes the adapter's thread count a deployment
+    parameter. `runtime_module` is what must be importable, `extra` what pip installs it.
+    """
+
+    options_type: ClassVar[Type[object]]  # noqa: UP006
+    runtime_module: ClassVar[Optional[str]] = None  # noqa: UP045
+    extra: ClassVar[Optional[str]] = None  # noqa: UP045
+
+    @abc.abstractmethod
+    def load(self, model: Model, options: OptionsT) -> None:
+        """Imports the runtime and makes the model ready; raises on anything that is not as asked."""
+
+    def tune(self, batch_size: int) -> None:
+        """Prepares for batches of up to this size, without loading again; called before each run."""
+
+    @abc.abstractmethod
+    def infer(self, batch: Array) -> Completion:
+        """Answers [n, *input_shape] (n up to the tuned batch size); blocks until the outputs are there.
+
+        `batch` is only valid during the call.
+        """
+
+    def close(self) -> None:
+        """Frees the device."""
+
+    def describe(self) -> Dict[str, str]:  # noqa: UP006
+        """Versions and devices really in use, for the record; called after load."""
+        return {}

@@ -1,0 +1,72 @@
+"""The command line: one module per verb; only this package prints or exits."""
+
+import sys
+
+import typer
+
+from qutiperf.cli import console, doctor, explain, export, listing, run, show
+from qutiperf.errors import QutiperfError
+
+app = typer.Typer(
+    name="qutiperf",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("show")(show.show)
+app.command("explain")(explain.explain)
+app.command("list")(listing.list_files)
+app.command("doctor")(doctor.doctor)
+app.command("export")(export.export)
+
+INTERRUPTED = 130
+
+
+@app.callback()
+def options(
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+    quiet: bool = typer.Option(False, "--quiet", help="Print results and errors only."),
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+) -> None:
+    """Measure neural-network inference on any accelerator with MLPerf LoadGen."""
+    if version:
+        from qutiperf import __version__
+
+        console.out(f"qutiperf {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Exit codes: 0 ok, 1 verdict, 2 bad input, 3 set-up missing, 4 a run failed, 130 interrupted."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    if "--quiet" in arguments:
+        console.be_quiet()
+    if "--version" in arguments:
+        arguments = ["--version", "run"]
+    sys.exit(_main([word for word in arguments if word not in ("--debug", "--quiet")], debug))
+
+
+def _main(arguments: list[str], debug: bool) -> int:
+    try:
+        result = app(arguments, standalone_mode=False)
+    except QutiperfError as error:
+        if debug:
+            raise
+        console.error(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        console.error("interrupted; finished runs are kept, the same command goes on where it stopped")
+        return INTERRUPTED
+    except typer.Abort:
+        return INTERRUPTED
+    except Exception as error:
+        # typer keeps click to itself; its usage errors are told by what they carry
+        if debug or not hasattr(error, "format_message"):
+            raise
+        console.error(f"{error.format_message()} (qutiperf --help lists verbs and options)")
+        return 2
+    return int(result or 0)

@@ -1,0 +1,91 @@
+"""`qutiperf doctor`: what this machine has, and what would disturb a measurement."""
+
+from importlib import metadata
+from typing import TypedDict
+
+import typer
+
+from qutiperf.cli import console
+from qutiperf.cli.listing import Rows, adapter_rows
+
+
+class Report(TypedDict):
+    """What doctor prints."""
+
+    host: dict[str, str | int | float | bool | None]
+    loadgen: dict[str, str | None] | None
+    versions: dict[str, str]
+    adapters: Rows
+    power_meters: list[str]
+    warnings: list[str]
+
+
+def doctor(as_json: bool = typer.Option(False, "--json", help="Print one JSON object.")) -> int:
+    """Check runtimes, meters, cores, governor, load, LoadGen round; exit code 3 if LoadGen is missing."""
+    from qutiperf import host
+
+    machine = host.facts()
+    report: Report = {
+        "host": machine,
+        "loadgen": _loadgen(),
+        "versions": host.versions(),
+        "adapters": adapter_rows(),
+        "power_meters": [],
+        "warnings": _warnings(machine),
+    }
+    if as_json:
+        console.out_json(report)
+    else:
+        _print(report)
+    return 0 if report["loadgen"] else 3
+
+
+def _loadgen() -> dict[str, str | None] | None:
+    """Version and round of the installed LoadGen, None if there is none."""
+    from qutiperf.rounds import round_of_version
+
+    try:
+        version = metadata.version("mlcommons-loadgen")
+    except metadata.PackageNotFoundError:
+        return None
+    return {"version": version, "round": round_of_version(version)}
+
+
+def _warnings(machine: dict[str, str | int | float | bool | None]) -> list[str]:
+    """Cause and cure of everything that makes times vary here."""
+    import psutil
+
+    found: list[str] = []
+    cores, busy = machine["cores"], psutil.cpu_percent(interval=0.5)
+    if busy > 10:
+        found.append(f"other processes use {busy:.0f} % of the cores: end them, or results are marked noisy")
+    governor = machine["governor"]
+    if governor not in (None, "performance"):
+        found.append(f"the frequency governor is '{governor}': sudo cpupower frequency-set -g performance")
+    if machine["hypervisor"]:
+        found.append("this is a virtual machine: its neighbours can change times without being seen here")
+    if cores == 1:
+        found.append("one core only: LoadGen and the model share it")
+    if cores != machine["cores_of_machine"]:
+        found.append(
+            f"only {cores} of {machine['cores_of_machine']} cores may be used (affinity or container)"
+        )
+    return found
+
+
+def _print(report: "Report") -> None:
+    machine, loadgen = report["host"], report["loadgen"]
+    for name, value in machine.items():
+        console.out(f"{name:18}{'unknown' if value is None else value}")
+    if loadgen is None:
+        console.out(
+            "LoadGen           missing: pip install mlcommons-loadgen (x86-64 or macOS, Python 3.11 to 3.13)"
+        )
+    else:
+        known = loadgen["round"] or "no round that this qutiperf knows"
+        console.out(f"LoadGen           {loadgen['version']}, seeds of {known}")
+    for adapter in report["adapters"]:
+        console.out(f"adapter           {adapter['name']}: {adapter['runtime']}")
+    console.out("power meters      none is read yet: power columns stay empty")
+    for warning in report["warnings"]:
+        console.out(f"warning           {warning}")

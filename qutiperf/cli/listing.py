@@ -1,0 +1,137 @@
+"""`qutiperf list`: what ships, and what can run here."""
+
+import typer
+
+from qutiperf.cli import console
+
+_KINDS = ("suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "rounds")
+
+
+def list_files(
+    kind: str = typer.Argument("all", help=f"One of: {', '.join(_KINDS)}, all."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
+) -> None:
+    """List systems, workloads, scenarios, sweeps, datasets, adapters and rounds."""
+    from qutiperf.config import nearest
+    from qutiperf.errors import InputError
+
+    if kind not in (*_KINDS, "all"):
+        raise InputError(f"nothing named '{kind}' to list", cure=nearest(kind, [*_KINDS, "all"]))
+    wanted = _KINDS if kind == "all" else (kind,)
+    found = {name: _ROWS[name]() for name in wanted}
+    if as_json:
+        console.out_json(found if kind == "all" else found[kind])
+        return
+    for name, rows in found.items():
+        columns = list(rows[0]) if rows else ["name"]
+        console.table(name, columns, [[row[column] for column in columns] for row in rows])
+
+
+Rows = list[dict[str, object]]
+
+
+def _suts() -> Rows:
+    from qutiperf import catalog
+    from qutiperf.sut import load_sut
+
+    rows: Rows = []
+    for name in catalog.names("sut"):
+        sut, _ = load_sut(name)
+        verified = sut.verified_on_hardware
+        rows.append(
+            {
+                "name": name,
+                "title": sut.title,
+                "adapter": sut.adapter.rsplit("/", 1)[-1],
+                "verified_on_hardware": f"{verified.date}, {verified.version}" if verified else None,
+            }
+        )
+    return rows
+
+
+def _workloads() -> Rows:
+    from qutiperf import catalog
+    from qutiperf.workload import load_workload
+
+    rows: Rows = []
+    for name in catalog.names("workload"):
+        workload, _ = load_workload(name)
+        rows.append(
+            {
+                "name": name,
+                "task": workload.task,
+                "dataset": workload.dataset.name,
+                "topology": workload.variant.topology,
+                "channel_scale_percent": workload.variant.channel_scale_percent,
+                "weight_datatype": workload.variant.weight_datatype,
+            }
+        )
+    return rows
+
+
+def _scenarios() -> Rows:
+    from qutiperf import catalog
+    from qutiperf.scenario import load_scenario
+
+    loaded = [load_scenario(name)[0] for name in catalog.names("scenario")]
+    return [
+        {"name": each.name.value, "description": each.description, "judged_by": each.metric.figure}
+        for each in loaded
+    ]
+
+
+def _sweeps() -> Rows:
+    from qutiperf import catalog
+    from qutiperf.sweep import load_sweep
+
+    loaded = [load_sweep(name, [])[0] for name in catalog.names("sweep")]
+    return [
+        {
+            "name": each.name,
+            "suts": ", ".join(each.suts),
+            "workloads": ", ".join(each.workloads),
+            "scenarios": ", ".join(each.scenarios),
+        }
+        for each in loaded
+    ]
+
+
+def _datasets() -> Rows:
+    from qutiperf.datasets import names
+
+    return [{"name": name} for name in names()]
+
+
+def adapter_rows() -> Rows:
+    """Every adapter, and whether its runtime is installed or what installs it."""
+    from qutiperf.adapters import adapter_class, registered, require_runtime
+    from qutiperf.errors import SetupError
+
+    rows: Rows = []
+    for name in registered():
+        try:
+            require_runtime(adapter_class(name), name)
+            state = "installed"
+        except SetupError as error:
+            state = error.cure
+        rows.append({"name": name, "runtime": state})
+    return rows
+
+
+def _rounds() -> Rows:
+    from qutiperf import catalog
+    from qutiperf.rounds import load_round
+
+    loaded = [load_round(name)[0] for name in catalog.names("round")]
+    return [{"name": each.name, "loadgen_versions": ", ".join(each.loadgen_versions)} for each in loaded]
+
+
+_ROWS = {
+    "suts": _suts,
+    "workloads": _workloads,
+    "scenarios": _scenarios,
+    "sweeps": _sweeps,
+    "datasets": _datasets,
+    "adapters": adapter_rows,
+    "rounds": _rounds,
+}

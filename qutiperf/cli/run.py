@@ -1,0 +1,177 @@
+"""`qutiperf run`: measures a sweep, or one model at once."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qutiperf.cli import console
+from qutiperf.errors import InputError, SetupError
+
+if TYPE_CHECKING:
+    from qutiperf.plan import Group, Material
+    from qutiperf.record import RunRecord
+    from qutiperf.store import Store
+    from qutiperf.sweep import Sweep
+
+_LIST = "comma-separated"
+
+
+def run(
+    sweep: Annotated[str | None, typer.Argument(help="A shipped sweep (quickstart) or a sweep file.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Results folder; default results/<sweep>.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Override a key of the sweep: deployment.batch_size=1,8,64"),
+    ] = None,
+    profile: Annotated[str | None, typer.Option(help="submission, standard or test_run (short).")] = None,
+    model: Annotated[Path | None, typer.Option(help="Measure this ONNX model instead of a sweep.")] = None,
+    sut: Annotated[str, typer.Option(help="With --model: the system under test.")] = "cpu-onnxruntime",
+    batch: Annotated[str, typer.Option(help=f"With --model: batch sizes, {_LIST}.")] = "1",
+    scenario: Annotated[
+        str, typer.Option(help=f"With --model: scenarios, {_LIST}.")
+    ] = "SingleStream,Offline",
+    shape: Annotated[
+        str | None, typer.Option(help="With --model: input=batch,3,224,224 where the file leaves sizes open.")
+    ] = None,
+    mlperf_round: Annotated[
+        str | None, typer.Option("--round", help="Require the LoadGen whose seeds this round asks for: v6.1")
+    ] = None,
+    audit_config: Annotated[
+        Path | None, typer.Option(help="An audit.config for LoadGen; none is ever found by chance.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the rows as JSON instead of a table.")
+    ] = False,
+) -> int:
+    """Measure a sweep, or with --model one ONNX model on random data.
+
+    Finished runs are stored one by one: the same command goes on where it stopped, repeats nothing that
+    is valid, and tries what failed once more.
+    """
+    from qutiperf import host
+    from qutiperf.plan import gather, make_plan
+    from qutiperf.store import Store
+
+    if (sweep is None) == (model is None):
+        raise InputError("name a sweep or --model FILE", cure="qutiperf run quickstart; qutiperf list sweeps")
+    overrides = [*(settings or []), *([f"profile={profile}"] if profile else [])]
+    if audit_config is not None and not audit_config.is_file():
+        raise InputError(
+            "there is no such file", where=str(audit_config), cure="give --audit-config an existing file"
+        )
+    loaded, material = (
+        _of_model(model, sut, batch, scenario, shape, overrides)
+        if model
+        else _of_sweep(str(sweep), overrides)
+    )
+    require_loadgen(mlperf_round)
+    machine = host.facts()
+    groups = make_plan(loaded, material or gather(loaded), machine)
+    store = Store.create(out or Path("results") / loaded.name)
+    return _measure(loaded, groups, store, machine, audit_config, as_json)
+
+
+def _of_sweep(name: str, overrides: list[str]) -> "tuple[Sweep, Material | None]":
+    from qutiperf.sweep import load_sweep
+
+    return load_sweep(name, overrides)[0], None
+
+
+def _of_model(
+    model: Path, sut: str, batch: str, scenario: str, shape: str | None, overrides: list[str]
+) -> "tuple[Sweep, Material | None]":
+    """A sweep over one model that has no workload file: shapes from its graph, random data, no accuracy."""
+    from qutiperf.config import Yaml, apply_overrides
+    from qutiperf.models.workload_of import workload_of_onnx
+    from qutiperf.plan import gather
+    from qutiperf.sweep import parse_sweep
+
+    workload = workload_of_onnx(model, shape)
+    start: Yaml = {"name": workload.name, "workloads": workload.name, "suts": sut}
+    data = apply_overrides(
+        start,
+        [
+            f"scenarios=[{scenario}]",
+            f"deployment.batch_size=[{batch}]",
+            "deployment.threads=all",
+            "deployment.streams=1",
+            *overrides,
+        ],
+    )
+    sweep = parse_sweep(data, "--model")
+    return sweep, gather(sweep, {workload.name: workload})
+
+
+def require_loadgen(mlperf_round: str | None) -> None:
+    """Raises SetupError if LoadGen is missing, or is not the one that carries the round's seeds."""
+    from importlib import metadata
+    from importlib.util import find_spec
+
+    from qutiperf.rounds import load_round
+
+    if find_spec("mlperf_loadgen") is None:
+        cure = "pip install mlcommons-loadgen (no wheel for Linux on Arm: use x86-64; Python 3.11 to 3.13)"
+        raise SetupError("MLPerf LoadGen is not installed", cure=cure)
+    if mlperf_round is None:
+        return
+    version = metadata.version("mlcommons-loadgen")
+    wanted, _ = load_round(mlperf_round)
+    if version not in wanted.loadgen_versions:
+        what = f"LoadGen {version} does not carry the seeds of {mlperf_round}"
+        raise SetupError(what, where="--round", cure=f"pip install '{wanted.loadgen_requirement}'")
+
+
+def _measure(
+    sweep: "Sweep",
+    groups: "Sequence[Group]",
+    store: "Store",
+    machine: "dict[str, str | int | float | bool | None]",
+    audit: Path | None,
+    as_json: bool,
+) -> int:
+    from qutiperf.cli.progress import Progress
+    from qutiperf.runner import Runner, wanted
+    from qutiperf.tax import measure_tax
+    from qutiperf.units import format_duration
+
+    attempts = store.attempts()
+    todo = [(group, wanted(group, attempts)) for group in groups]
+    total, runs = sum(len(group.runs) for group in groups), [run for _, left in todo for run in left]
+    if len(runs) < total:
+        console.note(f"{total - len(runs)} of {total} runs are done already in {store.folder}")
+    seconds = sum(run.estimated_s for run in runs) + len(groups)
+    console.note(f"{sweep.name}: {len(runs)} runs, about {format_duration(seconds)}, to {store.folder}")
+    with Progress(runs) as progress:
+        runner = Runner(store, progress, machine, str(audit.resolve()) if audit else None)
+        try:
+            if runs:
+                runner.tax = measure_tax(machine, store.folder)
+            for group, left in todo:
+                if left:
+                    runner.run(group.only(left))
+        finally:
+            store.clean()
+    return _report(sweep, groups, store, as_json)
+
+
+def _report(sweep: "Sweep", groups: "Sequence[Group]", store: "Store", as_json: bool) -> int:
+    from qutiperf.cli.show import print_summary
+    from qutiperf.table import rows, summarise
+
+    planned = {run.run_id for group in groups for run in group.runs}
+    records = [record for record in store.latest() if record.run_id in planned]
+    if as_json:
+        console.out_json(rows(records))
+    else:
+        print_summary(summarise(records))
+        console.note(f"every run: qutiperf show {store.folder}    why: qutiperf explain {store.folder}")
+    return exit_code(records, sweep.profile.value)
+
+
+def exit_code(records: "Sequence[RunRecord]", profile: str) -> int:
+    """4 if a run failed, 1 if a submission run is INVALID, else 0."""
+    if any(record.failure for record in records):
+        return 4
+    return int(profile == "submission" and any(not record.valid for record in records))

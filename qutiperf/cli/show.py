@@ -1,0 +1,99 @@
+"""`qutiperf show RESULTS`: what was measured."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qutiperf.cli import console
+
+if TYPE_CHECKING:
+    from qutiperf.table import Row, Summary
+
+UNVERIFIED = "Result not verified by MLCommons Association."
+_COLUMNS = {
+    "run_id": "run",
+    "workload": "workload",
+    "scenario": "scenario",
+    "batch_size": "batch",
+    "threads": "threads",
+    "streams": "streams",
+    "top1_percent": "top-1 %",
+    "system_latency_p50_ms": "system p50 ms",
+    "system_latency_p90_ms": "system p90 ms",
+    "compute_latency_p50_ms": "compute p50 ms",
+    "system_throughput_ips": "system ips",
+    "compute_throughput_ips": "compute ips",
+    "valid": "valid",
+    "quality": "quality",
+}
+
+
+def show(
+    results: Annotated[Path, typer.Argument(help="A results folder, as given to run --out.")],
+    as_json: bool = typer.Option(False, "--json", help="Print an array of flat objects, one a run."),
+    as_csv: bool = typer.Option(False, "--csv", help="Print CSV, one line a run."),
+    summary: bool = typer.Option(False, "--summary", help="One line a model, at its best settings."),
+) -> None:
+    """Show the runs of a results folder: every setting, or the best of each model."""
+    from qutiperf.store import Store
+    from qutiperf.table import rows, summarise
+
+    records = Store.open(results).latest()
+    found = rows(records)
+    if as_json:
+        console.out_json(found)
+    elif as_csv:
+        console.out_csv(found)
+    elif summary:
+        print_summary(summarise(records))
+    else:
+        _print_rows(found)
+
+
+def _print_rows(found: "list[Row]") -> None:
+    performance = [row for row in found if row["mode"] == "PerformanceOnly"]
+    titles = list(_COLUMNS.values())
+    console.table("", titles, [[row[name] for name in _COLUMNS] for row in performance])
+    for row in found:
+        reasons = row["reasons"] if isinstance(row["reasons"], list) else []
+        if not row["valid"]:
+            kind = "failed" if row["failure"] else "INVALID"
+            console.out(f"{row['run_id']} {kind}: {reasons[0] if reasons else 'no reason given'}")
+    console.out(UNVERIFIED)
+
+
+def print_summary(lines: "list[Summary]") -> None:
+    """The table that a sweep ends with."""
+    titles = (
+        "workload",
+        "top-1 %",
+        "SingleStream p90 ms",
+        "compute p50 ms",
+        "system p50 ms",
+        "best Offline ips",
+        "at batch",
+        "valid",
+    )
+    systems = dict.fromkeys(line.sut for line in lines)
+    for system in systems:
+        mine = [line for line in lines if line.sut == system]
+        console.table(f"{system}", titles, [_summary_row(line) for line in mine])
+    for line in lines:
+        for problem in line.problems:
+            console.out(f"{line.workload}: {problem}")
+    console.out(UNVERIFIED)
+
+
+def _summary_row(line: "Summary") -> list[object]:
+    bad = len(line.problems)
+    return [
+        line.workload,
+        line.top1_percent,
+        line.single_stream_p90_ms,
+        line.compute_latency_ms,
+        line.system_latency_ms,
+        line.offline_ips,
+        line.offline_batch_size,
+        f"{line.runs} of {line.runs}" if not bad else f"{line.runs - bad} of {line.runs}, see below",
+    ]

@@ -1,0 +1,32 @@
+"""Samples and what the answers to them are worth."""
+
+from collections.abc import Callable
+
+from qutiperf.config import nearest
+from qutiperf.datasets.base import Dataset
+from qutiperf.datasets.cifar10 import open_cifar10
+from qutiperf.datasets.digits import open_digits
+from qutiperf.datasets.imagenet import ImageNet
+from qutiperf.datasets.mnist import open_mnist
+from qutiperf.datasets.synthetic import Synthetic
+from qutiperf.errors import InputError
+from qutiperf.workload import DatasetSpec, InputSpec
+
+_DATASETS: dict[str, Callable[[DatasetSpec, InputSpec], Dataset]] = {
+    "cifar10": open_cifar10,
+    "digits": open_digits,
+    "imagenet": ImageNet,
+    "mnist": open_mnist,
+    "synthetic": Synthetic,
+}
+
+
+def names() -> list[str]:
+    return sorted(_DATASETS)
+
+
+def open_dataset(spec: DatasetSpec, model_input: InputSpec) -> Dataset:
+    """The dataset in the type and layout of the model's input; raises InputError, SetupError."""
+    if spec.name not in _DATASETS:
+        raise InputError(f"dataset.name: no dataset '{spec.name}'", cure=nearest(spec.name, _DATASETS))
+    return _DATASETS[spec.name](spec, model_input)

@@ -1,0 +1,54 @@
+"""What every dataset is to the harness: samples by index, as the model's input wants them."""
+
+import abc
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from qutiperf.config import nearest
+from qutiperf.errors import InputError
+from qutiperf.workload import InputSpec
+
+Array = npt.NDArray[np.generic]
+Labels = npt.NDArray[np.int64]
+Raw = bytes | Array
+Description = dict[str, int | str | None]
+
+DTYPES = ("float32", "float16", "float64", "uint8", "int8", "int32", "int64", "bool")
+
+
+class Dataset(abc.ABC):
+    """Samples of one split; `labels` [count] are None where the truth is not known."""
+
+    name: str
+    count: int
+    labels: Labels | None
+    sample_shape: tuple[int, ...]
+    dtype: np.dtype[np.generic]
+
+    @abc.abstractmethod
+    def raw(self, index: int) -> Raw:
+        """The sample as stored, undecoded: what an end-to-end run keeps in memory."""
+
+    @abc.abstractmethod
+    def prepare(self, raw: Raw) -> Array:
+        """Decodes and preprocesses one sample to [*sample_shape]; called by several threads."""
+
+    @abc.abstractmethod
+    def describe(self) -> Description:
+        """Name, split, count, licence and a digest of the content, for the record."""
+
+    def load(self, indices: Sequence[int]) -> Array:
+        """[n, *sample_shape] of prepared samples."""
+        loaded = np.empty((len(indices), *self.sample_shape), self.dtype)
+        for row, index in enumerate(indices):
+            loaded[row] = self.prepare(self.raw(index))
+        return loaded
+
+
+def dtype_of(spec: InputSpec, allowed: Sequence[str], where: str) -> np.dtype[np.generic]:
+    """The model's input type, if the dataset can give it; raises InputError naming those it can."""
+    if spec.dtype not in allowed:
+        raise InputError(f"model.input.dtype: {spec.dtype}", where=where, cure=nearest(spec.dtype, allowed))
+    return np.dtype(spec.dtype)

@@ -1,0 +1,159 @@
+"""Tasks: how outputs become LoadGen's responses, and what the responses are worth.
+
+Image classification answers with one float32 class a sample, as MLPerf's reference application does,
+and its accuracy is computed as MLPerf's accuracy-imagenet.py does: a sample answered twice counts once.
+"""
+
+import abc
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from qutiperf.datasets.base import Array, Labels
+from qutiperf.errors import RunError
+from qutiperf.workload import OutputSpec, Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Share of samples whose first answer was right."""
+
+    top1_percent: float
+    good: int
+    total: int
+
+
+class Task(abc.ABC):
+    """A task has responses of one type and length per sample."""
+
+    response_dtype: np.dtype[np.generic]
+    response_length: int
+
+    @abc.abstractmethod
+    def responses(self, outputs: Array, count: int) -> Array | float:
+        """[count, response_length], or for one sample the value; raises RunError for impossible outputs."""
+
+    @abc.abstractmethod
+    def accuracy(self, log: Path, labels: Labels) -> Accuracy:
+        """From LoadGen's mlperf_log_accuracy.json; raises RunError if samples are missing from it."""
+
+    def classes(self, outputs: Array) -> Array | None:
+        """Scores by class of the dataset, [n, classes], None where outputs are not scores."""
+        return None
+
+
+class Classification(Task):
+    """Scores [n, classes], or the class itself [n] or [n, 1]."""
+
+    response_dtype = np.dtype(np.float32)
+    response_length = 1
+
+    def __init__(self, output: OutputSpec) -> None:
+        self._scores, self._offset = output.kind == "scores", output.label_offset
+
+    def responses(self, outputs: Array, count: int) -> Array | float:
+        """Costs least for one sample, where most of numpy's time would be its calls."""
+        shape = outputs.shape
+        if not shape or shape[0] != count:
+            raise RunError(f"outputs of shape {list(shape)} for {count} samples")
+        if not self._scores:
+            return self._ids(outputs, count)
+        if len(shape) != 2 or shape[1] < 1:
+            raise RunError(f"scores of shape {list(shape)}, not [{count}, classes]")
+        if count == 1:
+            return self._single(outputs)
+        best = outputs.argmax(axis=1)
+        # argmax stops at a NaN, so the best score is NaN if any score is
+        if not np.isfinite(np.take_along_axis(outputs, best[:, np.newaxis], axis=1)).all():
+            raise RunError("scores hold NaN or infinity")
+        return np.asarray(best[:, np.newaxis] - self._offset, np.float32)
+
+    def _single(self, outputs: Array) -> float:
+        best = int(outputs.argmax())
+        score = outputs.item(best)
+        if score - score != 0:  # NaN and infinity
+            raise RunError("scores hold NaN or infinity")
+        return float(best - self._offset)
+
+    def _ids(self, outputs: Array, count: int) -> Array:
+        if outputs.size != count:
+            raise RunError(f"class ids of shape {list(outputs.shape)}, not [{count}] or [{count}, 1]")
+        ids = outputs.reshape(count, 1).astype(np.float32)
+        if not np.isfinite(ids).all():
+            raise RunError("class ids hold NaN or infinity")
+        return np.asarray(ids - np.float32(self._offset), np.float32)
+
+    def classes(self, outputs: Array) -> Array | None:
+        return outputs[:, self._offset :] if self._scores else None
+
+    def accuracy(self, log: Path, labels: Labels) -> Accuracy:
+        answered = np.zeros(len(labels), bool)
+        good = 0
+        for index, data in accuracy_entries(log):
+            if not answered[index]:
+                answered[index] = True
+                good += int(int(np.frombuffer(data, np.float32, 1)[0]) == labels[index])
+        if not answered.all():
+            missing = int((~answered).sum())
+            raise RunError(f"{missing} of {len(labels)} samples have no answer", where=str(log))
+        return Accuracy(100.0 * good / len(labels), good, len(labels))
+
+
+class Unjudged(Task):
+    """Task `none`: the outputs are not looked at, every response is 0."""
+
+    response_dtype = np.dtype(np.float32)
+    response_length = 1
+
+    def responses(self, outputs: Array, count: int) -> Array | float:
+        if not outputs.shape or outputs.shape[0] != count:
+            raise RunError(f"outputs of shape {list(outputs.shape)} for {count} samples")
+        return 0.0
+
+    def accuracy(self, log: Path, labels: Labels) -> Accuracy:
+        raise RunError("a workload with the task none has no accuracy", where=str(log))
+
+
+def task_for(workload: Workload) -> Task:
+    """The task of a workload."""
+    return Unjudged() if workload.task == "none" else Classification(workload.model.output)
+
+
+def accuracy_entries(log: Path) -> Iterator[tuple[int, bytes]]:
+    """`qsl_idx` and response of each entry, line by line; raises RunError for a damaged log."""
+    try:
+        with log.open(encoding="utf-8") as stream:
+            for line in stream:
+                text = line.strip().strip("[],").strip()
+                if text:
+                    entry = json.loads(text)
+                    yield int(entry["qsl_idx"]), bytes.fromhex(entry["data"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"cannot be read as an accuracy log: {error}", where=str(log)) from None
+
+
+class TopFive:
+    """Counts, during an accuracy run, the samples whose label is among the five best scores.
+
+    The accuracy log holds one answer a sample, so this cannot be found there. A sample counts once.
+    """
+
+    def __init__(self, task: Task, labels: Labels | None) -> None:
+        self._task, self._labels = task, labels
+        self._right: dict[int, bool] = {}
+
+    def observe(self, outputs: Array, indices: Sequence[int]) -> None:
+        """Outputs of one batch and the samples they answer; called by several threads."""
+        scores = self._task.classes(outputs)
+        if scores is None or self._labels is None:
+            return
+        five = np.argsort(-scores.astype(np.float64), axis=1, kind="stable")[:, :5]
+        right: npt.NDArray[np.bool_] = (five == self._labels[np.asarray(indices)][:, np.newaxis]).any(axis=1)
+        self._right.update(zip(indices, right.tolist(), strict=True))
+
+    def percent(self) -> float | None:
+        return 100.0 * sum(self._right.values()) / len(self._right) if self._right else None

@@ -1,0 +1,50 @@
+"""Random samples of any shape, the same on every machine; no truth, so no accuracy."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from qutiperf.datasets.base import DTYPES, Array, Dataset, Description, Raw, dtype_of
+from qutiperf.workload import DatasetSpec, InputSpec
+
+_DEFAULT_COUNT = 1024
+
+
+class Synthetic(Dataset):
+    """Floats are uniform from 0 to 1, integers over 0..255 (int8 -128..127), by numpy's PCG64."""
+
+    name = "synthetic"
+    labels = None
+
+    def __init__(self, spec: DatasetSpec, model_input: InputSpec) -> None:
+        self._seed, self.count = spec.seed, spec.count or _DEFAULT_COUNT
+        self.sample_shape = model_input.sample_shape
+        self.dtype = dtype_of(model_input, DTYPES, "dataset synthetic")
+
+    def raw(self, index: int) -> Raw:
+        """Sample `index`, whichever others are made."""
+        generator = np.random.Generator(np.random.PCG64([self._seed, index]))
+        if self.dtype.kind == "f":
+            return generator.random(self.sample_shape, np.float32).astype(self.dtype)
+        if self.dtype.kind == "b":
+            return generator.integers(0, 2, self.sample_shape).astype(self.dtype)
+        low = -128 if self.dtype == np.int8 else 0
+        return generator.integers(low, low + 256, self.sample_shape).astype(self.dtype)
+
+    def prepare(self, raw: Raw) -> Array:
+        return np.asarray(raw)
+
+    def load(self, indices: Sequence[int]) -> Array:
+        return np.stack([np.asarray(self.raw(index)) for index in indices])
+
+    def describe(self) -> Description:
+        text = f"PCG64 {self._seed} {self.count} {self.sample_shape} {self.dtype}"
+        return {
+            "name": self.name,
+            "split": None,
+            "count": self.count,
+            "seed": self._seed,
+            "licence": "none needed",
+            "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        }

@@ -1,0 +1,103 @@
+"""Short trials without LoadGen that find the latency or rate it must be told to expect."""
+
+import threading
+from collections.abc import Callable, Sequence
+from time import perf_counter_ns as now
+
+from qutiperf.harness.samples import Samples
+from qutiperf.harness.streams import Failure, Inline, Serving, Stream, Streams
+from qutiperf.loadgen import driver
+from qutiperf.units import NANOSECONDS_PER_SECOND
+
+_MINIMUM_CALLS = 5
+_MAXIMUM_CALLS = 5000
+
+
+class _Countdown:
+    """Stands in for LoadGen: wakes the waiting thread when every sample is completed."""
+
+    def __init__(self) -> None:
+        self._lock, self._left, self._done = threading.Lock(), 0, threading.Event()
+
+    def expect(self, samples: int) -> None:
+        self._left = samples
+        self._done.clear()
+
+    def complete(self, ids: Sequence[int], address: int, size: int) -> None:
+        driver.responses(ids, address, size)  # LoadGen's share is part of the rate
+        with self._lock:
+            self._left -= len(ids)
+            if self._left == 0:
+                self._done.set()
+
+    def wait(self) -> None:
+        self._done.wait()
+
+
+def inline_latency_ns(
+    make: Callable[[Callable[[int, int, int], None]], Inline],
+    indices: Sequence[int],
+    failure: Failure,
+    budget_ns: int,
+) -> int:
+    """The least latency of one sample answered inline, after warming up for half of the budget."""
+    inline = make(lambda query, address, size: None)
+    _repeat(lambda call: inline.issue([0], [indices[call % len(indices)]]), budget_ns // 2, failure)
+    return _repeat(lambda call: inline.issue([0], [indices[call % len(indices)]]), budget_ns // 2, failure)
+
+
+def _repeat(call: Callable[[int], None], budget_ns: int, failure: Failure) -> int:
+    """The least duration of a call, in nanoseconds."""
+    least, started = 1 << 62, now()
+    for number in range(_MAXIMUM_CALLS):
+        before = now()
+        call(number)
+        after = now()
+        least = min(least, after - before)
+        if failure.error is not None or (number >= _MINIMUM_CALLS and after - started > budget_ns):
+            break
+    return max(least, 1)
+
+
+class StreamProbe:
+    """Issues queries to streams of its own and waits for their answers."""
+
+    def __init__(
+        self, streams: Sequence[Stream], samples: Samples, serving: Serving, failure: Failure
+    ) -> None:
+        self._failure, self._countdown = failure, _Countdown()
+        self._streams = Streams(streams, samples, serving, self._countdown.complete, failure)
+
+    def close(self) -> None:
+        self._streams.close()
+
+    def _query(self, count: int, indices: Sequence[int]) -> int:
+        """Duration of one query of `count` samples, in nanoseconds."""
+        chosen = [indices[number % len(indices)] for number in range(count)]
+        self._countdown.expect(count)
+        before = now()
+        self._streams.issue(range(count), chosen)
+        self._countdown.wait()
+        return max(now() - before, 1)
+
+    def latency_ns(self, samples_per_query: int, indices: Sequence[int], budget_ns: int) -> int:
+        """The least latency of a query, after warming up for half of the budget."""
+        _repeat(lambda _: void(self._query(samples_per_query, indices)), budget_ns // 2, self._failure)
+        return _repeat(lambda _: void(self._query(samples_per_query, indices)), budget_ns // 2, self._failure)
+
+    def rate_per_s(self, batch_size: int, streams: int, indices: Sequence[int], budget_ns: int) -> float:
+        """The greatest rate of samples, over queries that grow until one takes half of the budget."""
+        count, best, spent = batch_size * streams, 0.0, 0
+        while self._failure.error is None:
+            duration = self._query(count, indices)
+            best = max(best, count * NANOSECONDS_PER_SECOND / duration)
+            spent += duration
+            if duration >= budget_ns // 2 or spent >= 4 * budget_ns:
+                break
+            growth = min(max(budget_ns * 0.6 / duration, 1.5), 8)
+            count = -(-int(count * growth) // batch_size) * batch_size
+        return best
+
+
+def void(_: int) -> None:
+    return

@@ -1,0 +1,195 @@
+"""One run on a loaded device: probe, LoadGen test, phases; again if the probe's finding proved wrong."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from qutiperf.datasets.classification import TopFive
+from qutiperf.harness.device import Device
+from qutiperf.harness.phases import PhaseRecorder, Phases, combine
+from qutiperf.harness.probe import StreamProbe, inline_latency_ns
+from qutiperf.harness.samples import Samples
+from qutiperf.harness.streams import Failure, Inline, Serving, Stream, Streams
+from qutiperf.loadgen import driver
+from qutiperf.loadgen.settings import Targets, TestRequest
+from qutiperf.mlperf_logs import LoadGenResult, read_result
+from qutiperf.point import Point
+from qutiperf.record import Probe
+from qutiperf.scenario import Mode, Profile, ScenarioName
+from qutiperf.units import NANOSECONDS_PER_SECOND, ns_from_seconds
+
+PERFORMANCE_SAMPLES = 1024  # MLPerf's count for resnet50; fewer where the dataset is smaller
+SUBMISSION_MULTISTREAM = 8  # samples per query in mlperf.conf
+_BUDGET_S = 0.1
+_ATTEMPTS = 3
+_EXPECTED_BELOW = 0.8  # of the least latency seen: LoadGen must not run out of prepared queries
+_RATE_MARGIN = 1.15  # LoadGen must issue enough samples to fill the minimum duration
+_SERVER_TRIALS = 8
+_SERVER_TRIAL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one run gave."""
+
+    phases: Phases
+    probe: Probe
+    top_five: TopFive
+
+
+class Trial:
+    """One point on a device, its logs in `folder`; `estimated` hears the expected seconds."""
+
+    def __init__(
+        self,
+        device: Device,
+        point: Point,
+        samples_per_query: int,
+        folder: Path,
+        failure: Failure,
+        audit: Path | None,
+    ) -> None:
+        self._device, self._point, self._failure = device, point, failure
+        self._per_query, self._folder, self._audit = samples_per_query, folder, audit
+        settings = point.settings
+        self._samples: Samples = device.samples(settings.end_to_end)
+        self._inline = point.scenario is ScenarioName.SINGLE_STREAM and point.mode is Mode.PERFORMANCE
+        self._serving = Serving(
+            batch_size=int(point.deployment["batch_size"]),
+            collect=point.scenario is ScenarioName.SERVER,
+            feed_threads=settings.feed_threads,
+        )
+        self._count = min(device.dataset.count, settings.performance_sample_count or PERFORMANCE_SAMPLES)
+        self._top_five = TopFive(device.task, device.dataset.labels)
+
+    def run(self, estimated: Callable[[float], None]) -> Outcome:
+        """Runs until LoadGen had what it was promised, at most three times."""
+        probe = Probe() if self._point.mode is Mode.ACCURACY else self._probe()
+        estimated(self._estimate_s(probe))
+        recorders = self._test(self._request(probe))
+        while self._point.profile is not Profile.SUBMISSION and probe.attempts < _ATTEMPTS:
+            corrected = self._corrected(probe, read_result(self._folder))
+            if corrected is None:
+                break
+            probe = corrected
+            recorders = self._test(self._request(probe))
+        return Outcome(combine(recorders), probe, self._top_five)
+
+    def _request(self, probe: Probe) -> TestRequest:
+        point = self._point
+        return TestRequest(
+            scenario=point.scenario,
+            mode=point.mode,
+            settings=point.settings,
+            targets=Targets(probe.latency_ns, probe.rate_per_s),
+            samples_per_query=self._per_query,
+            total_count=self._device.dataset.count,
+            performance_count=self._count,
+            log_dir=self._folder,
+            submission=point.profile is Profile.SUBMISSION,
+            audit_config=self._audit,
+        )
+
+    def _test(self, request: TestRequest) -> list[PhaseRecorder]:
+        if self._inline:
+            inline = self._make_inline(driver.complete_one)
+            driver.run_test(request, inline.issue, self._samples.load, self._samples.unload)
+            return [inline.recorder]
+        observe = self._top_five.observe if request.mode is Mode.ACCURACY else None
+        members = self._make_streams()
+        streams = Streams(members, self._samples, self._serving, driver.complete, self._failure, observe)
+        driver.run_test(request, streams.issue, self._samples.load, self._samples.unload)
+        streams.close()
+        return [member.recorder for member in members]
+
+    def _make_inline(self, complete_one: Callable[[int, int, int], None]) -> Inline:
+        infer = self._device.infers()[0]
+        return Inline(infer, self._device.task, self._samples, complete_one, self._failure)
+
+    def _make_streams(self) -> list[Stream]:
+        size = self._serving.batch_size
+        return [Stream(infer, self._device.task, self._samples, size) for infer in self._device.infers()]
+
+    def _probe(self) -> Probe:
+        """Latency or rate to expect, unless the settings give it."""
+        settings, scenario = self._point.settings, self._point.scenario
+        budget = ns_from_seconds(min(_BUDGET_S, (settings.min_duration_s or 1) / 5))
+        indices = range(min(self._count, 256))
+        self._samples.load(indices)
+        if self._inline:
+            least = inline_latency_ns(self._make_inline, indices, self._failure, budget)
+            return Probe(latency_ns=self._expected_ns(least))
+        probe = StreamProbe(self._make_streams(), self._samples, self._serving, self._failure)
+        try:
+            if scenario is ScenarioName.MULTI_STREAM:
+                return Probe(latency_ns=self._expected_ns(probe.latency_ns(self._per_query, indices, budget)))
+            rate = probe.rate_per_s(self._serving.batch_size, len(self._device.adapters), indices, budget)
+        finally:
+            probe.close()
+        if settings.target_qps is not None:
+            return Probe(rate_per_s=settings.target_qps)
+        if scenario is ScenarioName.SERVER:
+            return self._server_probe(rate)
+        return Probe(rate_per_s=max(rate * _RATE_MARGIN, 1.0))
+
+    def _expected_ns(self, least_ns: int) -> int:
+        given = self._point.settings.target_latency_ms
+        return max(round(least_ns * _EXPECTED_BELOW), 1) if given is None else round(given * 1e6)
+
+    def _server_probe(self, ceiling: float) -> Probe:
+        """Bisects the highest Poisson rate whose short LoadGen tests are VALID, in eight trials."""
+        low, high = 0.0, ceiling
+        for _ in range(_SERVER_TRIALS):
+            rate = (low + high) / 2
+            queries = max(round(rate * _SERVER_TRIAL_S), 1)
+            settings = self._point.settings.model_copy(
+                update={"min_duration_s": None, "min_query_count": queries, "max_query_count": queries}
+            )
+            request = replace(self._request(Probe(rate_per_s=rate)), settings=settings, submission=False)
+            self._test(request)
+            if self._failure.error is not None:
+                break
+            low, high = (rate, high) if self._within_bound(rate) else (low, rate)
+        return Probe(rate_per_s=max(low, ceiling / 2**_SERVER_TRIALS) * 0.95, attempts=1)
+
+    def _within_bound(self, rate: float) -> bool:
+        result = read_result(self._folder)
+        bound_ns = (self._point.settings.server_target_latency_ms or 0) * 1e6
+        return result.latency_ns.get("p99", float("inf")) <= bound_ns
+
+    def _corrected(self, probe: Probe, result: LoadGenResult) -> Probe | None:
+        """A better expectation where LoadGen ran out of work before the minimum duration."""
+        settings = self._point.settings
+        if (
+            result.validity != "INVALID"
+            or result.min_duration_met is not False
+            or self._failure.error is not None
+        ):
+            return None
+        if probe.latency_ns is not None and settings.target_latency_ms is None:
+            return Probe(latency_ns=max(probe.latency_ns * 2 // 3, 1), attempts=probe.attempts + 1)
+        if probe.rate_per_s is not None and settings.target_qps is None and result.samples_per_second:
+            rate = max(probe.rate_per_s, result.samples_per_second) * _RATE_MARGIN
+            return Probe(rate_per_s=rate, attempts=probe.attempts + 1)
+        return None
+
+    def _estimate_s(self, probe: Probe) -> float:
+        settings = self._point.settings
+        least = settings.min_duration_s or (600.0 if self._point.profile is Profile.SUBMISSION else 1.0)
+        queries = settings.min_query_count or 1
+        if probe.latency_ns is not None:
+            return max(least, queries * probe.latency_ns / _EXPECTED_BELOW / NANOSECONDS_PER_SECOND)
+        if probe.rate_per_s:
+            return max(least * _RATE_MARGIN, queries / probe.rate_per_s)
+        return least
+
+
+def samples_per_query(declared: int | str, point: Point) -> int:
+    """The number that LoadGen is told: MLPerf's 8 in a MultiStream submission, else as the scenario says."""
+    if declared == "batch_size":
+        return (
+            SUBMISSION_MULTISTREAM
+            if point.profile is Profile.SUBMISSION
+            else int(point.deployment["batch_size"])
+        )
+    return 1

@@ -1,0 +1,87 @@
+"""The samples that LoadGen asked to have in memory, and batches made of them."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from qutiperf.adapters.base import Array
+from qutiperf.datasets.base import Dataset, Raw
+
+
+class Samples(Protocol):
+    """Batches by sample index; a batch is valid until the next call with the same scratch."""
+
+    def load(self, indices: Sequence[int]) -> None: ...
+    def unload(self, indices: Sequence[int]) -> None: ...
+    def scratch(self, batch_size: int) -> Array: ...
+    def prepare(self, indices: Sequence[int]) -> "Prepared": ...
+    def gather(self, prepared: "Prepared", scratch: Array) -> Array: ...
+
+
+Prepared = Sequence[int] | Array
+
+
+class PreparedSamples:
+    """Decoded and preprocessed when loaded: a batch is one indexed copy, none where the rows adjoin."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._table: npt.NDArray[np.intp] = np.empty(0, np.intp)
+        self._slots: list[int] = []
+        self._rows: Array = np.empty((0, *dataset.sample_shape), dataset.dtype)
+        self._singles: list[Array] = []
+
+    def load(self, indices: Sequence[int]) -> None:
+        order = sorted(set(indices))
+        self._rows = np.ascontiguousarray(self._dataset.load(order))
+        self._table = np.full(self._dataset.count, -1, np.intp)
+        self._table[order] = np.arange(len(order))
+        self._slots = self._table.tolist()
+        self._singles = [self._rows[slot : slot + 1] for slot in range(len(order))]
+
+    def unload(self, indices: Sequence[int]) -> None:
+        self._rows, self._singles = self._rows[:0], []
+
+    def scratch(self, batch_size: int) -> Array:
+        return np.empty((batch_size, *self._dataset.sample_shape), self._dataset.dtype)
+
+    def prepare(self, indices: Sequence[int]) -> Prepared:
+        return indices
+
+    def gather(self, prepared: Prepared, scratch: Array) -> Array:
+        count = len(prepared)
+        if count == 1:
+            return self._singles[self._slots[prepared[0]]]
+        slots = self._table[np.array(prepared, np.intp)]
+        first = int(slots[0])
+        if int(slots[-1]) - first == count - 1 and bool((np.diff(slots) == 1).all()):
+            return self._rows[first : first + count]
+        # `clip` keeps numpy from buffering the result; every slot was checked when it was loaded
+        return np.take(self._rows, slots, axis=0, out=scratch[:count], mode="clip")
+
+
+class RawSamples:
+    """Kept as stored; decoding and preprocessing happen inside the query (end to end)."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._raw: dict[int, Raw] = {}
+
+    def load(self, indices: Sequence[int]) -> None:
+        self._raw = {index: self._dataset.raw(index) for index in indices}
+
+    def unload(self, indices: Sequence[int]) -> None:
+        self._raw = {}
+
+    def scratch(self, batch_size: int) -> Array:
+        return np.empty(0, self._dataset.dtype)
+
+    def prepare(self, indices: Sequence[int]) -> Prepared:
+        """[n, *sample_shape], freshly decoded."""
+        prepare = self._dataset.prepare
+        return np.stack([prepare(self._raw[index]) for index in indices])
+
+    def gather(self, prepared: Prepared, scratch: Array) -> Array:
+        return np.asarray(prepared)

@@ -1,0 +1,117 @@
+"""What machine this is, and whether it is quiet."""
+
+import os
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+from qutiperf.config import sha256_of
+
+Facts = dict[str, str | int | float | bool | None]
+_PACKAGES = ("qutiperf", "mlcommons-loadgen", "numpy", "onnx", "onnxruntime", "pydantic")
+_IDENTITY = ("machine", "cpu_model", "cores", "memory_gb", "system")
+
+
+def facts() -> Facts:
+    """What stays as it is while a sweep runs; None where the system does not tell."""
+    return {
+        "hostname": platform.node() or None,
+        "system": platform.system(),
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "cpu_model": cpu_model(),
+        "cores": available_cores(),
+        "cores_of_machine": os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9),
+        "governor": governor(),
+        "turbo": turbo(),
+        "hypervisor": "hypervisor" in _cpu_flags(),
+        "python": platform.python_version(),
+    }
+
+
+def fingerprint(machine: Mapping[str, object]) -> str:
+    """Changes with the hardware and the kind of system, not with the kernel's patch level."""
+    return sha256_of({name: machine[name] for name in _IDENTITY})[:12]
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that a result depends on, of those that are installed."""
+    found: dict[str, str] = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def cpu_model() -> str | None:
+    for line in _lines("/proc/cpuinfo"):
+        if line.startswith(("model name", "Hardware", "Model")):
+            return line.partition(":")[2].strip()
+    return platform.processor() or None
+
+
+def governor() -> str | None:
+    """The frequency governor of the first core, None where the system has none (virtual machines)."""
+    lines = _lines("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    return lines[0].strip() if lines else None
+
+
+def turbo() -> bool | None:
+    boost = _lines("/sys/devices/system/cpu/cpufreq/boost")
+    if boost:
+        return boost[0].strip() == "1"
+    no_turbo = _lines("/sys/devices/system/cpu/intel_pstate/no_turbo")
+    return no_turbo[0].strip() == "0" if no_turbo else None
+
+
+def _cpu_flags() -> list[str]:
+    flags = (line for line in _lines("/proc/cpuinfo") if line.startswith("flags"))
+    return next(flags, "").split()
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+
+
+class Surroundings:
+    """What the rest of the machine does between two looks."""
+
+    COLUMNS = ("elapsed_s", "foreign_cpu_percent", "load_1min", "cpu_frequency_mhz")
+
+    def __init__(self) -> None:
+        self._busy, self._time = self._counters()
+
+    def look(self, own_cpu_s: float, elapsed_s: float) -> dict[str, float | None]:
+        """CPU time of other processes since the last look, in percent of all cores; `own_cpu_s` is ours."""
+        busy, time = self._counters()
+        period = time - self._time
+        foreign = 100 * max(busy - self._busy - own_cpu_s, 0) / period if period > 0 else None
+        self._busy, self._time = busy, time
+        frequency = psutil.cpu_freq()
+        return {
+            "elapsed_s": round(elapsed_s, 3),
+            "foreign_cpu_percent": None if foreign is None else round(foreign, 1),
+            "load_1min": round(os.getloadavg()[0], 2),
+            "cpu_frequency_mhz": frequency.current if frequency else None,
+        }
+
+    @staticmethod
+    def _counters() -> tuple[float, float]:
+        times = psutil.cpu_times()
+        idle = times.idle + getattr(times, "iowait", 0.0)
+        total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+        return total - idle, total

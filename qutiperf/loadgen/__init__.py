@@ -1,0 +1,1 @@
+"""MLPerf LoadGen: the only package that imports mlperf_loadgen."""

@@ -1,0 +1,1 @@
+"""Models as files: what goes in and out, without any runtime."""

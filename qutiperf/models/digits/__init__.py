@@ -1,0 +1,1 @@
+"""The digit classifiers that ship with qutiperf: `python -m qutiperf.models.digits --help` makes them."""

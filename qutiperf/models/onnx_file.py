@@ -1,0 +1,60 @@
+"""Inputs and outputs of an ONNX file, read without its weights' data being used and without a runtime."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from qutiperf.errors import InputError
+
+Dimensions = tuple[int | str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """Name, numpy dtype name and shape; a dimension is a number, a name, or None where the file is silent."""
+
+    name: str
+    dtype: str
+    shape: Dimensions
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxFile:
+    """What a model asks for and answers; initialisers listed among the inputs are left out."""
+
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+
+
+def read_onnx(path: Path) -> OnnxFile:
+    """Raises InputError if the file is missing, empty or no ONNX model."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    if not path.is_file():
+        raise InputError("there is no such model file", where=str(path))
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except DecodeError:
+        raise InputError("is no ONNX model, or a damaged one", where=str(path)) from None
+    if not model.graph.node:
+        raise InputError("is no ONNX model, or an empty one", where=str(path))
+    weights = {initializer.name for initializer in model.graph.initializer}
+    return OnnxFile(
+        inputs=[_tensor(value) for value in model.graph.input if value.name not in weights],
+        outputs=[_tensor(value) for value in model.graph.output],
+    )
+
+
+def _tensor(value: "onnx.ValueInfoProto") -> Tensor:  # type: ignore[name-defined]  # noqa: F821
+    import onnx
+
+    kind = value.type.tensor_type
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name if kind.elem_type else "unknown"
+    shape = [_dimension(size) for size in kind.shape.dim]
+    return Tensor(value.name, dtype, tuple(shape))
+
+
+def _dimension(size: "onnx.TensorShapeProto.Dimension") -> int | str | None:  # type: ignore[name-defined]  # noqa: F821
+    if size.HasField("dim_value"):
+        return int(size.dim_value)
+    return str(size.dim_param) or None

@@ -1,0 +1,68 @@
+"""A workload for a model that has none: shapes from its graph, random data, no accuracy."""
+
+from pathlib import Path
+
+from qutiperf.config import nearest
+from qutiperf.errors import InputError
+from qutiperf.models.onnx_file import Tensor, read_onnx
+from qutiperf.workload import DatasetSpec, InputSpec, ModelSpec, OutputSpec, Variant, Workload
+
+BATCH = "batch"
+_SAMPLES = 256
+
+
+def workload_of_onnx(path: Path, shape: str | None = None) -> Workload:
+    """Raises InputError if the file is no ONNX model, has several inputs, or leaves sizes open.
+
+    `shape` is `input=batch,3,224,224` or `batch,3,224,224`; its first entry may be a number.
+    """
+    found = read_onnx(path)
+    if len(found.inputs) != 1:
+        names = [tensor.name for tensor in found.inputs]
+        raise InputError(
+            f"has {len(names)} inputs {names}", where=str(path), cure="only models with one input can be fed"
+        )
+    tensor = found.inputs[0]
+    return Workload(
+        name=path.stem,
+        task="none",
+        dataset=DatasetSpec(name="synthetic", count=_SAMPLES),
+        model=ModelSpec(
+            file=str(path.resolve()),
+            input=InputSpec(name=tensor.name, dtype=tensor.dtype, shape=_shape(tensor, shape, path)),
+            output=OutputSpec(name=found.outputs[0].name, kind="tensor"),
+        ),
+        variant=Variant(topology=path.stem),
+        rehearsal=True,
+    )
+
+
+def _shape(tensor: Tensor, given: str | None, path: Path) -> list[int | str]:
+    if not tensor.shape:
+        raise InputError(f"input '{tensor.name}' has no batch dimension", where=str(path))
+    sizes = list(tensor.shape) if given is None else _parsed(given, tensor, path)
+    first = sizes[0] if isinstance(sizes[0], int) else BATCH
+    if any(not isinstance(size, int) for size in sizes[1:]):
+        open_sizes = ",".join(str(size or "?") for size in sizes)
+        cure = f"add --shape {tensor.name}=batch,...; for instance --shape {tensor.name}=batch,3,224,224"
+        raise InputError(f"input '{tensor.name}' leaves sizes open: {open_sizes}", where=str(path), cure=cure)
+    return [first, *[size for size in sizes[1:] if isinstance(size, int)]]
+
+
+def _parsed(given: str, tensor: Tensor, path: Path) -> list[int | str | None]:
+    name, separator, text = given.rpartition("=")
+    if separator and name != tensor.name:
+        raise InputError(f"--shape: no input '{name}'", where=str(path), cure=nearest(name, [tensor.name]))
+    sizes: list[int | str | None] = [
+        int(part) if part.strip().isdigit() else part.strip() for part in text.split(",")
+    ]
+    fits = len(sizes) == len(tensor.shape) and all(
+        not isinstance(known, int) or known == size for known, size in zip(tensor.shape, sizes, strict=True)
+    )
+    if not fits:
+        raise InputError(
+            f"--shape {given}: the file says {list(tensor.shape)}",
+            where=str(path),
+            cure="fill in its open sizes",
+        )
+    return sizes

@@ -1,0 +1,134 @@
+"""The record of one run, written once and never changed."""
+
+from typing import Literal
+
+from qutiperf.config import StrictModel
+from qutiperf.mlperf_logs import LoadGenResult
+from qutiperf.point import Point
+from qutiperf.scenario import Scenario
+from qutiperf.sut import SystemUnderTest
+from qutiperf.workload import Workload
+
+SCHEMA_VERSION: Literal[1] = 1
+Quality = Literal["ok", "noisy", "unstable", "generator_limited"]
+
+
+class Inputs(StrictModel):
+    """Everything the run was told, resolved, with the sha256 of every file that was read for it."""
+
+    sweep: str
+    sut: SystemUnderTest
+    workload: Workload
+    scenario: Scenario
+    dataset: dict[str, int | str | None]
+    files_sha256: dict[str, str]
+    resolved_sha256: str
+
+
+class Figures(StrictModel):
+    """Figures of merit; None was not measured. Latencies in ms of a query (system) or batch (compute).
+
+    System figures are LoadGen's; Offline has no system latency, as a sample's wait in the one query
+    depends on the length of the run alone.
+    """
+
+    system_latency_mean_ms: float | None = None
+    system_latency_p50_ms: float | None = None
+    system_latency_p90_ms: float | None = None
+    system_latency_p99_ms: float | None = None
+    system_latency_p99_9_ms: float | None = None
+    compute_latency_mean_ms: float | None = None
+    compute_latency_p50_ms: float | None = None
+    compute_latency_p90_ms: float | None = None
+    compute_latency_p99_ms: float | None = None
+    compute_latency_p99_9_ms: float | None = None
+    system_throughput_ips: float | None = None
+    compute_throughput_ips: float | None = None
+    system_gops: float | None = None
+    compute_gops: float | None = None
+    top1_percent: float | None = None
+    top5_percent: float | None = None
+    base_power_w: float | None = None
+    idle_power_w: float | None = None
+    full_power_w: float | None = None
+    energy_per_input_mj: float | None = None
+    ips_per_watt: float | None = None
+    energy_delay_mj_ms: float | None = None
+
+
+class PhaseTime(StrictModel):
+    """One phase of a batch, in nanoseconds."""
+
+    mean_ns: float
+    p50_ns: float
+    p90_ns: float
+    p99_ns: float
+    p99_9_ns: float
+    max_ns: float
+
+
+class Probe(StrictModel):
+    """What a short trial found before the run: LoadGen's expected latency or rate, and how it was tried."""
+
+    latency_ns: int | None = None
+    rate_per_s: float | None = None
+    attempts: int = 1
+
+
+class HarnessTax(StrictModel):
+    """What the harness costs by itself on this host: a simulated device that takes no time."""
+
+    single_stream_ns: float
+    offline_samples_per_s: float
+
+
+class Failure(StrictModel):
+    """Why there is no result: `stage` load or run; `kind` error, time_limit, crash or interrupted."""
+
+    stage: Literal["load", "run"]
+    kind: Literal["error", "time_limit", "crash"]
+    reason: str
+    log_tail: str = ""
+
+
+class Observed(StrictModel):
+    """What the worker saw: written by it as worker.json, completed by the parent to a record."""
+
+    adapter: dict[str, str]
+    compute_clock: Literal["device", "host_wall"] | None = None
+    inputs: int | None = None
+    phases: dict[str, PhaseTime] = {}
+    unsteadiness_percent: float | None = None
+    probe: Probe | None = None
+    compute_throughput_ips: float | None = None
+    top1_percent: float | None = None
+    top5_percent: float | None = None
+    accuracy_source: str | None = None
+    load_s: float | None = None
+    memory_peak_mb: float | None = None
+
+
+class RunRecord(StrictModel):
+    """One run: inputs, machine, LoadGen's result, figures, verdicts, or the failure."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    run_id: str
+    attempt: int
+    started_utc: str
+    elapsed_s: float
+    point: Point
+    inputs: Inputs
+    host: dict[str, str | int | float | bool | None]
+    versions: dict[str, str]
+    observed: Observed | None = None
+    loadgen: LoadGenResult | None = None
+    figures: Figures = Figures()
+    power_source: str | None = None
+    power_reason: str
+    prediction: dict[str, float | str | None] | None = None
+    harness_tax: HarnessTax | None = None
+    accuracy_run_id: str | None = None
+    valid: bool
+    quality: Quality
+    reasons: list[str] = []
+    failure: Failure | None = None

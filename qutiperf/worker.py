@@ -1,0 +1,184 @@
+"""One worker process: `python -m qutiperf.worker FOLDER EVENTS`, started by the runner alone.
+
+It loads one model on one device, does the runs of FOLDER/job.json in order, leaves worker.json, logs
+and phases in each run's folder, and reports on the pipe with file descriptor EVENTS. The first
+failure ends it.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from time import monotonic
+
+from qutiperf.adapters import AnyAdapter, adapter_class, make_options
+from qutiperf.adapters.base import Model
+from qutiperf.datasets import open_dataset
+from qutiperf.datasets.base import Dataset
+from qutiperf.datasets.classification import Task, task_for
+from qutiperf.errors import QutiperfError
+from qutiperf.harness.device import Device
+from qutiperf.harness.phases import Phases
+from qutiperf.harness.run import Outcome, Trial, samples_per_query
+from qutiperf.harness.streams import Failure as FirstError
+from qutiperf.histogram import Histogram
+from qutiperf.job import JOB, OBSERVED, PHASES, Event, Job, JobRun
+from qutiperf.record import Failure, Observed, PhaseTime
+from qutiperf.scenario import Mode
+from qutiperf.workload import Workload
+
+_FAILED = 70  # EX_SOFTWARE
+
+
+class Reporter:
+    """Writes events to the runner, one JSON line each."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._stream = os.fdopen(descriptor, "w", buffering=1, encoding="utf-8")
+
+    def tell(self, event: Event) -> None:
+        self._stream.write(event.model_dump_json() + "\n")
+
+    def fail(self, stage: str, folder: str | None, error: BaseException) -> None:
+        """Reports the failure and ends the process: LoadGen and the runtime are in no known state."""
+        traceback.print_exception(error, file=sys.stderr)
+        failure = Failure.model_validate({"stage": stage, "kind": "error", "reason": _reason(error)})
+        self.tell(Event(event="failed", folder=folder, failure=failure))
+        sys.stderr.flush()
+        os._exit(_FAILED)
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error) if isinstance(error, QutiperfError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())
+
+
+def load_device(job: Job) -> tuple[Device, dict[str, str]]:
+    """Opens the data and loads every stream's instance; raises what the adapter raises."""
+    workload = job.workload
+    dataset: Dataset = open_dataset(workload.dataset, workload.model.input)
+    task: Task = task_for(workload)
+    adapters: list[AnyAdapter] = []
+    found = adapter_class(job.sut.adapter)
+    options = make_options(found, dict(job.options), job.sut.name)
+    for _ in range(job.streams):
+        adapter = found()
+        adapter.load(_model(workload), options)
+        adapters.append(adapter)
+    return Device(adapters, dataset, task, workload.model.input.fixed_batch), adapters[0].describe()
+
+
+def _model(workload: Workload) -> Model:
+    spec = workload.model
+    return Model(
+        path=spec.file or "",
+        input_name=spec.input.name,
+        input_dtype=spec.input.dtype,
+        input_shape=spec.input.sample_shape,
+        output_name=spec.output.name,
+        fixed_batch=spec.input.fixed_batch,
+    )
+
+
+def run_one(run: JobRun, device: Device, audit: Path | None, reporter: Reporter) -> Outcome:
+    """One run; the first error anywhere ends the process through the reporter."""
+    folder = Path(run.folder)
+    reporter.tell(Event(event="started", folder=run.folder))
+    device.tune(int(run.point.deployment["batch_size"]))
+    failure = FirstError(partial(reporter.fail, "run", run.folder))
+    per_query = samples_per_query(run.samples_per_query, run.point)
+    trial = Trial(device, run.point, per_query, folder, failure, audit)
+    return trial.run(
+        lambda seconds: reporter.tell(Event(event="estimated", folder=run.folder, seconds=seconds))
+    )
+
+
+def observe(
+    run: JobRun, outcome: Outcome, device: Device, adapter: Mapping[str, str], load_s: float
+) -> Observed:
+    """What this process knows of a run that went through."""
+    phases = outcome.phases
+    performance = run.point.mode is Mode.PERFORMANCE
+    accuracy = None
+    if not performance and device.dataset.labels is not None:
+        log = Path(run.folder) / "mlperf_log_accuracy.json"
+        accuracy = device.task.accuracy(log, device.dataset.labels)
+    return Observed(
+        adapter=dict(adapter),
+        compute_clock="device" if phases.device_clock else "host_wall",
+        inputs=phases.inputs,
+        phases={
+            name: time for name, histogram in phases.histograms.items() if (time := _phase_time(histogram))
+        },
+        unsteadiness_percent=phases.unsteadiness_percent() if performance else None,
+        probe=outcome.probe if performance else None,
+        compute_throughput_ips=phases.compute_throughput_ips if performance else None,
+        top1_percent=accuracy.top1_percent if accuracy else None,
+        top5_percent=outcome.top_five.percent() if accuracy else None,
+        accuracy_source=_ACCURACY_SOURCE if accuracy else None,
+        load_s=load_s,
+        memory_peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_BYTES / 1e6,
+    )
+
+
+_ACCURACY_SOURCE = "top-1: mlperf_log_accuracy.json; top-5: the same answers' scores"
+_MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
+
+
+def _phase_time(histogram: Histogram) -> PhaseTime | None:
+    mean, maximum = histogram.mean(), histogram.maximum
+    if mean is None or maximum is None:
+        return None
+    p50, p90, p99, p99_9 = (histogram.percentile(percent) or 0.0 for percent in (50, 90, 99, 99.9))
+    return PhaseTime(mean_ns=mean, p50_ns=p50, p90_ns=p90, p99_ns=p99, p99_9_ns=p99_9, max_ns=maximum)
+
+
+def save(run: JobRun, observed: Observed, phases: Phases) -> None:
+    folder = Path(run.folder)
+    phases.save(folder / PHASES)
+    (folder / OBSERVED).write_text(observed.model_dump_json(), encoding="utf-8")
+
+
+def end_with_parent() -> None:
+    """Ends this process when the runner dies: by the kernel on Linux, else when its pipe closes."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    threading.Thread(target=_wait_for_end, daemon=True).start()
+
+
+def _wait_for_end() -> None:
+    sys.stdin.buffer.read()
+    os._exit(_FAILED)
+
+
+def main(folder: str, descriptor: str) -> None:
+    end_with_parent()
+    reporter = Reporter(int(descriptor))
+    started = monotonic()
+    try:
+        job = Job.model_validate_json((Path(folder) / JOB).read_bytes())
+        device, described = load_device(job)
+    except BaseException as error:
+        reporter.fail("load", None, error)
+        raise
+    load_s = monotonic() - started
+    reporter.tell(Event(event="loaded", seconds=load_s))
+    audit = Path(job.audit_config) if job.audit_config else None
+    for run in job.runs:
+        try:
+            outcome = run_one(run, device, audit, reporter)
+            save(run, observe(run, outcome, device, described, load_s), outcome.phases)
+        except BaseException as error:  # noqa: BLE001 - as above
+            reporter.fail("run", run.folder, error)
+        reporter.tell(Event(event="done", folder=run.folder))
+    device.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,41 @@
+"""What several tests start from."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+FAULTY = Path(__file__).parent / "faulty.py"
+SutFile = Callable[..., Path]
+
+
+@pytest.fixture
+def sut_file(tmp_path: Path) -> SutFile:
+    """Writes a SUT file for an adapter and its options; gives its path."""
+
+    def write(adapter: str, name: str = "device", extra: str = "") -> Path:
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(
+            f"kind: sut\nschema_version: 1\nname: {name}\ntitle: a device\nadapter: {adapter}\n"
+            f"platform: {{family: test, source: test}}\n{extra}"
+        )
+        return path
+
+    return write
+
+
+@pytest.fixture
+def sweep_file(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a short sweep over one system; gives its path."""
+
+    def write(sut: str | Path, scenarios: str = "[Offline]", extra: str = "") -> Path:
+        path = tmp_path / "sweep.yaml"
+        path.write_text(
+            "kind: sweep\nschema_version: 1\nname: short\n"
+            f"suts: [{sut}]\nworkloads: [digits-mlp-12.5-fp32]\nscenarios: {scenarios}\n"
+            "settings: {min_duration_s: 0.1}\n"
+            f"deployment: {{batch_size: [8], threads: [1], streams: [1]}}\n{extra}"
+        )
+        return path
+
+    return write

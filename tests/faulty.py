@@ -1,0 +1,93 @@
+"""Adapters that fail, each in one way; real ones, run through the whole path."""
+
+import ctypes
+import os
+import sys
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from qutiperf.adapters.base import Adapter, Array, Completion, Model
+
+SCORES = np.eye(10, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Options:
+    """`good_batches` are answered well before the fault shows."""
+
+    good_batches: int = 3
+
+
+class Good(Adapter[Options]):
+    """Answers the class 0; prints, as careless runtimes do."""
+
+    options_type = Options
+
+    def load(self, model: Model, options: Options) -> None:
+        print("loading")
+        self._left = options.good_batches
+
+    def infer(self, batch: Array) -> Completion:
+        time.sleep(0.0002)
+        self._left -= 1
+        return self.fault(batch) if self._left < 0 else Completion(SCORES[np.zeros(len(batch), int)])
+
+    def fault(self, batch: Array) -> Completion:
+        return Completion(SCORES[np.zeros(len(batch), int)])
+
+
+class RaisesInLoad(Good):
+    def load(self, model: Model, options: Options) -> None:
+        raise RuntimeError("no such device: npu7")
+
+
+class NotInstalled(Good):
+    runtime_module = "a_runtime_that_nobody_has"
+    extra = "npu"
+
+
+class RaisesInInfer(Good):
+    def fault(self, batch: Array) -> Completion:
+        raise RuntimeError("the device was\nlost")
+
+
+class WrongShape(Good):
+    def fault(self, batch: Array) -> Completion:
+        return Completion(SCORES[:1, :0])
+
+
+class WrongBatch(Good):
+    def fault(self, batch: Array) -> Completion:
+        return Completion(SCORES[np.zeros(len(batch) + 1, int)])
+
+
+class NotANumber(Good):
+    def fault(self, batch: Array) -> Completion:
+        scores = SCORES[np.zeros(len(batch), int)].copy()
+        scores[-1, 3] = np.nan
+        return Completion(scores)
+
+
+class Hangs(Good):
+    def fault(self, batch: Array) -> Completion:
+        time.sleep(3600)
+        return super().fault(batch)
+
+
+class Crashes(Good):
+    def fault(self, batch: Array) -> Completion:
+        sys.stderr.write("about to crash\n")
+        sys.stderr.flush()
+        ctypes.string_at(0)
+        return super().fault(batch)
+
+
+class Exits(Good):
+    def fault(self, batch: Array) -> Completion:
+        os._exit(5)
+
+
+class NoAdapter:
+    """Not derived from Adapter."""
