@@ -64,7 +64,7 @@ def _margins(result: LoadGenResult) -> list[str]:
 
 
 def _least_queries(result: LoadGenResult) -> int:
-    return max(int(result.effective.get("min_query_count", 0)), needed_queries(result) or 0)
+    return max(round(result.effective_number("min_query_count")), needed_queries(result) or 0)
 
 
 def _bound_margin(result: LoadGenResult, bound_ns: int) -> str:

@@ -14,14 +14,17 @@ _PHASES: Mapping[str, tuple[str, str]] = {
     "queue": ("waiting in the queue", "more streams answer more batches at once, if the device has room"),
     "prepare": ("decoding and preprocessing", "feed threads prepare the next batch while one is computed"),
     "gather": ("gathering samples into a batch", "consecutive samples in memory need no copy"),
-    "transfer": ("copying to and from the device", "a larger batch pays the fixed cost of a copy once"),
-    "respond": ("returning answers", "a larger batch pays the fixed cost of an answer once"),
+    "transfer": (
+        "copying to and from the device",
+        "every copy has a fixed cost, which a larger batch pays once",
+    ),
+    "respond": ("returning answers", "every answer has a fixed cost, which a larger batch pays once"),
 }
 
 
 def slow(result: LoadGenResult, context: Context) -> list[Finding]:
     """Phases beside compute that take a large share, a limiting harness, more threads than cores."""
-    return [*_phases(result, context), *_generator(context), *_threads(context)]
+    return [*_phases(result, context), *_generator(result, context), *_threads(context)]
 
 
 def _phases(result: LoadGenResult, context: Context) -> list[Finding]:
@@ -31,38 +34,46 @@ def _phases(result: LoadGenResult, context: Context) -> list[Finding]:
         share = context.phase_mean_ns.get(phase, 0) / whole_ns if whole_ns else 0
         # one Offline query holds all samples: that they wait for each other is the scenario
         if share > _LARGE_SHARE and not (phase == "queue" and result.scenario == "Offline"):
-            found.append((share, _phase(phase, share, context)))
+            found.append((share, _phase(result, phase, share, context)))
     return [finding for _, finding in sorted(found, key=lambda pair: -pair[0])]
 
 
-def _phase(phase: str, share: float, context: Context) -> Finding:
+def _phase(result: LoadGenResult, phase: str, share: float, context: Context) -> Finding:
     name, advice = _PHASES[phase]
     taken = milliseconds_text(context.phase_mean_ns[phase])
     compute = milliseconds_text(context.phase_mean_ns.get("compute"))
-    setting, value = _phase_setting(phase, context)
+    setting, value = _phase_setting(result, phase, context)
     what = f"{taken} of a batch ({percent_text(share)}), compute takes {compute}"
     return Finding("slow", name, what, advice, setting=setting, value=value)
 
 
-def _phase_setting(phase: str, context: Context) -> tuple[str | None, int | None]:
+def _phase_setting(result: LoadGenResult, phase: str, context: Context) -> tuple[str | None, int | None]:
     if phase == "queue":
         return "deployment.streams", 2 * (context.streams or 1)
     if phase == "prepare":
         return "settings.feed_threads", max((context.cores or 2) // 2, 1)
     if phase in ("transfer", "respond"):
-        return "deployment.batch_size", 4 * (context.batch_size or 1)
+        return _larger_batch(result, context)
     return None, None
 
 
-def _generator(context: Context) -> list[Finding]:
+def _larger_batch(result: LoadGenResult, context: Context) -> tuple[str | None, int | None]:
+    """Nothing in SingleStream, where a query is one sample."""
+    if result.scenario == "SingleStream":
+        return None, None
+    return "deployment.batch_size", 4 * (context.batch_size or 1)
+
+
+def _generator(result: LoadGenResult, context: Context) -> list[Finding]:
     share = context.generator_share
     if share is None or share <= _GENERATOR_SHARE:
         return []
+    setting, value = _larger_batch(result, context)
     what = f"the harness by itself takes {percent_text(share)} of the measured time"
-    advice = (
-        "the figure says as much about the harness as about the device; larger batches make its part small"
+    advice = "the figure says as much about the harness as about the device"
+    advice += (
+        "; Offline with larger batches says more" if setting is None else "; in larger batches it is less"
     )
-    setting, value = "deployment.batch_size", 4 * (context.batch_size or 1)
     return [Finding("slow", "limited by the load generator", what, advice, setting=setting, value=value)]
 
 
@@ -90,20 +101,17 @@ def unstable(result: LoadGenResult, context: Context) -> list[Finding]:
 
 
 def _quality(result: LoadGenResult, reasons: list[str]) -> list[Finding]:
-    asked_ms = result.effective.get("min_duration_ms", 0)
-    seconds = _LONGER * max(float(asked_ms) / MILLISECONDS_PER_SECOND, result.duration_s or 0)
-    return [
-        Finding(
-            "unstable",
-            "quality",
-            "; ".join(reasons),
-            "a longer run averages over what comes and goes; look at temperature, power mode, other programs",
-            setting="settings.min_duration_s",
-            value=round(seconds, 1),
-            run_minutes=seconds / 60,
-            extra_minutes=(seconds - (result.duration_s or 0)) / 60,
-        )
-    ]
+    asked_s = result.effective_number("min_duration_ms") / MILLISECONDS_PER_SECOND
+    seconds = _LONGER * max(asked_s, result.duration_s or 0)
+    finding = Finding(
+        "unstable",
+        "quality",
+        "; ".join(reasons),
+        "a longer run averages over what comes and goes; look at temperature, power mode, other programs",
+        setting="settings.min_duration_s",
+        value=round(seconds, 1),
+    )
+    return [finding.costing(seconds, result.duration_s)]
 
 
 def _governor(context: Context) -> list[Finding]:

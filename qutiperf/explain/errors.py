@@ -149,24 +149,24 @@ def seeds(result: LoadGenResult, context: Context) -> list[Finding]:
     asked = load_round(context.round_name)[0]
     if result.seeds == asked.seeds:
         return []
-    return [
-        Finding(
-            "error",
-            f"seeds are not those of {asked.name}",
-            _seeds_text(result.seeds),
-            f"the seeds are built into the LoadGen wheel: {asked.name} needs "
-            f"{' or '.join(asked.loadgen_versions)}, this run had {result.loadgen_version or 'another'}",
-            command=f"pip install '{asked.loadgen_requirement}'",
-            source=asked.source,
-        )
-    ]
+    rule = f"seeds are not those of {asked.name}"
+    if set(result.seeds.model_dump().values()) == {_UNUSED_SEED}:
+        what = "they are all 0: LoadGen read no mlperf.conf, as in every profile but `submission`"
+        return [Finding("error", rule, what, "run with --profile submission", source=asked.source)]
+    return [_other_seeds(result, result.seeds, rule, asked)]
 
 
-def _seeds_text(used: Seeds) -> str:
-    if set(used.model_dump().values()) == {_UNUSED_SEED}:
-        return "they are all 0: no mlperf.conf was read, as in every profile but `submission`"
+def _other_seeds(result: LoadGenResult, used: Seeds, rule: str, asked: Round) -> Finding:
     found = round_of_seeds(used)
-    return f"they are those of {found.name}" if found else "they are of no round that is known here"
+    return Finding(
+        "error",
+        rule,
+        f"they are those of {found.name}" if found else "they are of no round that is known here",
+        f"the seeds are built into the LoadGen wheel: {asked.name} needs "
+        f"{' or '.join(asked.loadgen_versions)}, this run had {result.loadgen_version or 'another'}",
+        command=f"pip install '{asked.loadgen_requirement}'",
+        source=asked.source,
+    )
 
 
 def round_of_seeds(used: Seeds | None) -> Round | None:

@@ -45,12 +45,7 @@ def needed_queries(result: LoadGenResult) -> int | None:
 
 
 def min_duration_s(result: LoadGenResult) -> float:
-    return _setting(result, "min_duration_ms") / MILLISECONDS_PER_SECOND
-
-
-def _setting(result: LoadGenResult, name: str) -> float:
-    """A number among the effective settings, 0 (LoadGen's own 'no limit') where it is not logged."""
-    return float(result.effective.get(name, 0))
+    return result.effective_number("min_duration_ms") / MILLISECONDS_PER_SECOND
 
 
 def _uncovered_rules(result: LoadGenResult) -> list[Rule]:
@@ -68,7 +63,7 @@ def _long_run_suffices(result: LoadGenResult) -> bool:
 def _min_duration(result: LoadGenResult) -> list[Finding]:
     if result.scenario == "Offline":
         return [_offline_too_short(result)]
-    if result.scenario == "Server" or "mean" not in result.latency_ns:
+    if result.scenario == "Server" or not result.latency_ns.get("mean"):
         return [_duration_unexplained(result)]
     return [_ran_out(result)]
 
@@ -121,7 +116,7 @@ def _duration_unexplained(result: LoadGenResult) -> Finding:
 
 def _min_queries(result: LoadGenResult) -> list[Finding]:
     """Without a limit that ended the run, only lost answers leave queries missing."""
-    asked = round(_setting(result, "min_sample_count"))
+    asked = round(result.effective_number("min_sample_count"))
     what = f"{_answered(result)}, {asked:,} samples are the minimum"
     advice = "answers are missing or the run ended early: the errors of LoadGen say why"
     return [Finding("invalid", "minimum queries not met", what, advice, source=_QUERIES_SOURCE)]
@@ -144,8 +139,8 @@ def _stream_stopping(result: LoadGenResult) -> Finding:
     finding = Finding(
         "invalid",
         "early stopping not met",
-        f"{_answered(result)} of the {needed:,} that LoadGen needs to trust a {_percentile(result)} percentile"
-        f"; each took {milliseconds_text(mean_ns)}",
+        f"{_answered(result)} of the {needed:,} that LoadGen needs to trust a {_percentile(result)} "
+        f"percentile; each took {milliseconds_text(mean_ns)}",
         "with fewer queries even the slowest one may lie below the percentile",
         setting="settings.min_query_count",
         value=needed,
@@ -183,7 +178,7 @@ def _wanted_queries(result: LoadGenResult) -> int:
     """What min_query_count, early stopping and the minimum duration ask, at the seen rate."""
     rate = result.queries_per_second or 0
     return max(
-        round(_setting(result, "min_query_count")),
+        round(result.effective_number("min_query_count")),
         needed_queries(result) or 0,
         round(min_duration_s(result) * rate),
     )
@@ -194,8 +189,8 @@ def _max_query_count(result: LoadGenResult) -> Finding:
     finding = Finding(
         "invalid",
         "ended by max_query_count",
-        f"{_answered(result)}, then reached max_query_count {_setting(result, 'max_query_count'):,.0f}; "
-        f"{wanted:,} are the minimum",
+        f"{_answered(result)}, then reached max_query_count "
+        f"{result.effective_number('max_query_count'):,.0f}; {wanted:,} are the minimum",
         "a limit must not lie below what the minimum query count, early stopping and minimum duration need",
         setting="settings.max_query_count",
         value=wanted,
@@ -206,7 +201,7 @@ def _max_query_count(result: LoadGenResult) -> Finding:
 
 def _max_duration(result: LoadGenResult) -> Finding:
     wanted, rate = _wanted_queries(result), result.queries_per_second
-    limit_s = _setting(result, "max_duration_ms") / MILLISECONDS_PER_SECOND
+    limit_s = result.effective_number("max_duration_ms") / MILLISECONDS_PER_SECOND
     run_s = max(wanted / rate, min_duration_s(result)) if rate else limit_s
     finding = Finding(
         "invalid",
@@ -226,8 +221,8 @@ def _too_many_waiting(result: LoadGenResult) -> Finding:
     return Finding(
         "invalid",
         "pipeline overloaded",
-        f"LoadGen ended the run at {_setting(result, 'max_async_queries'):,.0f} waiting queries; it asked "
-        f"{format_number(result.target_qps, 3)} queries/s and {format_number(rate, 3)} were answered",
+        f"LoadGen ended the run at {result.effective_number('max_async_queries'):,.0f} waiting queries; it "
+        f"asked {format_number(result.target_qps, 3)} queries/s and {format_number(rate, 3)} were answered",
         "queries that come faster than they are answered pile up",
         setting="settings.target_qps" if rate else None,
         value=rounded_down(0.9 * rate) if rate else None,

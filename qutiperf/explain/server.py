@@ -49,7 +49,7 @@ def _capacity(result: LoadGenResult) -> float | None:
         return None
     if _overloaded(result):
         return answered
-    wait_s = seconds_from_ns(result.latency_ns["mean"] - result.latency_ns["min"])
+    wait_s = seconds_from_ns(result.latency_ns.get("mean", 0) - result.latency_ns.get("min", 0))
     if wait_s <= 0:
         return None
     return asked / 2 + math.sqrt(asked**2 / 4 + asked / (2 * wait_s))
@@ -125,8 +125,8 @@ def _wanted_queries(result: LoadGenResult) -> int:
 
 
 def _planned_queries(result: LoadGenResult, rate: float) -> int:
-    duration_s = float(result.effective.get("min_duration_ms", 0)) / MILLISECONDS_PER_SECOND
-    return max(round(duration_s * rate), int(result.effective.get("min_query_count", 0)))
+    duration_s = result.effective_number("min_duration_ms") / MILLISECONDS_PER_SECOND
+    return max(round(duration_s * rate), round(result.effective_number("min_query_count")))
 
 
 def _more_queries(result: LoadGenResult, rate: float) -> list[Finding]:

@@ -38,6 +38,8 @@ def rounded_up(value: float) -> float:
 
 
 def _rounded(value: float, rounding: Callable[[float], int]) -> float:
+    if value <= 0:
+        return 0.0
     digits = _DIGITS - 1 - math.floor(math.log10(value))
     scale = 10.0**digits
     return round(rounding(round(value * scale, 6)) / scale, max(digits, 0))

@@ -39,7 +39,6 @@ _COUNTS = {
     "accuracy_sample_count": "effective_accuracy_sample_count",
 }
 _NUMBERS = {
-    "target_latency_percentile": "effective_target_latency_percentile",
     "target_qps": "effective_target_qps",
     "samples_per_second": "result_samples_per_second",
     "qps_with_loadgen_overhead": "result_qps_with_loadgen_overhead",
@@ -47,6 +46,9 @@ _NUMBERS = {
     "scheduled_samples_per_second": "result_scheduled_samples_per_sec",
     "completed_samples_per_second": "result_completed_samples_per_sec",
 }
+_PERCENTILE_KEY = "effective_target_latency_percentile"
+_LARGEST_PERCENTILE = 0.999_999  # early stopping would want some millions of queries
+_MOST_QUERIES = 1 << 34  # no run answers more: a larger number is damage
 _PERCENTILES = {
     "p50": "50.00",
     "p90": "90.00",
@@ -109,8 +111,10 @@ def _copied(values: Mapping[str, Setting]) -> dict[str, object]:
     return {
         **{name: _text(values, key) for name, key in _TEXTS.items()},
         **{name: _flag(values, key) for name, key in _FLAGS.items()},
-        **{name: _count(values, key) for name, key in _COUNTS.items()},
+        **{name: _plausible(_count(values, key), _MOST_QUERIES) for name, key in _COUNTS.items()},
         **{name: _number(values, key) for name, key in _NUMBERS.items()},
+        "target_latency_percentile": _plausible(_number(values, _PERCENTILE_KEY), _LARGEST_PERCENTILE)
+        or None,
     }
 
 
@@ -145,12 +149,19 @@ def _text(values: Mapping[str, Setting], key: str) -> str | None:
 
 def _number(values: Mapping[str, Setting], key: str) -> float | None:
     value = values.get(key)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        return float(value)
+    return None
 
 
 def _count(values: Mapping[str, Setting], key: str) -> int | None:
+    """A seed, a time or a number of things, none of which is negative."""
     value = values.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _plausible(value: float | None, largest: float) -> float | None:
+    return value if value is not None and value <= largest else None
 
 
 def _flag(values: Mapping[str, Setting], key: str) -> bool | None:

@@ -70,6 +70,11 @@ class LoadGenResult(StrictModel):
     complete: bool
     unreadable_line_count: int
 
+    def effective_number(self, name: str) -> float:
+        """A setting that LoadGen used; 0, which means no limit to LoadGen, where the log has no number."""
+        value = self.effective.get(name)
+        return float(value) if isinstance(value, int | float) else 0.0
+
     @property
     def failed_rules(self) -> list[Rule]:
         """LoadGen's rules that this run broke, in the order in which their cures matter."""

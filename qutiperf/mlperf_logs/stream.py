@@ -14,6 +14,7 @@ _MARKER = b":::MLLOG "
 _LONGEST_LINE_BYTES = 1 << 20  # longer ones are loaded_qsl_set, which nothing here needs
 _BLOCK_BYTES = 1 << 20
 _MESSAGES_KEPT = 20
+_LARGEST_NUMBER = 1 << 64  # seeds have 64 bits; a larger number, infinity or NaN is damage
 # LoadGen prints a rate of no time as C++ does, which is not JSON
 _NOT_FINITE = re.compile(rb'("value": )-?(?:nan|inf)(?=[,}])')
 
@@ -71,12 +72,12 @@ def _take_line(detail: Detail, text: bytes) -> None:
         return
     try:
         entry = json.loads(_NOT_FINITE.sub(rb"\1null", text))
-        key, value, metadata = entry["key"], entry["value"], entry.get("metadata", {})
-    except (ValueError, KeyError, TypeError):
+        key, value, metadata = entry["key"], entry["value"], entry.get("metadata")
+    except (ValueError, KeyError, TypeError, RecursionError):
         detail.unreadable_count += 1
         return
     _take_value(detail, str(key), value)
-    _take_message(detail, str(key), str(value), metadata)
+    _take_message(detail, str(key), str(value), metadata if isinstance(metadata, dict) else {})
 
 
 def _take_value(detail: Detail, key: str, value: object) -> None:
@@ -84,11 +85,11 @@ def _take_value(detail: Detail, key: str, value: object) -> None:
         detail.first_begin = detail.first_begin or str(value)
     elif key == "power_end":
         detail.last_end = str(value)
-    elif isinstance(value, bool | int | float | str):
+    elif isinstance(value, str) or (isinstance(value, int | float) and abs(value) < _LARGEST_NUMBER):
         detail.values[key] = value
-    if key == "generated_samples_per_query" and isinstance(value, int):
-        queries = detail.values.get("generated_query_count", 0)
-        detail.generated_sample_count = (detail.generated_sample_count or 0) + int(queries) * value
+    queries = detail.values.get("generated_query_count")
+    if key == "generated_samples_per_query" and isinstance(value, int) and isinstance(queries, int):
+        detail.generated_sample_count = (detail.generated_sample_count or 0) + queries * value
 
 
 def _take_message(detail: Detail, key: str, text: str, metadata: Mapping[str, object]) -> None:

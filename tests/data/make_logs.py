@@ -2,7 +2,8 @@
 
 Every kind runs in its own process, because FromConfig counts its calls per process, and writes
 untouched LoadGen output to tests/data/logs/KIND/. Timings are the host's, so texts that quote them
-change with a new recording.
+change with a new recording. A kind that names
+another LoadGen is left as it is unless that one is installed.
 """
 
 import queue
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 import mlperf_loadgen as lg
@@ -33,9 +35,10 @@ class Kind:
     settings: dict[str, Setting] = field(default_factory=dict)
     service_s: float = 0.001
     mode: str = "PerformanceOnly"
-    from_config: int = 0
+    from_config_calls: int = 0
     audit: bool = False
     answer_twice: bool = False
+    loadgen: str | None = None
 
 
 KINDS: dict[str, Kind] = {
@@ -110,6 +113,16 @@ KINDS: dict[str, Kind] = {
         "Server",
         {"server_target_qps": 200, "server_target_latency_ns": 80 * MILLISECOND_NS, "min_duration_ms": 1000},
     ),
+    "server_too_many_waiting": Kind(
+        "Server",
+        {
+            "server_target_qps": 1500,
+            "server_target_latency_ns": 50 * MILLISECOND_NS,
+            "server_max_async_queries": 20,
+            "min_duration_ms": 1000,
+        },
+        service_s=0.0018,
+    ),
     "max_query_count": Kind(
         "SingleStream",
         {
@@ -130,9 +143,17 @@ KINDS: dict[str, Kind] = {
         service_s=0.01,
     ),
     "two_configurations": Kind(
-        "SingleStream", {"min_duration_ms": 200, "min_query_count": 100}, from_config=2
+        "SingleStream", {"min_duration_ms": 200, "min_query_count": 100}, from_config_calls=2
     ),
-    "submission_seeds": Kind("SingleStream", {"min_duration_ms": 200, "min_query_count": 100}, from_config=1),
+    "submission_seeds": Kind(
+        "SingleStream", {"min_duration_ms": 200, "min_query_count": 100}, from_config_calls=1
+    ),
+    "submission_seeds_v5_1": Kind(
+        "SingleStream",
+        {"min_duration_ms": 200, "min_query_count": 100},
+        from_config_calls=1,
+        loadgen="5.1.2",
+    ),
     "audit_config": Kind(
         "SingleStream",
         {"single_stream_expected_latency_ns": MILLISECOND_NS, "min_duration_ms": 200},
@@ -158,7 +179,7 @@ def settings_of(kind: Kind, folder: Path) -> lg.TestSettings:
     settings.mode = getattr(lg.TestMode, kind.mode)
     user_conf = folder / "user.conf"
     user_conf.write_text(f"*.{kind.scenario}.target_latency = 1\n", encoding="utf-8")
-    for _ in range(kind.from_config):
+    for _ in range(kind.from_config_calls):
         settings.FromConfig(str(user_conf), "resnet50", kind.scenario)
     for name, value in kind.settings.items():
         setattr(settings, name, value)
@@ -228,8 +249,10 @@ def main(arguments: list[str]) -> None:
     if arguments[:1] == ["--one"]:
         run(KINDS[arguments[1]], Path(arguments[2]))
         return
+    installed = metadata.version("mlcommons-loadgen")
     for name in arguments or KINDS:
-        record(name)
+        if KINDS[name].loadgen in (None, installed):
+            record(name)
 
 
 if __name__ == "__main__":
