@@ -158,7 +158,7 @@ def _server_stopping(result: LoadGenResult) -> Finding:
     queries, late = result.query_count or 0, result.overlatency_query_count or 0
     percentile = result.target_latency_percentile or 0.99
     wanted = queries_for_share(late / queries, percentile) if queries else None
-    if wanted is None or not result.target_qps:
+    if wanted is None or not result.target_qps or result.requested.get("use_token_latencies"):
         return latency_bound(result)[0]
     finding = Finding(
         "invalid",

@@ -22,6 +22,8 @@ _PERCENTILE_NAMES = {0.5: "p50", 0.9: "p90", 0.95: "p95", 0.97: "p97", 0.99: "p9
 
 def latency_bound(result: LoadGenResult) -> list[Finding]:
     """The bound that was broken, and the queries that early stopping wants at the lower rate."""
+    if result.requested.get("use_token_latencies"):
+        return [_token_bounds(result)]
     bound_ns, fastest_ns = result.target_latency_ns, result.latency_ns.get("min")
     rate = achievable_rate(result)
     if bound_ns is None or fastest_ns is None or result.target_qps is None:
@@ -29,6 +31,12 @@ def latency_bound(result: LoadGenResult) -> list[Finding]:
     if rate is None:
         return [_bound_below_device(result, bound_ns, fastest_ns)]
     return [_lower_rate(result, rate), *_more_queries(result, rate)]
+
+
+def _token_bounds(result: LoadGenResult) -> Finding:
+    """Bounds on the first token and on the time per token, which the queue here does not describe."""
+    what = f"LoadGen says: {' '.join(result.invalid_reasons)}"
+    return Finding("invalid", "token latency bound", what, "lower settings.target_qps", source=_SOURCE)
 
 
 def achievable_rate(result: LoadGenResult) -> float | None:

@@ -60,8 +60,11 @@ _PERCENTILES = {
 
 
 def log_folders(path: Path) -> list[Path]:
-    """Every folder at or below `path` that holds a detail log, sorted; raises InputError if there is none."""
-    found = sorted({detail.parent for detail in path.rglob(DETAIL)})
+    """Every folder at or below `path` that holds a detail log, sorted; raises InputError if there is none.
+
+    A log file stands for its folder.
+    """
+    found = sorted({detail.parent for detail in (path.parent if path.is_file() else path).rglob(DETAIL)})
     if not found:
         cure = "name a folder of LoadGen's logs or one above it"
         raise InputError(
@@ -130,7 +133,9 @@ def _early_stopping(
 
 
 def _stopping_text(values: Mapping[str, Setting], summary: Summary) -> str | None:
-    return summary.early_stopping or _text(values, "early_stopping_result")
+    """The summary's words; the detail log has them with the summary's asterisks in one line."""
+    text = _text(values, "early_stopping_result")
+    return summary.early_stopping or (text.replace("* ", "") if text else None)
 
 
 def _messages(detail: Detail) -> dict[str, object]:
