@@ -30,7 +30,7 @@ def only(findings: list[Finding], rule: str) -> Finding:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_expected_text(kind: str) -> None:
-    """The text beside each recording was read and computed by hand when it was recorded."""
+    """The text beside each recording; the tests below compute its values from LoadGen's formulas."""
     expected = (LOGS / kind / "explanation.txt").read_text(encoding="utf-8")
     assert render(findings_of(kind, CONTEXTS.get(kind))) + "\n" == expected
 
