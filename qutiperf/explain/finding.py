@@ -1,0 +1,107 @@
+"""What an explanation is made of: findings with their cure, and what is known beside LoadGen's logs."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from qutiperf.explain.wording import time_text
+
+LOADGEN = "https://github.com/mlcommons/inference/blob/master/loadgen"
+Kind = Literal["valid", "invalid", "error", "note", "slow", "unstable"]
+Value = str | int | float
+SECONDS_PER_MINUTE = 60
+_SAME_SHARE = 0.01  # of the run, below which two runs take as long
+
+_TITLES: Mapping[Kind, str] = {
+    "valid": "valid",
+    "invalid": "INVALID",
+    "error": "not submittable",
+    "note": "note",
+    "slow": "slow",
+    "unstable": "unstable",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule or observation; `setting` = `value` is the cure where a setting cures it, else `command`.
+
+    `run_minutes` is what the cured run takes, `extra_minutes` how much longer that is than this one.
+    """
+
+    kind: Kind
+    rule: str
+    what: str
+    advice: str = ""
+    setting: str | None = None
+    value: Value | None = None
+    command: str | None = None
+    run_minutes: float | None = None
+    extra_minutes: float | None = None
+    source: str | None = None
+
+    def costing(self, run_s: float, this_run_s: float | None) -> "Finding":
+        """With the time that the cured run takes, beside the time of this one."""
+        extra = None if this_run_s is None else (run_s - this_run_s) / SECONDS_PER_MINUTE
+        return dataclasses.replace(self, run_minutes=run_s / SECONDS_PER_MINUTE, extra_minutes=extra)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a record knows beside LoadGen's logs; everything may be unknown.
+
+    `generator_share` is the part of the measured time (0 to 1) that the harness takes by itself.
+    """
+
+    mode: str | None = None
+    round_name: str | None = None
+    phase_mean_ns: Mapping[str, float] = field(default_factory=dict)
+    generator_share: float | None = None
+    quality_reasons: tuple[str, ...] = ()
+    batch_size: int | None = None
+    threads: int | None = None
+    streams: int | None = None
+    cores: int | None = None
+    load_1min: float | None = None
+    governor: str | None = None
+
+
+def to_dict(finding: Finding) -> dict[str, Value | None]:
+    """For --json: every field, None where it does not apply."""
+    return dataclasses.asdict(finding)
+
+
+def render(findings: Iterable[Finding]) -> str:
+    """Plain text: a headline per finding, its cure and its source indented below."""
+    return "\n".join(line for finding in findings for line in _lines(finding))
+
+
+def _lines(finding: Finding) -> list[str]:
+    lines = [f"{_TITLES[finding.kind]}: {finding.rule}: {finding.what}"]
+    if finding.setting is not None and finding.value is not None:
+        lines.append(f"  set     {finding.setting}={_value_text(finding.value)}")
+    if finding.command is not None:
+        lines.append(f"  run     {finding.command}")
+    if finding.advice:
+        lines.append(f"  because {finding.advice}")
+    if finding.run_minutes is not None:
+        lines.append(f"  cost    {_cost(finding)}")
+    if finding.source is not None:
+        lines.append(f"  rule    {finding.source}")
+    return lines
+
+
+def _value_text(value: Value) -> str:
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def _cost(finding: Finding) -> str:
+    minutes, extra = finding.run_minutes or 0, finding.extra_minutes
+    total = f"the run then takes {time_text(SECONDS_PER_MINUTE * minutes)}"
+    if extra is None:
+        return total
+    if abs(extra) < _SAME_SHARE * minutes:
+        return f"{total}, as long as this one"
+    difference = time_text(SECONDS_PER_MINUTE * abs(extra))
+    return f"{total}, {difference} {'more' if extra > 0 else 'less'} than this one"
