@@ -53,11 +53,15 @@ class Store:
         marker.write_text(canonical_json({"schema_version": SCHEMA_VERSION}) + "\n", encoding="utf-8")
         return cls(folder)
 
+    @staticmethod
+    def is_one(folder: Path) -> bool:
+        return (folder / _MARKER).is_file()
+
     @classmethod
     def open(cls, folder: Path) -> "Store":
         """Opens a folder to read; raises InputError if it is none or of another schema version."""
         marker = folder / _MARKER
-        if not marker.is_file():
+        if not cls.is_one(folder):
             raise InputError(
                 "is no results folder", where=str(folder), cure="name what was given to run --out"
             )

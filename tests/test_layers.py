@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 LAYERS: list[set[str]] = [
-    {"errors", "units", "histogram"},
+    {"errors", "units", "histogram", "early_stopping"},
     {"config"},
     {"catalog"},
     {"scenario", "workload", "sut", "rounds"},

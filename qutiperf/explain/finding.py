@@ -8,12 +8,13 @@ from typing import Literal
 from qutiperf.explain.wording import time_text
 
 LOADGEN = "https://github.com/mlcommons/inference/blob/master/loadgen"
-Kind = Literal["valid", "invalid", "error", "note", "slow", "unstable"]
+Kind = Literal["failed", "valid", "invalid", "error", "note", "slow", "unstable"]
 Value = str | int | float
 SECONDS_PER_MINUTE = 60
 _SAME_SHARE = 0.01  # of the run, below which two runs take as long
 
 _TITLES: Mapping[Kind, str] = {
+    "failed": "failed",
     "valid": "valid",
     "invalid": "INVALID",
     "error": "not submittable",
