@@ -35,15 +35,16 @@ class _Countdown:
 
 
 def inline_latency_ns(
-    make: Callable[[Callable[[int, int, int], None]], Inline],
-    indices: Sequence[int],
-    failure: Failure,
-    budget_ns: int,
+    inline: Inline, count: int, indices: Sequence[int], failure: Failure, budget_ns: int
 ) -> int:
-    """The least latency of one sample answered inline, after warming up for half of the budget."""
-    inline = make(lambda query, address, size: None)
-    _repeat(lambda call: inline.issue([0], [indices[call % len(indices)]]), budget_ns // 2, failure)
-    return _repeat(lambda call: inline.issue([0], [indices[call % len(indices)]]), budget_ns // 2, failure)
+    """The least latency of `count` samples answered inline, after warming up for half of the budget."""
+    ids = list(range(count))
+
+    def issue(call: int) -> None:
+        inline.issue(ids, [indices[(call * count + number) % len(indices)] for number in ids])
+
+    _repeat(issue, budget_ns // 2, failure)
+    return _repeat(issue, budget_ns // 2, failure)
 
 
 def _repeat(call: Callable[[int], None], budget_ns: int, failure: Failure) -> int:

@@ -9,7 +9,7 @@ from qutiperf.harness.device import Device
 from qutiperf.harness.phases import PhaseRecorder, Phases, combine
 from qutiperf.harness.probe import StreamProbe, inline_latency_ns
 from qutiperf.harness.samples import Samples
-from qutiperf.harness.streams import Failure, Inline, Serving, Stream, Streams
+from qutiperf.harness.streams import Complete, Failure, Inline, Serving, Stream, Streams
 from qutiperf.loadgen import driver
 from qutiperf.loadgen.settings import Targets, TestRequest
 from qutiperf.mlperf_logs import LoadGenResult, read_result
@@ -22,7 +22,6 @@ PERFORMANCE_SAMPLES = 1024  # MLPerf's count for resnet50; fewer where the datas
 SUBMISSION_MULTISTREAM = 8  # samples per query in mlperf.conf
 _BUDGET_S = 0.1
 _ATTEMPTS = 3
-_EXPECTED_BELOW = 0.8  # of the least latency seen: LoadGen must not run out of prepared queries
 _RATE_MARGIN = 1.15  # LoadGen must issue enough samples to fill the minimum duration
 _SERVER_TRIALS = 8
 _SERVER_TRIAL_S = 0.5
@@ -53,12 +52,12 @@ class Trial:
         self._per_query, self._folder, self._audit = samples_per_query, folder, audit
         settings = point.settings
         self._samples: Samples = device.samples(settings.end_to_end)
-        self._inline = point.scenario is ScenarioName.SINGLE_STREAM and point.mode is Mode.PERFORMANCE
         self._serving = Serving(
             batch_size=int(point.deployment["batch_size"]),
             collect=point.scenario is ScenarioName.SERVER,
             feed_threads=settings.feed_threads,
         )
+        self._inline = self._one_batch_in_flight()
         self._count = min(device.dataset.count, settings.performance_sample_count or PERFORMANCE_SAMPLES)
         self._top_five = TopFive(device.task, device.dataset.labels)
 
@@ -74,6 +73,13 @@ class Trial:
             probe = corrected
             recorders = self._test(self._request(probe))
         return Outcome(combine(recorders), probe, self._top_five)
+
+    def _one_batch_in_flight(self) -> bool:
+        """Whether LoadGen waits for each query, and each query is one batch."""
+        if self._point.mode is Mode.ACCURACY or self._serving.feed_threads:
+            return False
+        waits = self._point.scenario in (ScenarioName.SINGLE_STREAM, ScenarioName.MULTI_STREAM)
+        return waits and self._per_query == self._serving.batch_size
 
     def _request(self, probe: Probe) -> TestRequest:
         point = self._point
@@ -92,7 +98,7 @@ class Trial:
 
     def _test(self, request: TestRequest) -> list[PhaseRecorder]:
         if self._inline:
-            inline = self._make_inline(driver.complete_one)
+            inline = self._make_inline(driver.complete_one if self._per_query == 1 else driver.complete)
             driver.run_test(request, inline.issue, self._samples.load, self._samples.unload)
             return [inline.recorder]
         observe = self._top_five.observe if request.mode is Mode.ACCURACY else None
@@ -102,9 +108,9 @@ class Trial:
         streams.close()
         return [member.recorder for member in members]
 
-    def _make_inline(self, complete_one: Callable[[int, int, int], None]) -> Inline:
+    def _make_inline(self, complete: Complete) -> Inline:
         infer = self._device.infers()[0]
-        return Inline(infer, self._device.task, self._samples, complete_one, self._failure)
+        return Inline(infer, self._device.task, self._samples, complete, self._failure, self._per_query)
 
     def _make_streams(self) -> list[Stream]:
         size = self._serving.batch_size
@@ -117,7 +123,8 @@ class Trial:
         indices = range(min(self._count, 256))
         self._samples.load(indices)
         if self._inline:
-            least = inline_latency_ns(self._make_inline, indices, self._failure, budget)
+            inline = self._make_inline(lambda ids, address, size: None)
+            least = inline_latency_ns(inline, self._per_query, indices, self._failure, budget)
             return Probe(latency_ns=self._expected_ns(least))
         probe = StreamProbe(self._make_streams(), self._samples, self._serving, self._failure)
         try:
@@ -133,8 +140,9 @@ class Trial:
         return Probe(rate_per_s=max(rate * _RATE_MARGIN, 1.0))
 
     def _expected_ns(self, least_ns: int) -> int:
+        """LoadGen prepares queries for twice the minimum duration at this latency (loadgen.cc)."""
         given = self._point.settings.target_latency_ms
-        return max(round(least_ns * _EXPECTED_BELOW), 1) if given is None else round(given * 1e6)
+        return least_ns if given is None else round(given * 1e6)
 
     def _server_probe(self, ceiling: float) -> Probe:
         """Bisects the highest Poisson rate whose short LoadGen tests are VALID, in eight trials."""
@@ -178,7 +186,7 @@ class Trial:
         least = settings.min_duration_s or (600.0 if self._point.profile is Profile.SUBMISSION else 1.0)
         queries = settings.min_query_count or 1
         if probe.latency_ns is not None:
-            return max(least, queries * probe.latency_ns / _EXPECTED_BELOW / NANOSECONDS_PER_SECOND)
+            return max(least, queries * probe.latency_ns / NANOSECONDS_PER_SECOND)
         if probe.rate_per_s:
             return max(least * _RATE_MARGIN, queries / probe.rate_per_s)
         return least

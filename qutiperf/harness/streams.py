@@ -18,7 +18,6 @@ from qutiperf.harness.phases import PhaseRecorder
 from qutiperf.harness.samples import Prepared, Samples
 
 Complete = Callable[[Sequence[int], int, int], None]
-CompleteOne = Callable[[int, int, int], None]
 Infer = Callable[[Array], Completion]
 Observe = Callable[[Array, Sequence[int]], None]
 
@@ -214,22 +213,32 @@ class Streams:
 
 
 class Inline:
-    """SingleStream: answers in LoadGen's own thread, with no queue and nothing between the stamps."""
+    """One batch in flight, as in SingleStream: answered in LoadGen's own thread, with no queue between.
+
+    Handing a batch to another thread and back costs more than a small model's inference.
+    """
 
     def __init__(
-        self, infer: Infer, task: Task, samples: Samples, complete_one: CompleteOne, failure: Failure
+        self,
+        infer: Infer,
+        task: Task,
+        samples: Samples,
+        complete: Complete,
+        failure: Failure,
+        batch_size: int = 1,
     ) -> None:
         self.recorder = PhaseRecorder()
-        self._response = np.zeros((1, task.response_length), task.response_dtype)
-        self.issue = self._issue_function(infer, task, samples, complete_one, failure)
+        self._response = np.zeros((batch_size, task.response_length), task.response_dtype)
+        self.issue = self._issue_function(infer, task, samples, complete, failure)
 
     def _issue_function(
-        self, infer: Infer, task: Task, samples: Samples, complete_one: CompleteOne, failure: Failure
+        self, infer: Infer, task: Task, samples: Samples, complete: Complete, failure: Failure
     ) -> Callable[[Sequence[int], Sequence[int]], None]:
         """A closure: local names are what a callback of a few microseconds can afford."""
-        response, address, size = self._response, self._response.ctypes.data, self._response.nbytes
+        response, address, size = self._response, self._response.ctypes.data, self._response.strides[0]
+        batch_size = len(response)
         record, responses = self.recorder.record, task.responses
-        prepare, gather, scratch = samples.prepare, samples.gather, samples.scratch(1)
+        prepare, gather, scratch = samples.prepare, samples.gather, samples.scratch(batch_size)
 
         def issue(ids: Sequence[int], indices: Sequence[int]) -> None:
             issued = prepared = gathered = answered = now()
@@ -242,10 +251,10 @@ class Inline:
                     gathered = now()
                     outputs, compute_ns = infer(array)
                     answered = now()
-                    response[:] = responses(outputs, 1)
+                    response[:] = responses(outputs, batch_size)
                 except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen
                     failure.keep(error)
-            complete_one(ids[0], address, size)
-            record(issued, issued, prepared, gathered, answered, now(), compute_ns, 1)
+            complete(ids, address, size)
+            record(issued, issued, prepared, gathered, answered, now(), compute_ns, batch_size)
 
         return issue

@@ -29,9 +29,9 @@ def responses(ids: Sequence[int], address: int, size: int) -> "list[mlperf_loadg
     return list(map(mlperf_loadgen.QuerySampleResponse, ids, addresses, repeat(size)))
 
 
-def complete_one(query_id: int, address: int, size: int) -> None:
-    """Answers one query, as `complete` does many."""
-    mlperf_loadgen.QuerySamplesComplete([mlperf_loadgen.QuerySampleResponse(query_id, address, size)])
+def complete_one(ids: Sequence[int], address: int, size: int) -> None:
+    """As `complete`, for exactly one query, in less time."""
+    mlperf_loadgen.QuerySamplesComplete([mlperf_loadgen.QuerySampleResponse(ids[0], address, size)])
 
 
 def run_test(request: TestRequest, issue: Issue, load: LoadSamples, unload: LoadSamples) -> None:
