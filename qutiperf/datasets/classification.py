@@ -56,14 +56,11 @@ class Classification(Task):
         self._scores, self._offset = output.kind == "scores", output.label_offset
 
     def responses(self, outputs: Array, count: int) -> Array | float:
-        """Costs least for one sample, where most of numpy's time would be its calls."""
-        shape = outputs.shape
-        if not shape or shape[0] != count:
-            raise RunError(f"outputs of shape {list(shape)} for {count} samples")
+        """Costs least for one sample, where most of the time would go into numpy's calls."""
         if not self._scores:
             return self._ids(outputs, count)
-        if len(shape) != 2 or shape[1] < 1:
-            raise RunError(f"scores of shape {list(shape)}, not [{count}, classes]")
+        if outputs.ndim != 2 or len(outputs) != count or outputs.size == 0:
+            raise RunError(f"scores of shape {list(outputs.shape)}, not [{count}, classes]")
         if count == 1:
             return self._single(outputs)
         best = outputs.argmax(axis=1)
@@ -75,12 +72,12 @@ class Classification(Task):
     def _single(self, outputs: Array) -> float:
         best = int(outputs.argmax())
         score = outputs.item(best)
-        if score - score != 0:  # NaN and infinity
+        if score - score:  # not zero for NaN and infinity alone
             raise RunError("scores hold NaN or infinity")
-        return float(best - self._offset)
+        return best - self._offset
 
     def _ids(self, outputs: Array, count: int) -> Array:
-        if outputs.size != count:
+        if outputs.ndim not in (1, 2) or len(outputs) != count or outputs.size != count:
             raise RunError(f"class ids of shape {list(outputs.shape)}, not [{count}] or [{count}, 1]")
         ids = outputs.reshape(count, 1).astype(np.float32)
         if not np.isfinite(ids).all():

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from time import perf_counter_ns as now
 
 from qutiperf.harness.samples import Samples
-from qutiperf.harness.streams import Failure, Inline, Serving, Stream, Streams
+from qutiperf.harness.streams import Complete, Failure, Serving, Stream, Streams
 from qutiperf.loadgen import driver
 from qutiperf.units import NANOSECONDS_PER_SECOND
 
@@ -35,7 +35,7 @@ class _Countdown:
 
 
 def inline_latency_ns(
-    inline: Inline, count: int, indices: Sequence[int], failure: Failure, budget_ns: int
+    inline: Stream, count: int, indices: Sequence[int], failure: Failure, budget_ns: int
 ) -> int:
     """The least latency of `count` samples answered inline, after warming up for half of the budget."""
     ids = list(range(count))
@@ -64,10 +64,14 @@ class StreamProbe:
     """Issues queries to streams of its own and waits for their answers."""
 
     def __init__(
-        self, streams: Sequence[Stream], samples: Samples, serving: Serving, failure: Failure
+        self,
+        make: Callable[[Complete], Sequence[Stream]],
+        samples: Samples,
+        serving: Serving,
+        failure: Failure,
     ) -> None:
         self._failure, self._countdown = failure, _Countdown()
-        self._streams = Streams(streams, samples, serving, self._countdown.complete, failure)
+        self._streams = Streams(make(self._countdown.complete), samples, serving, failure)
 
     def close(self) -> None:
         self._streams.close()

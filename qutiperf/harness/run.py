@@ -1,6 +1,6 @@
 """One run on a loaded device: probe, LoadGen test, phases; again if the probe's finding proved wrong."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from qutiperf.harness.device import Device
 from qutiperf.harness.phases import PhaseRecorder, Phases, combine
 from qutiperf.harness.probe import StreamProbe, inline_latency_ns
 from qutiperf.harness.samples import Samples
-from qutiperf.harness.streams import Complete, Failure, Inline, Serving, Stream, Streams
+from qutiperf.harness.streams import Completers, Failure, Serving, Stream, Streams
 from qutiperf.loadgen import driver
 from qutiperf.loadgen.settings import Targets, TestRequest
 from qutiperf.mlperf_logs import LoadGenResult, read_result
@@ -97,24 +97,23 @@ class Trial:
         )
 
     def _test(self, request: TestRequest) -> list[PhaseRecorder]:
+        completers = Completers(driver.complete, driver.complete_one)
+        members = self._make_streams(completers, accuracy=request.mode is Mode.ACCURACY)
         if self._inline:
-            inline = self._make_inline(driver.complete_one if self._per_query == 1 else driver.complete)
-            driver.run_test(request, inline.issue, self._samples.load, self._samples.unload)
-            return [inline.recorder]
-        observe = self._top_five.observe if request.mode is Mode.ACCURACY else None
-        members = self._make_streams()
-        streams = Streams(members, self._samples, self._serving, driver.complete, self._failure, observe)
-        driver.run_test(request, streams.issue, self._samples.load, self._samples.unload)
-        streams.close()
+            driver.run_test(request, members[0].issue, self._samples.load, self._samples.unload)
+        else:
+            streams = Streams(members, self._samples, self._serving, self._failure)
+            driver.run_test(request, streams.issue, self._samples.load, self._samples.unload)
+            streams.close()
         return [member.recorder for member in members]
 
-    def _make_inline(self, complete: Complete) -> Inline:
-        infer = self._device.infers()[0]
-        return Inline(infer, self._device.task, self._samples, complete, self._failure, self._per_query)
-
-    def _make_streams(self) -> list[Stream]:
-        size = self._serving.batch_size
-        return [Stream(infer, self._device.task, self._samples, size) for infer in self._device.infers()]
+    def _make_streams(self, completers: Completers, *, accuracy: bool = False) -> list[Stream]:
+        observe = self._top_five.observe if accuracy else None
+        size, task = self._serving.batch_size, self._device.task
+        return [
+            Stream(infer, task, self._samples, size, completers, self._failure, observe)
+            for infer in self._device.infers()
+        ]
 
     def _probe(self) -> Probe:
         """Latency or rate to expect, unless the settings give it."""
@@ -123,10 +122,15 @@ class Trial:
         indices = range(min(self._count, 256))
         self._samples.load(indices)
         if self._inline:
-            inline = self._make_inline(lambda ids, address, size: None)
+            [inline, *_] = self._make_streams(Completers(_ignore, _ignore))
             least = inline_latency_ns(inline, self._per_query, indices, self._failure, budget)
             return Probe(latency_ns=self._expected_ns(least))
-        probe = StreamProbe(self._make_streams(), self._samples, self._serving, self._failure)
+        probe = StreamProbe(
+            lambda complete: self._make_streams(Completers(complete, complete)),
+            self._samples,
+            self._serving,
+            self._failure,
+        )
         try:
             if scenario is ScenarioName.MULTI_STREAM:
                 return Probe(latency_ns=self._expected_ns(probe.latency_ns(self._per_query, indices, budget)))
@@ -190,6 +194,10 @@ class Trial:
         if probe.rate_per_s:
             return max(least * _RATE_MARGIN, queries / probe.rate_per_s)
         return least
+
+
+def _ignore(ids: Sequence[int], address: int, size: int) -> None:
+    return
 
 
 def samples_per_query(declared: int | str, point: Point) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from queue import Queue, SimpleQueue
 from time import perf_counter_ns as now
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from qutiperf.harness.samples import Prepared, Samples
 
 Complete = Callable[[Sequence[int], int, int], None]
 Infer = Callable[[Array], Completion]
+Answer = Callable[[Sequence[int], Sequence[int], int, int, Prepared | None], None]
 Observe = Callable[[Array, Sequence[int]], None]
 
 
@@ -31,8 +33,7 @@ class Serving:
     feed_threads: int = 0
 
 
-@dataclass(slots=True)
-class Work:
+class Work(NamedTuple):
     """A query, handed to several streams at once; each takes the next slice from `starts`."""
 
     ids: Sequence[int]
@@ -41,15 +42,14 @@ class Work:
     starts: Iterator[int]
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(NamedTuple):
     """A batch whose samples are prepared, on its way from a feeder to a stream."""
 
     ids: Sequence[int]
     indices: Sequence[int]
     issued: int
     dequeued: int
-    prepared: Prepared
+    prepared: Prepared | None
 
 
 class Failure:
@@ -67,40 +67,82 @@ class Failure:
             self._notify(error)
 
 
+class Completers(NamedTuple):
+    """How LoadGen is answered: any number of queries, or in less time exactly one."""
+
+    many: Complete
+    one: Complete
+
+
 class Stream:
     """One adapter instance, its scratch memory, its responses and its stamps."""
 
-    def __init__(self, infer: Infer, task: Task, samples: Samples, batch_size: int) -> None:
-        self._infer, self._task, self._samples = infer, task, samples
-        self._scratch = samples.scratch(batch_size)
-        self._responses = np.zeros((batch_size, task.response_length), task.response_dtype)
-        self._address = self._responses.ctypes.data
-        self._size = self._responses.strides[0]
+    def __init__(
+        self,
+        infer: Infer,
+        task: Task,
+        samples: Samples,
+        batch_size: int,
+        completers: Completers,
+        failure: Failure,
+        observe: Observe | None = None,
+    ) -> None:
         self.recorder = PhaseRecorder()
+        self.answer = self._answer_function(infer, task, samples, batch_size, completers, failure, observe)
 
-    def answer(self, batch: Batch, complete: Complete, failure: Failure, observe: Observe | None) -> None:
-        """Infers and completes one batch; after a failure it only completes."""
-        count = len(batch.ids)
-        if failure.error is not None:
-            complete(batch.ids, self._address, self._size)
-            return
-        started = now()
-        gathered = answered = started
-        compute_ns: int | None = None
-        try:
-            array = self._samples.gather(batch.prepared, self._scratch)
-            gathered = now()
-            outputs, compute_ns = self._infer(array)
-            answered = now()
-            self._responses[:count] = self._task.responses(outputs, count)
-            if observe is not None:
-                observe(outputs[:count], batch.indices)
-        except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen
-            failure.keep(error)
-        complete(batch.ids, self._address, self._size)
-        self.recorder.record(
-            batch.issued, batch.dequeued, started, gathered, answered, now(), compute_ns, count
-        )
+    def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
+        """One batch in flight: answers in LoadGen's own thread, with no queue between.
+
+        Handing a batch to another thread and back costs more than a small model's inference.
+        """
+        issued = now()
+        self.answer(ids, indices, issued, issued, None)
+
+    def _answer_function(
+        self,
+        infer: Infer,
+        task: Task,
+        samples: Samples,
+        batch_size: int,
+        completers: Completers,
+        failure: Failure,
+        observe: Observe | None,
+    ) -> Answer:
+        """A closure: local names are what a batch of a few microseconds can afford."""
+        rows = np.zeros((batch_size, task.response_length), task.response_dtype)
+        address, size = rows.ctypes.data, rows.strides[0]
+        prepare, gather, scratch = samples.prepare, samples.gather, samples.scratch(batch_size)
+        record, responses = self.recorder.record, task.responses
+        many, one = completers
+
+        def answer(
+            ids: Sequence[int], indices: Sequence[int], issued: int, dequeued: int, ready: Prepared | None
+        ) -> None:
+            """Infers, completes and stamps one batch; after a failure it only completes."""
+            count = len(ids)
+            prepared = gathered = answered = dequeued
+            compute_ns: int | None = None
+            if failure.error is None:
+                try:
+                    if ready is None:
+                        ready = prepare(indices)
+                    prepared = now()
+                    array = gather(ready, scratch)
+                    gathered = now()
+                    outputs, compute_ns = infer(array)
+                    answered = now()
+                    if count == 1:
+                        rows[0] = responses(outputs, 1)
+                    else:
+                        rows[:count] = responses(outputs, count)
+                    if observe is not None:
+                        observe(outputs, indices)
+                except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen
+                    failure.keep(error)
+            (one if count == 1 else many)(ids, address, size)
+            record(issued, dequeued, prepared, gathered, answered, now(), compute_ns, count)
+
+        return answer
 
 
 def padded(infer: Infer, fixed_batch: int, like: Array) -> Infer:
@@ -120,16 +162,9 @@ class Streams:
     """Threads that feed batches to streams; call `issue` from LoadGen, `close` when done."""
 
     def __init__(
-        self,
-        streams: Sequence[Stream],
-        samples: Samples,
-        serving: Serving,
-        complete: Complete,
-        failure: Failure,
-        observe: Observe | None = None,
+        self, streams: Sequence[Stream], samples: Samples, serving: Serving, failure: Failure
     ) -> None:
-        self._streams, self._samples, self._serving = streams, samples, serving
-        self._complete, self._failure, self._observe = complete, failure, observe
+        self._streams, self._samples, self._serving, self._failure = streams, samples, serving, failure
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
         self._ready: Queue[Batch | None] = Queue(maxsize=2 * len(streams))
         self._feeders = self._spawn(self._feed, [()] * serving.feed_threads)
@@ -166,27 +201,42 @@ class Streams:
                 thread.join()
 
     def _serve(self, stream: Stream) -> None:
-        for batch in self._batches():
-            stream.answer(batch, self._complete, self._failure, self._observe)
+        size, answer = self._serving.batch_size, stream.answer
+        while (work := self._next_work()) is not None:
+            ids, indices, issued, starts = work
+            total = len(ids)
+            for start in starts:
+                if start >= total:
+                    break
+                answer(ids[start : start + size], indices[start : start + size], issued, now(), None)
 
     def _feed(self) -> None:
-        for batch in self._batches():
-            self._ready.put(batch)
+        size = self._serving.batch_size
+        while (work := self._next_work()) is not None:
+            for start in work.starts:
+                if start >= len(work.ids):
+                    break
+                self._ready.put(self._prepared(work, start, start + size))
 
     def _drain(self, stream: Stream) -> None:
         while (batch := self._ready.get()) is not None:
-            stream.answer(batch, self._complete, self._failure, self._observe)
+            stream.answer(*batch)
 
-    def _batches(self) -> Iterator[Batch]:
-        size = self._serving.batch_size
-        while (work := self._queue.get()) is not None:
-            if self._serving.collect and size > 1:
-                work = self._collected(work)
-            while (start := next(work.starts)) < len(work.ids):
-                yield self._batch(work, start, start + size)
+    def _prepared(self, work: Work, start: int, end: int) -> Batch:
+        dequeued, indices = now(), work.indices[start:end]
+        prepared: Prepared | None = None
+        try:
+            if self._failure.error is None:
+                prepared = self._samples.prepare(indices)
+        except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen
+            self._failure.keep(error)
+        return Batch(work.ids[start:end], indices, work.issued, dequeued, prepared)
 
-    def _collected(self, first: Work) -> Work:
-        """The waiting queries up to a batch, as one; the phases count from the oldest query on."""
+    def _next_work(self) -> Work | None:
+        """A query; with `collect`, the waiting queries up to a batch as one, timed from the oldest on."""
+        first = self._queue.get()
+        if first is None or not self._serving.collect or self._serving.batch_size == 1:
+            return first
         works = [first]
         while len(works) < self._serving.batch_size and not self._queue.empty():
             another = self._queue.get()
@@ -199,62 +249,3 @@ class Streams:
         ids = [query for work in works for query in work.ids]
         indices = [index for work in works for index in work.indices]
         return Work(ids, indices, first.issued, count(0, self._serving.batch_size))
-
-    def _batch(self, work: Work, start: int, end: int) -> Batch:
-        dequeued = now()
-        indices = work.indices[start:end]
-        prepared: Prepared = indices
-        try:
-            if self._failure.error is None:
-                prepared = self._samples.prepare(indices)
-        except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen
-            self._failure.keep(error)
-        return Batch(work.ids[start:end], indices, work.issued, dequeued, prepared)
-
-
-class Inline:
-    """One batch in flight, as in SingleStream: answered in LoadGen's own thread, with no queue between.
-
-    Handing a batch to another thread and back costs more than a small model's inference.
-    """
-
-    def __init__(
-        self,
-        infer: Infer,
-        task: Task,
-        samples: Samples,
-        complete: Complete,
-        failure: Failure,
-        batch_size: int = 1,
-    ) -> None:
-        self.recorder = PhaseRecorder()
-        self._response = np.zeros((batch_size, task.response_length), task.response_dtype)
-        self.issue = self._issue_function(infer, task, samples, complete, failure)
-
-    def _issue_function(
-        self, infer: Infer, task: Task, samples: Samples, complete: Complete, failure: Failure
-    ) -> Callable[[Sequence[int], Sequence[int]], None]:
-        """A closure: local names are what a callback of a few microseconds can afford."""
-        response, address, size = self._response, self._response.ctypes.data, self._response.strides[0]
-        batch_size = len(response)
-        record, responses = self.recorder.record, task.responses
-        prepare, gather, scratch = samples.prepare, samples.gather, samples.scratch(batch_size)
-
-        def issue(ids: Sequence[int], indices: Sequence[int]) -> None:
-            issued = prepared = gathered = answered = now()
-            compute_ns: int | None = None
-            if failure.error is None:
-                try:
-                    ready = prepare(indices)
-                    prepared = now()
-                    array = gather(ready, scratch)
-                    gathered = now()
-                    outputs, compute_ns = infer(array)
-                    answered = now()
-                    response[:] = responses(outputs, batch_size)
-                except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen
-                    failure.keep(error)
-            complete(ids, address, size)
-            record(issued, issued, prepared, gathered, answered, now(), compute_ns, batch_size)
-
-        return issue
