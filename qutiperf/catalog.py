@@ -1,6 +1,7 @@
 """Finds, lists and reads the files of the four folders: an existing path wins, else a shipped name."""
 
 import fnmatch
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,12 +44,16 @@ def root() -> Path:
 
 
 def names(kind: Kind) -> list[str]:
-    """Names of the shipped files of a kind, sorted; examples of SUTs carry their folder."""
+    """Names of the shipped files of a kind, numbers in them by size; examples of SUTs carry their folder."""
     folder = root() / _FOLDER_OF[kind]
-    pattern = "**/*.yaml" if kind == "sut" else "*.yaml"
-    return sorted(
-        path.relative_to(folder).with_suffix("").as_posix() for path in _yaml_files(folder, pattern)
-    )
+    paths = _yaml_files(folder, "**/*.yaml" if kind == "sut" else "*.yaml")
+    return sorted((path.relative_to(folder).as_posix().removesuffix(".yaml") for path in paths), key=_natural)
+
+
+def _natural(name: str) -> list[tuple[float, str]]:
+    """Sorts 12.5 before 100."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", name)
+    return [(float(part), "") if part[:1].isdigit() else (-1.0, part) for part in parts]
 
 
 def _yaml_files(folder: Path, pattern: str) -> list[Path]:

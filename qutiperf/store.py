@@ -73,9 +73,9 @@ class Store:
         return cls(folder)
 
     def stage(self) -> Path:
-        """A fresh folder for one worker, on the same file system."""
+        """A fresh folder for one worker, on the same file system; its path is absolute."""
         (self.folder / _STAGING).mkdir(exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=self.folder / _STAGING))
+        return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=(self.folder / _STAGING).resolve()))
 
     def discard(self, staging: Path) -> None:
         shutil.rmtree(staging, ignore_errors=True)

@@ -54,11 +54,11 @@ def _csv_cell(value: object) -> object:
 
 
 def console(*, stderr: bool = False) -> "Console":
-    """A rich console as wide as the terminal, or 150 columns where there is none."""
+    """A rich console as wide as the terminal, or 160 columns where there is none."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 150)
+    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 160)
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -66,13 +66,22 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     from rich import box
     from rich.table import Table
 
-    drawn = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    drawn = Table(
+        title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0)
+    )
     for number, name in enumerate(columns):
         numeric = any(_is_number(row[number]) for row in rows)
-        drawn.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        drawn.add_column(
+            name, justify="right" if numeric else "left", overflow="fold", min_width=_width(rows, number)
+        )
     for row in rows:
         drawn.add_row(*[_cell(value) for value in row])
     console().print(drawn)
+
+
+def _width(rows: Sequence[Sequence[object]], number: int) -> int:
+    """Of the column's widest cell, so that titles are wrapped and cells are not."""
+    return min(max((len(_cell(row[number])) for row in rows), default=0), 60)
 
 
 def _is_number(value: object) -> bool:

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
 UNVERIFIED = "Result not verified by MLCommons Association."
 _COLUMNS = {
     "run_id": "run",
+    "sut": "sut",
     "workload": "workload",
     "scenario": "scenario",
     "batch_size": "batch",
     "threads": "threads",
     "streams": "streams",
+    "operating_mode": "mode",
+    "end_to_end": "end to end",
     "top1_percent": "top-1 %",
     "system_latency_p50_ms": "system p50 ms",
     "system_latency_p90_ms": "system p90 ms",
@@ -27,6 +30,14 @@ _COLUMNS = {
     "valid": "valid",
     "quality": "quality",
 }
+_SETTINGS = (
+    "sut",
+    "workload",
+    "threads",
+    "streams",
+    "operating_mode",
+    "end_to_end",
+)  # told once if all the same
 
 
 def show(
@@ -53,8 +64,12 @@ def show(
 
 def _print_rows(found: "list[Row]") -> None:
     performance = [row for row in found if row["mode"] == "PerformanceOnly"]
-    titles = list(_COLUMNS.values())
-    console.table("", titles, [[row[name] for name in _COLUMNS] for row in performance])
+    same = {name for name in _SETTINGS if len({str(row[name]) for row in performance}) == 1}
+    shown = {name: title for name, title in _COLUMNS.items() if name not in same}
+    if performance:
+        told = [f"{_COLUMNS[name]} {performance[0][name]}" for name in _SETTINGS if name in same]
+        console.out("all: " + ", ".join(told))
+    console.table("", list(shown.values()), [[row[name] for name in shown] for row in performance])
     for row in found:
         reasons = row["reasons"] if isinstance(row["reasons"], list) else []
         if not row["valid"]:
@@ -73,7 +88,7 @@ def print_summary(lines: "list[Summary]") -> None:
         "system p50 ms",
         "best Offline ips",
         "at batch",
-        "valid",
+        "valid runs",
     )
     systems = dict.fromkeys(line.sut for line in lines)
     for system in systems:

@@ -1,0 +1,34 @@
+# Needs python3 (3.11 to 3.13, with venv) and make; each target makes what it needs and can be run again.
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: quickstart test check bench clean
+
+quickstart: .venv/installed
+	$(BIN)/qutiperf run quickstart
+
+test: .venv/developing
+	$(BIN)/pytest -q
+
+check: .venv/developing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q -m "slow or not slow"
+
+bench: .venv/developing
+	$(BIN)/python benchmarks/harness_overhead.py
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/developing: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ .venv/installed
+
+clean:
+	rm -rf .venv dist results
