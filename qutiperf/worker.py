@@ -71,7 +71,8 @@ def load_device(job: Job) -> tuple[Device, dict[str, str]]:
         adapter = found()
         adapter.load(_model(workload), options)
         adapters.append(adapter)
-    return Device(adapters, dataset, task, workload.model.input.fixed_batch), adapters[0].describe()
+    device = Device(adapters, dataset, task, workload.model.input.fixed_batch, workload.mlperf_benchmark)
+    return device, adapters[0].describe()
 
 
 def _model(workload: Workload) -> Model:

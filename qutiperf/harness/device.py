@@ -14,12 +14,13 @@ from qutiperf.harness.streams import Infer, padded
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """`streams` instances of one model with the data and the task they work on."""
+    """Instances of one model, one a stream, with data and task; `benchmark` is its name in mlperf.conf."""
 
     adapters: Sequence[AnyAdapter]
     dataset: Dataset
     task: Task
     fixed_batch: int | None
+    benchmark: str | None = None
 
     def tune(self, batch_size: int) -> None:
         for adapter in self.adapters:

@@ -93,6 +93,7 @@ class Trial:
             performance_count=self._count,
             log_dir=self._folder,
             submission=point.profile is Profile.SUBMISSION,
+            model_name=self._device.benchmark or "*",
             audit_config=self._audit,
         )
 
