@@ -241,3 +241,15 @@ def test_server_finds_its_rate(sut_file: SutFile, sweep_file: SweepFile, tmp_pat
     rate = record.loadgen.completed_samples_per_second
     assert rate is not None
     assert 200 < rate < 8 / 0.0012
+
+
+def test_the_example_adapter_agrees_with_onnxruntime(tmp_path: Path, sweep_file: SweepFile) -> None:
+    out = tmp_path / "results"
+    sweep = sweep_file("examples/my_adapter, cpu-onnxruntime")
+    assert run(sweep, out) == 0
+    records = Store.open(out).latest()
+    accuracies = {r.point.sut: r.figures.top1_percent for r in records if r.point.mode.value == "AccuracyOnly"}
+    assert accuracies["my_adapter"] == accuracies["cpu-onnxruntime"] == 98.2
+    [example] = [r for r in records if r.point.sut == "my_adapter" and r.point.mode.value == "PerformanceOnly"]
+    assert example.valid
+    assert "adapter:my_adapter.py" in example.inputs.files_sha256
