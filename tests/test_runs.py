@@ -248,8 +248,12 @@ def test_the_example_adapter_agrees_with_onnxruntime(tmp_path: Path, sweep_file:
     sweep = sweep_file("examples/my_adapter, cpu-onnxruntime")
     assert run(sweep, out) == 0
     records = Store.open(out).latest()
-    accuracies = {r.point.sut: r.figures.top1_percent for r in records if r.point.mode.value == "AccuracyOnly"}
+    accuracies = {
+        r.point.sut: r.figures.top1_percent for r in records if r.point.mode.value == "AccuracyOnly"
+    }
     assert accuracies["my_adapter"] == accuracies["cpu-onnxruntime"] == 98.2
-    [example] = [r for r in records if r.point.sut == "my_adapter" and r.point.mode.value == "PerformanceOnly"]
+    [example] = [
+        r for r in records if r.point.sut == "my_adapter" and r.point.mode.value == "PerformanceOnly"
+    ]
     assert example.valid
     assert "adapter:my_adapter.py" in example.inputs.files_sha256

@@ -32,7 +32,7 @@ class Options:
 
     `allow_spinning` lets idle intra-op threads burn their core while they wait. It is off by default:
     on by ONNX Runtime's own default it takes time from LoadGen and from other streams
-    (docs/adapters.md has the command that measures it). IO binding is not used on the CPU: `run`
+    (docs/adapters.md has the command and what it measured). IO binding is not used on the CPU: `run`
     already reads the batch in place, see the same page.
     """
 

@@ -1,0 +1,121 @@
+"""Writes docs/reference.md from the models and the command line; `--check` says whether it is current."""
+
+import dataclasses
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from qutiperf.adapters import ADAPTERS, adapter_class
+from qutiperf.cli import app
+from qutiperf.record import Figures
+from qutiperf.rounds import Round, Seeds
+from qutiperf.scenario import Metric, RunSettings, Scenario
+from qutiperf.sut import Deployment, OperatingMode, Platform, Power, SystemUnderTest, Verified
+from qutiperf.sweep import Sweep
+from qutiperf.table import DERIVED
+from qutiperf.workload import DatasetSpec, InputSpec, ModelSpec, OutputSpec, Topology, Variant, Workload
+
+PAGE = Path(__file__).parent / "reference.md"
+FILES: dict[str, list[type[BaseModel]]] = {
+    "sweep": [Sweep, RunSettings],
+    "workload": [Workload, DatasetSpec, ModelSpec, InputSpec, OutputSpec, Topology, Variant],
+    "sut": [SystemUnderTest, Deployment, OperatingMode, Platform, Power, Verified],
+    "scenario": [Scenario, Metric],
+    "round": [Round, Seeds],
+}
+EXIT_CODES = {
+    0: "all went well",
+    1: "a verdict: INVALID in a submission run",
+    2: "bad input: a file, key, value or option",
+    3: "set-up: a package, a device, a right, another LoadGen is missing",
+    4: "a run failed; the others are there",
+    130: "interrupted; what was finished is kept",
+}
+
+
+def main() -> int:
+    text = "\n".join(page()) + "\n"
+    if "--check" in sys.argv:
+        current = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
+        return 0 if current else 1
+    PAGE.write_text(text, encoding="utf-8")
+    return 0
+
+
+def page() -> Iterator[str]:
+    yield "# Reference\n\nWritten by `python docs/make_reference.py` from the code.\n"
+    yield "## Command line\n"
+    yield from command_line()
+    yield "## Exit codes\n\n| code | meaning |\n|---|---|"
+    yield from (f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items())
+    yield "\nThe first that applies of 130, 2, 3, 4, 1.\n\n## Files\n"
+    yield "Every file starts with `kind` and `schema_version: 1`, and may have one `extends`.\n"
+    for kind, models in FILES.items():
+        yield f"### kind: {kind}\n"
+        for model in models:
+            yield from model_table(model)
+    yield "## Adapter options\n"
+    for name in sorted(ADAPTERS):
+        yield from adapter_table(name)
+    yield "## Figures\n\nColumns of `show --json` and `--csv`; latencies in ms, ips = inputs per second.\n"
+    yield ", ".join(f"`{name}`" for name in (*Figures.model_fields, *DERIVED))
+
+
+def command_line() -> Iterator[str]:
+    commands = typer.main.get_group(app)
+    for name, command in commands.commands.items():
+        yield f"### qutiperf {name}\n\n{one_line(command.help)}\n\n| | |\n|---|---|"
+        for parameter in command.params:
+            spelled = ", ".join(parameter.opts) if parameter.param_type_name == "option" else parameter.name
+            yield f"| `{spelled}` | {one_line(getattr(parameter, 'help', None))} |"
+        yield ""
+
+
+def model_table(model: type[BaseModel]) -> Iterator[str]:
+    yield f"**{model.__name__}**: {one_line(model.__doc__)}\n\n| key | type | default |\n|---|---|---|"
+    for name, field in model.model_fields.items():
+        default = (
+            "required"
+            if field.is_required()
+            else f"`{default_text(field.get_default(call_default_factory=True))}`"
+        )
+        yield f"| `{name}` | {type_text(field.annotation)} | {default} |"
+    yield ""
+
+
+def adapter_table(name: str) -> Iterator[str]:
+    options = adapter_class(name).options_type
+    yield f"**{name}**: {one_line(options.__doc__)}\n\n| option | type | default |\n|---|---|---|"
+    for field in dataclasses.fields(options) if dataclasses.is_dataclass(options) else ():
+        yield f"| `{field.name}` | {type_text(field.type)} | `{default_text(field.default)}` |"
+    yield ""
+
+
+def default_text(value: object) -> str:
+    if isinstance(value, BaseModel):
+        return str(value.model_dump(mode="json", exclude_defaults=True))
+    return "" if value is PydanticUndefined else str(value)
+
+
+def type_text(annotation: object) -> str:
+    text = (
+        annotation.__name__
+        if isinstance(annotation, type) and not hasattr(annotation, "__args__")
+        else str(annotation)
+    )
+    text = re.sub(r"(typing|qutiperf|annotated_types|pydantic)\.([a-z_]+\.)*", "", text)
+    text = re.sub(r"Annotated\[(.+?), (FieldInfo|Field)\(.*?\)\]", r"\1", text)
+    return text.replace("|", "or").replace("NoneType", "None")
+
+
+def one_line(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", "or")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
