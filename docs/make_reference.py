@@ -1,13 +1,16 @@
 """Writes docs/reference.md from the models and the command line; `--check` says whether it is current."""
 
 import dataclasses
-import re
 import sys
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
+from types import UnionType
+from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
 
 import typer
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from qutiperf.adapters import ADAPTERS, adapter_class
@@ -27,6 +30,13 @@ FILES: dict[str, list[type[BaseModel]]] = {
     "sut": [SystemUnderTest, Deployment, OperatingMode, Platform, Power, Verified],
     "scenario": [Scenario, Metric],
     "round": [Round, Seeds],
+}
+TYPES: dict[object, str] = {
+    str: "text",
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    type(None): "null",
 }
 EXIT_CODES = {
     0: "all went well",
@@ -78,39 +88,64 @@ def command_line() -> Iterator[str]:
 
 def model_table(model: type[BaseModel]) -> Iterator[str]:
     yield f"**{model.__name__}**: {one_line(model.__doc__)}\n\n| key | type | default |\n|---|---|---|"
+    hints = get_type_hints(model, include_extras=True)
     for name, field in model.model_fields.items():
         default = (
             "required"
             if field.is_required()
             else f"`{default_text(field.get_default(call_default_factory=True))}`"
         )
-        yield f"| `{name}` | {type_text(field.annotation)} | {default} |"
+        yield f"| `{name}` | {type_text(hints[name])} | {default} |"
     yield ""
 
 
 def adapter_table(name: str) -> Iterator[str]:
     options = adapter_class(name).options_type
     yield f"**{name}**: {one_line(options.__doc__)}\n\n| option | type | default |\n|---|---|---|"
+    hints = get_type_hints(options)
     for field in dataclasses.fields(options) if dataclasses.is_dataclass(options) else ():
-        yield f"| `{field.name}` | {type_text(field.type)} | `{default_text(field.default)}` |"
+        yield f"| `{field.name}` | {type_text(hints[field.name])} | `{default_text(field.default)}` |"
     yield ""
 
 
 def default_text(value: object) -> str:
     if isinstance(value, BaseModel):
         return str(value.model_dump(mode="json", exclude_defaults=True))
+    if isinstance(value, list):
+        return str([getattr(each, "value", each) for each in value])
     return "" if value is PydanticUndefined else str(value)
 
 
-def type_text(annotation: object) -> str:
-    text = (
-        annotation.__name__
-        if isinstance(annotation, type) and not hasattr(annotation, "__args__")
-        else str(annotation)
+def type_text(annotation: object) -> str:  # noqa: PLR0911 - a kind of type each
+    """A type as a reader of YAML thinks of it: `number > 0 or null`, `one of a, b`."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return type_text(arguments[0]) + bounds(annotation)
+    if set(arguments) == {bool, int, float, str}:
+        return "value"
+    if origin in (Union, UnionType):
+        return " or ".join(type_text(each) for each in arguments)
+    if origin is Literal:
+        return "one of " + ", ".join(f"`{each}`" for each in arguments)
+    if origin is list:
+        return f"list of {type_text(arguments[0])}"
+    if origin is dict:
+        return f"{type_text(arguments[1])} by name"
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return "one of " + ", ".join(f"`{each.value}`" for each in annotation)
+    return TYPES.get(annotation, getattr(annotation, "__name__", str(annotation)))
+
+
+def bounds(annotation: object) -> str:
+    """The limits that pydantic's Field sets: ` > 0`."""
+    signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+    found = FieldInfo.from_annotation(annotation).metadata  # type: ignore[arg-type]  # an Annotated
+    return "".join(
+        f" {sign} {getattr(each, name)}"
+        for each in found
+        for name, sign in signs.items()
+        if hasattr(each, name)
     )
-    text = re.sub(r"(typing|qutiperf|annotated_types|pydantic)\.([a-z_]+\.)*", "", text)
-    text = re.sub(r"Annotated\[(.+?), (FieldInfo|Field)\(.*?\)\]", r"\1", text)
-    return text.replace("|", "or").replace("NoneType", "None")
 
 
 def one_line(text: str | None) -> str:

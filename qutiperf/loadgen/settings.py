@@ -73,9 +73,10 @@ def _target_fields(
 
 
 def user_conf(request: TestRequest) -> str:
-    """The submitter's user.conf: `*.Scenario.key = value`, times in milliseconds."""
+    """The submitter's user.conf: `*.Scenario.key = value`, times in milliseconds, percentiles in percent."""
     settings, targets = request.settings, request.targets
     bound = settings.server_target_latency_ms if request.scenario is ScenarioName.SERVER else None
+    percentile = settings.target_latency_percentile
     lines: dict[str, int | float | None] = {
         "target_latency": bound if targets.latency_ns is None else targets.latency_ns / 1e6,
         "target_qps": targets.rate_per_s,
@@ -84,6 +85,7 @@ def user_conf(request: TestRequest) -> str:
         "min_query_count": settings.min_query_count,
         "max_query_count": settings.max_query_count,
         "performance_sample_count_override": settings.performance_sample_count,
+        "target_latency_percentile": None if percentile is None else 100 * percentile,
     }
     scenario = request.scenario.value
     return "".join(f"*.{scenario}.{key} = {value}\n" for key, value in lines.items() if value is not None)
