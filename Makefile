@@ -17,7 +17,7 @@ check: .venv/developing
 	$(BIN)/pytest -q -m "slow or not slow"
 
 bench: .venv/developing
-	$(BIN)/python benchmarks/harness_overhead.py
+	for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python $$each || exit; done
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -87,6 +87,11 @@ def _lines(path: str) -> list[str]:
         return []
 
 
+def busy_percent() -> float:
+    """Share of all cores in use now, over half a second."""
+    return psutil.cpu_percent(interval=0.5)
+
+
 class Surroundings:
     """What the rest of the machine does between two looks."""
 

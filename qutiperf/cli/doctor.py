@@ -17,6 +17,7 @@ class Report(TypedDict):
     versions: dict[str, str]
     adapters: Rows
     power_meters: list[str]
+    busy_percent: float
     warnings: list[str]
 
 
@@ -31,7 +32,8 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="Print one JSON ob
         "versions": host.versions(),
         "adapters": adapter_rows(),
         "power_meters": [],
-        "warnings": _warnings(machine),
+        "busy_percent": (busy := host.busy_percent()),
+        "warnings": _warnings(machine, busy),
     }
     if as_json:
         console.out_json(report)
@@ -51,12 +53,10 @@ def _loadgen() -> dict[str, str | None] | None:
     return {"version": version, "round": round_of_version(version)}
 
 
-def _warnings(machine: dict[str, str | int | float | bool | None]) -> list[str]:
+def _warnings(machine: dict[str, str | int | float | bool | None], busy: float) -> list[str]:
     """Cause and cure of everything that makes times vary here."""
-    import psutil
-
     found: list[str] = []
-    cores, busy = machine["cores"], psutil.cpu_percent(interval=0.5)
+    cores = machine["cores"]
     if busy > 10:
         found.append(f"other processes use {busy:.0f} % of the cores: end them, or results are marked noisy")
     governor = machine["governor"]
@@ -77,6 +77,7 @@ def _print(report: "Report") -> None:
     machine, loadgen = report["host"], report["loadgen"]
     for name, value in machine.items():
         console.out(f"{name:18}{'unknown' if value is None else value}")
+    console.out(f"{'load':18}{report['busy_percent']:.0f} % of the cores")
     if loadgen is None:
         console.out(
             "LoadGen           missing: pip install mlcommons-loadgen (x86-64 or macOS, Python 3.11 to 3.13)"
