@@ -43,11 +43,17 @@ def datatype_bits(name: str) -> int:
     return int(match["bits"])
 
 
-def capability(platform: Platform, datatype: str, mode: str, where: str) -> Capability:
-    """Raises InputError if the platform's peaks or bandwidth are unknown or it cannot carry the datatype."""
+def capability(
+    platform: Platform, datatype: str, mode: str, where: str, weight_datatype: str | None = None
+) -> Capability:
+    """Of computing in `datatype`, weights stored as `weight_datatype` (the same unless given).
+
+    Raises InputError if the platform's peaks or bandwidth are unknown or it cannot carry the datatype.
+    """
     peaks = peaks_of(platform, mode, where)
     carrier = _carrier(peaks, datatype, where)
     stored = datatype_bits(datatype if platform.packed_weights else carrier)
+    weight_bits = datatype_bits(weight_datatype) if weight_datatype else stored
     on_chip = platform.on_chip_memory_mb
     return Capability(
         datatype=datatype,
@@ -57,7 +63,7 @@ def capability(platform: Platform, datatype: str, mode: str, where: str) -> Capa
         clock_ratio=max(_all_peaks(platform, carrier)) / peaks[carrier],
         bandwidth=bandwidth_of(platform, where) * BYTES_PER_GB,
         on_chip_bytes=on_chip * BYTES_PER_MB if isinstance(on_chip, float | int) else math.inf,
-        weight_bytes=stored / BITS_PER_BYTE,
+        weight_bytes=weight_bits / BITS_PER_BYTE,
         activation_bytes=stored / BITS_PER_BYTE,
         cores=platform.cores,
     )

@@ -18,14 +18,12 @@ from qutiperf.level0.fit import Measured, leave_one_out, select
 from qutiperf.level0.network import Array
 from qutiperf.level0.points import Setting, points_of
 from qutiperf.level0.predict import plain
-from qutiperf.level0.reference import ABOVE_PEAK, Measurement, luts_used, network
+from qutiperf.level0.reference import Measurement, network, share_of_fabric
 from qutiperf.level0.scores import FrontScores, Scores, score, score_front
-from qutiperf.sut import Platform, load_sut
+from qutiperf.sut import load_sut
 
 PROTOCOLS = ("in_sample", "leave_one_network_out", "leave_one_topology_out")
-FABRIC_LUTS: Mapping[str, float] = {"dataflow-fpga": 230_400.0}
 COVERAGE = 0.9
-MINIMUM_ERRORS = 5
 
 
 @dataclass(frozen=True)
@@ -67,17 +65,17 @@ def measured_points(rows: Sequence[Measurement], group: str = "network") -> Meas
             able[key] = capability(platforms[row.sut], row.datatype, row.operating_mode, row.sut)
         number = names.index((row.topology, row.channel_scale_percent))
         in_flight = row.streams if able[key].cores > 1 else max(row.batch_size, row.streams)
-        settings.append(Setting(number, able[key], in_flight, share_of_fabric(row, platforms[row.sut])))
+        settings.append(
+            Setting(
+                number,
+                able[key],
+                in_flight,
+                share_of_fabric(row.sut, row.topology, row.channel_scale_percent, row.datatype),
+            )
+        )
     points = points_of([network(*name) for name in names], settings)
     throughput = np.array([row.throughput_ips or np.nan for row in rows])
     return Measured(points, throughput, _numbers([row.configuration for row in rows]), _groups(rows, group))
-
-
-def share_of_fabric(row: Measurement, platform: Platform) -> float:
-    """LUTs of the row's design over those of the FPGA for dataflow designs, else 1."""
-    total = FABRIC_LUTS.get(platform.family)
-    used = luts_used().get((row.sut, row.topology, row.channel_scale_percent, row.datatype))
-    return used / total if total and used else 1.0
 
 
 def _groups(rows: Sequence[Measurement], group: str) -> NDArray[np.int64]:
@@ -109,7 +107,7 @@ def evaluate(rows: Sequence[Measurement]) -> Evaluation:
         plain(everything.points).throughput_ips,
         refined,
         best_of(everything),
-        np.array([ABOVE_PEAK not in row.caveats for row in usable]),
+        everything.throughput_ips <= plain(everything.points).compute_ips,
         constants,
     )
 
@@ -136,6 +134,11 @@ def best_of(measured: Measured) -> NDArray[np.bool_]:
     return best
 
 
+def impossible(evaluation: Evaluation) -> list[Measurement]:
+    """Rows whose throughput exceeds the theoretical peak, whether the file marks them or not."""
+    return [row for row, possible in zip(evaluation.rows, evaluation.possible, strict=True) if not possible]
+
+
 def interval_coverage(evaluation: Evaluation) -> float:
     """Share of rows inside an interval made from the errors of the other networks of their family, percent.
 
@@ -153,7 +156,7 @@ def interval_coverage(evaluation: Evaluation) -> float:
 
 
 def interval_factor(errors: Array) -> float:
-    """The factor that COVERAGE of the errors |ln(predicted/measured)| stay below, with small-sample allowance.
+    """The factor that COVERAGE of the errors |ln(predicted/measured)| stay below, few errors allowed for.
 
     The rank is that of split-conformal prediction: ceil((n + 1) x coverage), the largest error at most.
     """

@@ -1,6 +1,6 @@
 """Level-0 predictions of a network on a platform: published, plain or refined."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,7 @@ from qutiperf.sut import Platform
 from qutiperf.units import MILLISECONDS_PER_SECOND
 
 ModelName = Literal["published", "plain", "refined"]
+MODELS: Mapping[str, ModelName] = {"published": "published", "plain": "plain", "refined": "refined"}
 BoundName = Literal["compute", "memory"]
 PERCENT = 100.0
 NOT_CALIBRATED = "not calibrated: this is the plain model"
@@ -24,8 +25,9 @@ class Prediction(StrictModel):
     """What theory says of one setting, with what it was computed from.
 
     Throughput in inputs/s and latency in ms of a whole batch; `interval_factor` f means measured values are
-    expected in predicted/f ... predicted*f. `model` is what was used: refined falls back to plain, `note` says
-    why. `bound` is the lower roof of the plain model, `operational_intensity` its ops per byte of weights.
+    expected in predicted/f ... predicted*f. `model` is what was used: refined falls back to plain, and
+    `note` says why. `bound` is the lower roof of the plain model, `operational_intensity` its
+    ops per byte of weights.
     """
 
     model: Literal["plain", "refined"]
@@ -48,12 +50,22 @@ class Prediction(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """On what to predict: the platform (`where` names it in errors), datatype and operating mode."""
+    """On what to predict: the platform (`where` names it in errors), datatype and operating mode.
+
+    `weight_datatype` is that of stored weights where it is another; `share` the used part of an FPGA.
+    """
 
     platform: Platform
     where: str
     datatype: str
     operating_mode: str = "default"
+    weight_datatype: str | None = None
+    share: float = 1.0
+
+    @property
+    def capability(self) -> Capability:
+        """Raises InputError if the platform's figures are not known or it cannot carry the datatype."""
+        return capability(self.platform, self.datatype, self.operating_mode, self.where, self.weight_datatype)
 
 
 def predict(
@@ -67,8 +79,10 @@ def predict(
             raise InputError(
                 f"batch {batch} with {streams} streams", where=asked.where, cure="give 1 or more"
             )
-    able = capability(asked.platform, asked.datatype, asked.operating_mode, asked.where)
-    points = points_of([network], [Setting(0, able, _in_flight(able, *setting)) for setting in settings])
+    able = asked.capability
+    points = points_of(
+        [network], [Setting(0, able, _in_flight(able, *setting), asked.share) for setting in settings]
+    )
     bounds = plain(points)
     calibration = asked.platform.calibration if model == "refined" else None
     throughput = bounds.throughput_ips
@@ -142,10 +156,13 @@ def predict_many(
     networks: Sequence[Network], asked: Asked, settings: Sequence[tuple[int, int, int]]
 ) -> Array:
     """Inputs/s for many (network number, batch_size, streams) at once, refined where calibrated."""
-    able = capability(asked.platform, asked.datatype, asked.operating_mode, asked.where)
+    able = asked.capability
     points = points_of(
         networks,
-        [Setting(number, able, _in_flight(able, batch, streams)) for number, batch, streams in settings],
+        [
+            Setting(number, able, _in_flight(able, batch, streams), asked.share)
+            for number, batch, streams in settings
+        ],
     )
     calibration = asked.platform.calibration
     if calibration is None:

@@ -22,8 +22,8 @@ FIGURES = (
     *("system_latency_ms", "compute_latency_ms", "system_throughput_ips", "compute_throughput_ips"),
     *("base_power_w", "idle_power_w", "full_power_w", "top1_percent", "top5_percent"),
 )
-ABOVE_PEAK = "above_peak"
 MILLION, BILLION = 1e6, 1e9
+ZCU104_LUTS = 230_400.0  # vendor data sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,13 @@ def network(topology: str, channel_scale_percent: float) -> Network:
     return layers.matched(found.gop * BILLION, found.weights_me * MILLION)
 
 
+def share_of_fabric(sut: str, topology: str, channel_scale_percent: float, datatype: str) -> float:
+    """LUTs of a published dataflow design over those of the FPGA; 1 for any other."""
+    used = luts_used().get((sut, topology, channel_scale_percent, datatype))
+    return used / ZCU104_LUTS if used else 1.0
+
+
+@cache
 def luts_used() -> Mapping[tuple[str, str, float, str], float]:
     """LUTs of a dataflow design by (sut, topology, channel scale, datatype)."""
     rows = _rows(folder() / "qutibench_luts.csv", ("sut", "luts_used"))

@@ -5,11 +5,11 @@ rounded to two decimals; inputs/s = min(peak, bandwidth x intensity) / GOP with 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qutiperf.level0.capability import bandwidth_of, datatype_bits, peaks_of
 from qutiperf.level0.prediction import Asked, ModelName, predict
-from qutiperf.level0.reference import PublishedNetwork, network, published_networks
+from qutiperf.level0.reference import PublishedNetwork, network, published_networks, share_of_fabric
 from qutiperf.sut import Platform, load_sut
 from qutiperf.units import MILLISECONDS_PER_SECOND
 
@@ -60,7 +60,9 @@ def _cell(found: PublishedNetwork, asked: Asked, model: ModelName) -> SuiteCell:
     if model == "published":
         intensity, bound, ips = printed_throughput(found, asked)
     else:
-        one = predict(network(found.topology, found.channel_scale_percent), asked, [(1, 1)], model)[0]
+        share = share_of_fabric(asked.where, found.topology, found.channel_scale_percent, asked.datatype)
+        layers = network(found.topology, found.channel_scale_percent)
+        one = predict(layers, replace(asked, share=share), [(1, 1)], model)[0]
         intensity = one.operational_intensity_ops_per_byte or 0.0
         bound, ips = one.bound, one.predicted_throughput_ips
     return SuiteCell(

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import onnx
 
 from qutiperf.config import nearest
-from qutiperf.errors import InputError
+from qutiperf.errors import InputError, SetupError
 from qutiperf.models import topologies_efficientnet as efficientnet
 from qutiperf.models import topologies_imagenet as imagenet
 from qutiperf.models.topologies_builder import NetworkBuilder, draw_weights
@@ -95,3 +96,20 @@ def build(
     model = declare(name, channel_scale_percent, input_size, batch)
     draw_weights(model, seed)
     return model
+
+
+def write(
+    path: Path,
+    name: str,
+    channel_scale_percent: float = 100.0,
+    input_size: int | None = None,
+    batch: int | str = "batch",
+    seed: int = 1,
+) -> None:
+    """Builds and saves the network; raises InputError, or SetupError if the file cannot be written."""
+    model = build(name, channel_scale_percent, input_size, batch, seed)
+    try:
+        path.write_bytes(model.SerializeToString())
+    except OSError as error:
+        cure = "name another file"
+        raise SetupError(f"cannot be written: {error.strerror}", where=str(path), cure=cure) from None
