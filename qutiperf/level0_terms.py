@@ -58,8 +58,8 @@ class Terms(StrictModel):
 class Calibration(StrictModel):
     """Terms with the constants fitted to measured points, how many, and how well they extrapolate.
 
-    `error_factor` is the geometric mean error of leaving one network out; `interval_factor` the factor
-    above and below a prediction that held the measured value in at least the stated coverage.
+    `error_factor` is the geometric mean error of leaving one network out; `interval_factor` f says that a
+    network that was not measured is expected in predicted / f ... predicted x f.
     """
 
     terms: Terms

@@ -47,7 +47,7 @@ def fit(
     else:
         console.out(
             f"  leaving one network out: error factor {found.error_factor}, "
-            f"90 % within a factor of {found.interval_factor}"
+            f"intervals of a factor of {found.interval_factor}"
         )
 
 

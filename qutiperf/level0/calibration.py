@@ -36,6 +36,6 @@ def calibrate(measured: Measured, family: str, source: str) -> Calibration:
 
 
 def _errors(measured: Measured, menu: Sequence[Terms]) -> tuple[float, float]:
-    """Geometric mean error of leaving one network out, and the factor that holds 90 % of the errors."""
+    """Geometric mean error of leaving one network out, and of the interval around a prediction."""
     errors = np.abs(np.log(leave_one_out(measured, menu) / measured.throughput_ips))
-    return round(float(np.exp(errors.mean())), 3), round(interval_factor(errors), 3)
+    return round(float(np.exp(errors.mean())), 3), round(interval_factor(errors, measured.group), 3)

@@ -23,7 +23,8 @@ from qutiperf.level0.scores import FrontScores, Scores, score, score_front
 from qutiperf.sut import load_sut
 
 PROTOCOLS = ("in_sample", "leave_one_network_out", "leave_one_topology_out")
-COVERAGE = 0.9
+COVERAGE = 0.8  # of networks
+WITHIN = 0.9  # of the points of a network
 
 
 @dataclass(frozen=True)
@@ -140,28 +141,28 @@ def impossible(evaluation: Evaluation) -> list[Measurement]:
 
 
 def interval_coverage(evaluation: Evaluation) -> float:
-    """Share of rows inside an interval made from the errors of the other networks of their family, percent.
-
-    The interval of a network is the COVERAGE quantile of the leave-one-network-out errors of all others.
-    """
+    """Share of rows inside an interval made from the other networks of their family alone, percent."""
     error = np.abs(np.log(evaluation.refined["leave_one_network_out"] / evaluation.measured))
-    names = np.array([row.network for row in evaluation.rows])
-    families, inside = np.array(evaluation.families), []
+    names, families = _groups(evaluation.rows, "network"), np.array(evaluation.families)
+    inside = []
     for family in np.unique(families):
         for name in np.unique(names[families == family]):
             test = (families == family) & (names == name)
-            others = error[(families == family) & (names != name)]
-            inside.append(error[test] <= np.log(interval_factor(others)))
+            others = (families == family) & (names != name)
+            inside.append(error[test] <= np.log(interval_factor(error[others], names[others])))
     return float(100 * np.mean(np.concatenate(inside)))
 
 
-def interval_factor(errors: Array) -> float:
-    """The factor that COVERAGE of the errors |ln(predicted/measured)| stay below, few errors allowed for.
+def interval_factor(errors: Array, networks: NDArray[np.int64]) -> float:
+    """The factor around a prediction for a network that was not measured.
 
-    The rank is that of split-conformal prediction: ceil((n + 1) x coverage), the largest error at most.
+    Networks are what is exchangeable, not points: of each network the WITHIN quantile of its leave-one-out
+    errors |ln(predicted/measured)|, then of those the rank ceil((n + 1) x COVERAGE) of split-conformal
+    prediction, the largest at most. Infinite without networks.
     """
-    rank = min(len(errors), int(np.ceil((len(errors) + 1) * COVERAGE)))
-    return float(np.exp(np.sort(errors)[rank - 1])) if len(errors) else float("inf")
+    worst = np.sort([np.quantile(errors[networks == number], WITHIN) for number in np.unique(networks)])
+    rank = min(len(worst), int(np.ceil((len(worst) + 1) * COVERAGE)))
+    return float(np.exp(worst[rank - 1])) if rank else float("inf")
 
 
 def fronts(evaluation: Evaluation, protocol: str) -> dict[str, FrontScores]:
