@@ -26,12 +26,14 @@ def test_the_triad_adds_and_moves_memory() -> None:
     assert 0 < calibrate.stream_gb_s(elements=1 << 17, repeats=2) < 10_000
 
 
-def test_what_was_measured_can_be_read_back(tmp_path: Path) -> None:
-    path = tmp_path / "mine.yaml"
-    write_platform(
-        path, "cpu-onnxruntime", "mine", {"peaks_tops": {"fp32": 0.3}, "memory_bandwidth_gb_s": 20.0}
-    )
-    system = load_sut(str(path))[0]
-    assert system.name == "mine"
+def test_what_was_measured_can_be_read_back_and_extended(tmp_path: Path) -> None:
+    first, second = tmp_path / "mine.yaml", tmp_path / "again.yaml"
+    base = load_sut("cpu-onnxruntime")[1]
+    write_platform(first, base, "mine", {"peaks_tops": {"fp32": 0.3}, "memory_bandwidth_gb_s": 20.0})
+    assert "extends: cpu-onnxruntime\n" in first.read_text(encoding="utf-8")
+    write_platform(second, load_sut(str(first))[1], "again", {"memory_bandwidth_gb_s": 10.0})
+    system = load_sut(str(second))[0]
+    assert system.name == "again"
     assert system.platform.peaks_tops == {"fp32": 0.3}
+    assert system.platform.memory_bandwidth_gb_s == 10.0
     assert system.platform.family == "cpu"

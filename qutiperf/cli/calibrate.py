@@ -14,6 +14,7 @@ def calibrate(
 ) -> None:
     """Measure peaks and bandwidth of this host; writes a SUT file that extends SUT."""
     from qutiperf.calibrate import host_peaks
+    from qutiperf.config import Yaml
     from qutiperf.errors import InputError
     from qutiperf.level0.calibration_file import write_platform
     from qutiperf.sut import load_sut
@@ -28,14 +29,14 @@ def calibrate(
         raise InputError("exists already", where=str(out), cure="name another file")
     console.note("measuring for some seconds; keep the machine quiet")
     found = host_peaks()
-    platform: dict[str, object] = {
+    platform: Yaml = {
         "peaks_tops": {name: round(value, 4) for name, value in found.measured_tops.items()},
         "memory_bandwidth_gb_s": round(found.bandwidth_gb_s, 2),
         "memory_capacity_gb": round(found.memory_capacity_gb, 1),
         "on_chip_memory_mb": round(found.on_chip_memory_mb, 3) if found.on_chip_memory_mb else None,
         "source": found.source,
     }
-    write_platform(out, str(file.path), f"{system.name}-calibrated", platform)
+    write_platform(out, file, f"{system.name}-calibrated", platform)
     rows = [
         [name, tops, found.theoretical_tops.get(name), _share(tops, found.theoretical_tops.get(name))]
         for name, tops in found.measured_tops.items()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qutiperf.level0.evaluate import Evaluation
-    from qutiperf.level0.fit import Measured
+    from qutiperf.level0.measured import Measured
     from qutiperf.level0.reference import Measurement
     from qutiperf.sut import SystemUnderTest
 
@@ -38,7 +38,7 @@ def fit(
         raise InputError("exists already", where=str(out), cure="name another file")
     measured = _measured(results, system)
     found = calibrate(measured, system.platform.family, f"least squares on {results}")
-    write_calibration(out, str(file.path), f"{system.name}-fitted", found)
+    write_calibration(out, file, f"{system.name}-fitted", found)
     console.out(f"{out}: {found.points} points of {found.networks} networks")
     for name, value in found.constants.items():
         console.out(f"  {name} = {value:g}")

@@ -7,7 +7,8 @@ import numpy as np
 from qutiperf.errors import InputError
 from qutiperf.level0.evaluate import interval_factor
 from qutiperf.level0.families import candidates
-from qutiperf.level0.fit import Measured, leave_one_out, select
+from qutiperf.level0.fit import leave_one_out, select
+from qutiperf.level0.measured import Measured
 from qutiperf.level0_terms import Calibration, Terms
 
 

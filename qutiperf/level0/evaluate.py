@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from qutiperf.level0.capability import Capability, capability
 from qutiperf.level0.families import candidates
-from qutiperf.level0.fit import Measured, leave_one_out, select
+from qutiperf.level0.fit import leave_one_out, select
+from qutiperf.level0.measured import Measured
 from qutiperf.level0.network import Array
 from qutiperf.level0.points import Setting, points_of
 from qutiperf.level0.predict import plain

@@ -57,6 +57,8 @@ FAMILIES: Mapping[str, tuple[Terms, ...]] = {
         _with(_GENERIC, activations=True),
         _with(_GENERIC, call="layer", activations=True),
         _with(_GENERIC, input="layer", activations=True),
+        _with(_GENERIC, call="layer", weights="on_chip"),
+        _with(_GENERIC, call="layer", input="layer", weights="on_chip"),
     ),
 }
 

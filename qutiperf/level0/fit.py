@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from qutiperf.errors import InputError
+from qutiperf.level0.measured import Measured
 from qutiperf.level0.network import Array
 from qutiperf.level0.predict import Points, refined
 from qutiperf.level0_terms import Terms
@@ -39,31 +40,6 @@ EVALUATIONS = 40
 # a second start for the search: arithmetic and memory far below what the data sheet says
 START_FACTORS: Mapping[str, float] = {"compute_efficiency": 0.01, "memory_efficiency": 0.1}
 TOLERANCE = 1.1  # an earlier (more ordinary) candidate wins unless another's error is this much smaller
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """Points with their measured inputs/s, the configuration and network group of each [points]."""
-
-    points: Points
-    throughput_ips: Array
-    configuration: NDArray[np.int64]
-    group: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.throughput_ips)
-
-    def take(self, index: NDArray[np.int64]) -> "Measured":
-        return Measured(
-            self.points.take(index), self.throughput_ips[index], self.configuration[index], self.group[index]
-        )
-
-    @property
-    def weights(self) -> Array:
-        """1 / points of the same configuration."""
-        _, inverse, counts = np.unique(self.configuration, return_inverse=True, return_counts=True)
-        weights: Array = 1.0 / counts[inverse]
-        return weights
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from qutiperf.errors import InputError, QutiperfError
-from qutiperf.level0.fit import Measured
+from qutiperf.level0.measured import Measured
 from qutiperf.level0.network import Network
 from qutiperf.level0.points import Setting, points_of
 from qutiperf.level0.prediction import Asked, predict

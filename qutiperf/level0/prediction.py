@@ -18,6 +18,7 @@ ModelName = Literal["published", "plain", "refined"]
 MODELS: Mapping[str, ModelName] = {"published": "published", "plain": "plain", "refined": "refined"}
 BoundName = Literal["compute", "memory"]
 PERCENT = 100.0
+OPS_PER_GOP = 1e9
 NOT_CALIBRATED = "not calibrated: this is the plain model"
 
 
@@ -141,6 +142,11 @@ def compute_efficiency_percent(measured_ips: float | None, predicted_ips: float 
     if measured_ips is None or not predicted_ips:
         return None
     return PERCENT * measured_ips / predicted_ips
+
+
+def gops(inputs_per_s: float | None, ops: float | None) -> float | None:
+    """Achieved GOP/s; None where either is unknown."""
+    return None if inputs_per_s is None or ops is None else inputs_per_s * ops / OPS_PER_GOP
 
 
 def utilisation_percent(

@@ -9,6 +9,7 @@ from qutiperf.level0.graph import Shapes
 from qutiperf.level0.network import Network, network_of
 from qutiperf.level0.requirements import Requirements
 from qutiperf.models.topologies import declare
+from qutiperf.models.topology_spec import declare_for
 from qutiperf.workload import Workload
 
 _DATATYPE_OF_BITS = {32: "fp32", 16: "fp16", 8: "int8", 4: "int4", 2: "int2"}
@@ -29,8 +30,7 @@ def subject_of_workload(workload: Workload) -> Subject:
     spec = workload.model
     shapes = {spec.input.name: (spec.input.fixed_batch or 1, *spec.input.sample_shape)}
     if spec.topology is not None:
-        name, scale = spec.topology.name, spec.topology.channel_scale_percent
-        counted = requirements_of_model(declare(name, scale), name)
+        counted = requirements_of_model(declare_for(spec.topology, spec.input), spec.topology.name, shapes)
     elif spec.file is not None:
         counted = requirements_of_file(Path(spec.file), shapes)
     else:

@@ -14,7 +14,8 @@ from qutiperf.level0.evaluate import (
     measured_points,
 )
 from qutiperf.level0.families import FAMILIES, candidates
-from qutiperf.level0.fit import Fitted, Measured, fit, leave_one_out, prior
+from qutiperf.level0.fit import Fitted, fit, leave_one_out, prior
+from qutiperf.level0.measured import Measured
 from qutiperf.level0.reference import published_measurements
 from qutiperf.level0_terms import CONSTANTS, Calibration, Terms
 from qutiperf.sut import load_sut
