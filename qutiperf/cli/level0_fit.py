@@ -31,15 +31,19 @@ def fit(
     from qutiperf.errors import InputError
     from qutiperf.level0.calibration import calibrate
     from qutiperf.level0.calibration_file import write_calibration
+    from qutiperf.level0.predict import plain
     from qutiperf.sut import load_sut
 
     system, file = load_sut(sut)
     if out.exists():
         raise InputError("exists already", where=str(out), cure="name another file")
     measured = _measured(results, system)
+    above = int((measured.throughput_ips > plain(measured.points).compute_ips).sum())
     found = calibrate(measured, system.platform.family, f"least squares on {results}")
     write_calibration(out, file, f"{system.name}-fitted", found)
     console.out(f"{out}: {found.points} points of {found.networks} networks")
+    if above:
+        console.out(f"  {above} points exceed the theoretical peak: check platform.peaks_tops, or the points")
     for name, value in found.constants.items():
         console.out(f"  {name} = {value:g}")
     if found.error_factor is None:
@@ -120,10 +124,12 @@ def _selections(found: "Evaluation") -> "dict[str, NDArray[np.bool_]]":
 
 def _extras(found: "Evaluation") -> dict[str, object]:
     from qutiperf.level0.evaluate import fronts, impossible, interval_coverage
+    from qutiperf.level0.fit import chosen_numbers
 
     return {
         "interval_coverage_percent": round(interval_coverage(found), 1),
         "fronts": {task: one.as_row() for task, one in fronts(found, "leave_one_network_out").items()},
+        "chosen_numbers": chosen_numbers(),
         "constants": {family: dict(values) for family, values in found.constants.items()},
         "parts": _parts(found),
         "above_peak_rows": len(impossible(found)),
@@ -174,6 +180,7 @@ def _print_parts(found: "Evaluation") -> None:
 
 def _print_fronts_and_constants(found: "Evaluation") -> None:
     from qutiperf.level0.evaluate import fronts, interval_coverage
+    from qutiperf.level0.fit import chosen_numbers
 
     lines = {task: asdict(one) for task, one in fronts(found, "leave_one_network_out").items()}
     titles = ["task", *next(iter(lines.values()))] if lines else ["task"]
@@ -186,4 +193,6 @@ def _print_fronts_and_constants(found: "Evaluation") -> None:
     console.table(
         "constants that are fitted, not from a data sheet", ["family", "constant", "value"], constants
     )
+    chosen = [[name, value] for name, value in chosen_numbers().items()]
+    console.table("numbers of the method, chosen by judgement", ["number", "value"], chosen)
     console.out(f"{len(constants)} fitted constants; interval coverage {interval_coverage(found):.1f} %")

@@ -42,6 +42,25 @@ START_FACTORS: Mapping[str, float] = {"compute_efficiency": 0.01, "memory_effici
 TOLERANCE = 1.1  # an earlier (more ordinary) candidate wins unless another's error is this much smaller
 
 
+def chosen_numbers() -> dict[str, float]:
+    """Every number of the method itself that is neither measured nor from a data sheet."""
+    priors = {f"prior median of {name}": median for name, (median, _) in PRIORS.items()}
+    times = {f"prior median of a time paid {often}, us": median for often, (median, _) in TIME_PRIORS.items()}
+    spreads = {
+        f"prior spread of {name}": spread for name, (_, spread) in (*PRIORS.items(), *TIME_PRIORS.items())
+    }
+    starts = {f"second start factor of {name}": factor for name, factor in START_FACTORS.items()}
+    return {
+        **priors,
+        **times,
+        **spreads,
+        **starts,
+        "prior weight": PRIOR_WEIGHT,
+        "soft-L1 error": SOFT_ERROR,
+        "tolerance for the more ordinary terms": TOLERANCE,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Fitted:
     """Terms with their constants; `predict` gives inputs/s."""
