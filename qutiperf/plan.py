@@ -12,12 +12,13 @@ from qutiperf.config import canonical_json, sha256_of, sha256_of_file
 from qutiperf.datasets import open_dataset
 from qutiperf.errors import InputError
 from qutiperf.models.onnx_file import read_onnx
+from qutiperf.models.topology_spec import declare_for
 from qutiperf.point import Point, System, expand, point_id
 from qutiperf.record import Inputs
 from qutiperf.scenario import Mode, Profile, Scenario, ScenarioName, load_scenario
 from qutiperf.sut import Settings, SystemUnderTest, load_sut
 from qutiperf.sweep import Sweep
-from qutiperf.workload import Workload, load_workload
+from qutiperf.workload import Topology, Workload, load_workload
 
 _OVERHEAD_S = 0.4  # of a run beyond its minimum duration: probe, logs, writing
 _LOAD_S = 1.0
@@ -163,7 +164,8 @@ def _check_model(workload: Workload) -> dict[str, str]:
     """Digest of the model file by name; raises InputError if it is not what the workload says."""
     spec = workload.model
     if spec.topology is not None:
-        raise InputError("model.topology: cannot be built yet", where=workload.name, cure="give model.file")
+        _check_topology(workload, spec.topology)
+        return {}
     if spec.file is None:
         return {}
     path = Path(spec.file)
@@ -183,6 +185,18 @@ def _check_model(workload: Workload) -> dict[str, str]:
     if path.suffix == ".onnx":
         _check_tensors(workload, path)
     return {f"model:{path.name}": digest}
+
+
+def _check_topology(workload: Workload, topology: Topology) -> None:
+    """Raises InputError if the network cannot be built, or is not what the workload says."""
+    model, spec = declare_for(topology, workload.model.input), workload.model
+    source, result = model.graph.input[0], model.graph.output[0].name
+    sizes = tuple(dim.dim_value for dim in source.type.tensor_type.shape.dim)[1:]
+    expected = (source.name, sizes, result)
+    given = (spec.input.name, spec.input.sample_shape, spec.output.name)
+    if given != expected:
+        problem = f"model: input, sizes and output are {given}, but the topology has {expected}"
+        raise InputError(problem, where=workload.name, cure="write those")
 
 
 def _check_tensors(workload: Workload, path: Path) -> None:

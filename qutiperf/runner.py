@@ -19,6 +19,7 @@ import psutil
 from qutiperf import host, metrics
 from qutiperf.errors import QutiperfError, SetupError
 from qutiperf.job import JOB, OBSERVED, Event, Job, JobRun
+from qutiperf.level0.of_records import Stored, prediction_of_run
 from qutiperf.mlperf_logs import LoadGenResult, read_result
 from qutiperf.plan import Group, PlannedRun
 from qutiperf.record import Failure, Figures, HarnessTax, Observed, RunRecord
@@ -144,6 +145,7 @@ class Runner:
         self._audit_config = audit_config
         self._attempts = {run_id: len(found) for run_id, found in store.attempts().items()}
         self.tax: HarnessTax | None = None
+        self._predictions: dict[str, Stored] = {}
 
     def run(self, group: Group) -> list[RunRecord]:
         """Records of all runs of the group, each already stored; a failure ends one worker, not the group."""
@@ -176,6 +178,10 @@ class Runner:
 
     def _work(self, group: Group, runs: Sequence[PlannedRun]) -> list[RunRecord]:
         """One worker's life: records of the runs it did or failed, in order."""
+        # before the worker starts: the parent does nothing while it measures
+        for run in runs:
+            found = prediction_of_run(group.sut, group.workload, run.point.deployment)
+            self._predictions[run.run_id] = found
         staging = self._store.stage()
         folders = [staging / run.run_id for run in runs]
         for folder in folders:
@@ -313,6 +319,7 @@ class Runner:
             "host": self._machine,
             "versions": self._versions,
             "power_reason": NO_METER,
+            "prediction": self._predictions.get(run.run_id),
             "harness_tax": self.tax,
             "accuracy_run_id": run.accuracy_run_id,
             "quality": "ok",

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from qutiperf.catalog import CatalogFile, read
 from qutiperf.config import StrictModel, parse_model
+from qutiperf.level0_terms import Calibration
 
 Setting = bool | int | float | str
 Settings = dict[str, Setting]
@@ -29,13 +30,22 @@ class OperatingMode(StrictModel):
 
 
 class Platform(StrictModel):
-    """What the device could do in theory; `detect` is resolved on the host that runs it."""
+    """What the device could do in theory; `detect` is resolved on the host that runs it.
+
+    `operating_mode_peaks_tops` replaces the peaks in the modes it names; `packed_weights` says whether
+    weights of a datatype that the device lacks keep their own width in memory; `cores` work on one input
+    each; `calibration` holds the constants of the refined prediction.
+    """
 
     family: str
     peaks_tops: dict[str, Measure] | Literal["detect"] | None = None
     memory_bandwidth_gb_s: Measure | Literal["detect"] | None = None
     memory_capacity_gb: Measure | Literal["detect"] | None = None
     on_chip_memory_mb: Measure | Literal["detect"] | None = None
+    operating_mode_peaks_tops: dict[str, dict[str, Measure]] = {}
+    packed_weights: bool = True
+    cores: Annotated[int, Field(ge=1)] = 1
+    calibration: Calibration | None = None
     thermal_design_power_w: Measure | None = None
     hardware_cost: Measure | None = None
     source: str

@@ -1,14 +1,18 @@
 """Records as flat rows: one object per run with the figures' names, and the summary of a sweep."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from qutiperf.level0.prediction import compute_efficiency_percent, gops, utilisation_percent
 from qutiperf.record import Figures, RunRecord
 from qutiperf.scenario import Mode, ScenarioName
 
 Cell = str | int | float | bool | None | list[str]
 Row = dict[str, Cell]
-DERIVED = ("utilisation_percent", "compute_efficiency_percent")
+DERIVED = (
+    *("utilisation_percent", "compute_efficiency_percent"),
+    *("predicted_throughput_ips", "predicted_latency_ms"),
+)
 _ACCURACY = ("top1_percent", "top5_percent")
 
 
@@ -41,7 +45,7 @@ def _row(record: RunRecord, accuracy: RunRecord | None) -> Row:
         "quality": record.quality,
         "reasons": list(record.reasons),
         **figures,
-        **dict.fromkeys(DERIVED),
+        **_derived(record),
         "compute_clock": record.observed.compute_clock if record.observed else None,
         "end_to_end": point.settings.end_to_end,
         "power_source": record.power_source,
@@ -52,6 +56,26 @@ def _row(record: RunRecord, accuracy: RunRecord | None) -> Row:
         "failure": record.failure.kind if record.failure else None,
         "started_utc": record.started_utc,
     }
+
+
+def _derived(record: RunRecord) -> Row:
+    """Figures that follow from the measured throughput and what the prediction was computed from."""
+    stored, throughput = record.prediction or {}, record.figures.compute_throughput_ips
+    ops, peak = _stored(stored, "ops"), _stored(stored, "peak_tops")
+    predicted = _stored(stored, "predicted_throughput_ips")
+    return {
+        "system_gops": gops(record.figures.system_throughput_ips, ops),
+        "compute_gops": gops(throughput, ops),
+        "utilisation_percent": utilisation_percent(throughput, ops, peak),
+        "compute_efficiency_percent": compute_efficiency_percent(throughput, predicted),
+        "predicted_throughput_ips": predicted,
+        "predicted_latency_ms": _stored(stored, "predicted_latency_ms"),
+    }
+
+
+def _stored(prediction: Mapping[str, float | str | None], name: str) -> float | None:
+    value = prediction.get(name)
+    return float(value) if isinstance(value, int | float) else None
 
 
 @dataclass(frozen=True, slots=True)

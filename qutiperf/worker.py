@@ -78,13 +78,26 @@ def load_device(job: Job) -> tuple[Device, dict[str, str]]:
 def _model(workload: Workload) -> Model:
     spec = workload.model
     return Model(
-        path=spec.file or "",
+        path=spec.file or _built(workload),
         input_name=spec.input.name,
         input_dtype=spec.input.dtype,
         input_shape=spec.input.sample_shape,
         output_name=spec.output.name,
         fixed_batch=spec.input.fixed_batch,
     )
+
+
+def _built(workload: Workload) -> str:
+    """Path of the topology's file, written into this process's own folder; empty where there is none."""
+    spec = workload.model
+    if spec.topology is None:
+        return ""
+    from qutiperf.models.topology_spec import write_for
+
+    path = Path("topology.onnx").resolve()
+    if not path.is_file():
+        write_for(spec.topology, spec.input, path)
+    return str(path)
 
 
 def run_one(run: JobRun, device: Device, audit: Path | None, reporter: Reporter) -> Outcome:

@@ -8,7 +8,7 @@ import pytest
 LAYERS: list[set[str]] = [
     {"errors", "units", "histogram", "early_stopping"},
     {"config"},
-    {"catalog"},
+    {"catalog", "level0_terms"},
     {"scenario", "workload", "sut", "rounds"},
     {"sweep", "mlperf_logs"},
     {"point"},
@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"adapters", "loadgen", "level0"},
     {"harness"},
     {"worker", "explain"},
-    {"plan"},
+    {"plan", "calibrate"},
     {"runner"},
     {"tax", "table"},
     {"cli"},

@@ -4,7 +4,20 @@ import sys
 
 import typer
 
-from qutiperf.cli import console, doctor, explain, export, listing, run, show
+from qutiperf.cli import (
+    analyse,
+    calibrate,
+    console,
+    doctor,
+    explain,
+    export,
+    level0,
+    level0_fit,
+    listing,
+    models,
+    run,
+    show,
+)
 from qutiperf.errors import QutiperfError
 
 app = typer.Typer(
@@ -21,6 +34,12 @@ app.command("explain")(explain.explain)
 app.command("list")(listing.list_files)
 app.command("doctor")(doctor.doctor)
 app.command("export")(export.export)
+app.command("calibrate")(calibrate.calibrate)
+level0.app.command("fit")(level0_fit.fit)
+level0.app.command("evaluate")(level0_fit.evaluate)
+app.add_typer(level0.app, name="level0")
+app.add_typer(models.app, name="models")
+app.add_typer(analyse.app, name="analyse")
 
 INTERRUPTED = 130
 

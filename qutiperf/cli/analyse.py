@@ -1,0 +1,98 @@
+"""`qutiperf analyse correlation|orthogonality|pareto|quartiles`: what measured rows say together."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qutiperf.cli import console
+
+if TYPE_CHECKING:
+    from qutiperf.level0.analysis import AnalysedRow
+
+app = typer.Typer(no_args_is_help=True, help="Analyses of a results folder, or of the published points.")
+Results = Annotated[str, typer.Argument(help="A results folder, or qutibench for the published points.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+FigureOption = Annotated[str, typer.Option("--figure", help="A figure of merit.")]
+
+
+@app.command("correlation")
+def correlation(
+    results: Results,
+    left: Annotated[str, typer.Option("--left", help="A figure.")] = "compute_throughput_ips",
+    right: Annotated[str, typer.Option("--right", help="Another figure.")] = "system_throughput_ips",
+    as_json: JsonOption = False,
+) -> None:
+    """Correlate two figures per platform and task: Pearson, Pearson of logarithms, Spearman."""
+    from qutiperf.level0.analysis import correlations
+
+    _print([asdict(one) for one in correlations(_rows(results), left, right)], as_json=as_json)
+
+
+@app.command("orthogonality")
+def orthogonality(
+    results: Results, figure: FigureOption = "compute_throughput_ips", as_json: JsonOption = False
+) -> None:
+    """Say whether pruning and quantisation multiply: ratio 1 is perfectly orthogonal."""
+    from qutiperf.level0.analysis import orthogonality as analyse
+
+    _print([asdict(one) for one in analyse(_rows(results), figure)], as_json=as_json)
+
+
+@app.command("pareto")
+def pareto(
+    results: Results,
+    figures: Annotated[
+        str, typer.Option("--figures", help="Two or more figures.")
+    ] = "top1_percent,compute_throughput_ips",
+    task: Annotated[str | None, typer.Option("--task", help="Only this task.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what nothing else beats in every figure; more is better where the figure's name says so."""
+    from qutiperf.errors import InputError
+    from qutiperf.level0.analysis import pareto as analyse
+
+    names = [name.strip() for name in figures.split(",")]
+    if len(names) < 2:
+        raise InputError(f"'{figures}' is one figure", where="--figures", cure="give two, with a comma")
+    rows = [row for row in _rows(results) if task in (None, row.task)]
+    if not rows:
+        raise InputError(f"no row of task '{task}'", where=results, cure="see `analyse quartiles`")
+    found: list[dict[str, object]] = [
+        {"point": row.label, "task": row.task, **{name: row.figures[name] for name in names}}
+        for row in analyse(rows, names)
+    ]
+    _print(found, as_json=as_json)
+
+
+@app.command("quartiles")
+def quartiles(
+    results: Results, figure: FigureOption = "compute_efficiency_percent", as_json: JsonOption = False
+) -> None:
+    """Show the spread of a figure per platform and task."""
+    from qutiperf.level0.analysis import quartiles as analyse
+
+    _print([asdict(one) for one in analyse(_rows(results), figure)], as_json=as_json)
+
+
+def _rows(results: str) -> "list[AnalysedRow]":
+    from qutiperf.level0.analysed import published_rows, record_rows
+    from qutiperf.level0.reference import published_measurements
+    from qutiperf.store import Store
+
+    if results == "qutibench":
+        return published_rows(published_measurements())
+    return record_rows(Store.open(Path(results)).latest())
+
+
+def _print(rows: Sequence[dict[str, object]], *, as_json: bool) -> None:
+    from qutiperf.errors import InputError
+
+    if as_json:
+        console.out_json(list(rows))
+    elif not rows:
+        raise InputError("holds nothing to compare", cure="orthogonality needs two datatypes at two scales")
+    else:
+        console.table("", list(rows[0]), [list(row.values()) for row in rows])

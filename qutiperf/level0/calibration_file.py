@@ -1,0 +1,41 @@
+"""Writes what was fitted or measured of a platform as a SUT file that extends another."""
+
+from pathlib import Path
+
+import yaml
+
+from qutiperf import catalog
+from qutiperf.catalog import CatalogFile, merge
+from qutiperf.config import Yaml, read_yaml
+from qutiperf.errors import SetupError
+from qutiperf.level0_terms import Calibration
+
+
+def write_calibration(out: Path, base: CatalogFile, name: str, found: Calibration) -> None:
+    """Raises SetupError if the file cannot be written."""
+    calibration: Yaml = found.model_dump(exclude_none=True)
+    calibration["terms"] = found.terms.model_dump(exclude_defaults=True)
+    write_platform(out, base, name, {"calibration": calibration})
+
+
+def write_platform(out: Path, base: CatalogFile, name: str, platform: Yaml) -> None:
+    """A SUT file `name` with these keys of its platform; raises SetupError if it cannot be written.
+
+    A file may extend only one that extends none: what is written extends the base's own base, if it has one,
+    and carries the base's keys.
+    """
+    stated = read_yaml(base.path)
+    if "extends" not in stated:
+        stated = {"kind": "sut", "schema_version": catalog.SCHEMA_VERSION, "extends": _name(base.path)}
+    data = merge(stated, {"name": name, "platform": platform})
+    try:
+        out.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    except OSError as error:
+        cure = "name another file"
+        raise SetupError(f"cannot be written: {error.strerror}", where=str(out), cure=cure) from None
+
+
+def _name(path: Path) -> str:
+    """A shipped file's name, else the whole path."""
+    shipped = catalog.root() / "sut"
+    return path.relative_to(shipped).with_suffix("").as_posix() if path.is_relative_to(shipped) else str(path)

@@ -1,0 +1,67 @@
+"""From a model file or graph to its requirements."""
+
+from collections import Counter
+from pathlib import Path
+
+import onnx
+
+from qutiperf.errors import InputError
+from qutiperf.level0.graph import Graph, Shapes, read_graph, read_model
+from qutiperf.level0.operators import Node, describe, rule_of
+from qutiperf.level0.requirements import LayerRequirement, Requirements
+
+
+def requirements_of_file(path: Path, input_shapes: Shapes | None = None) -> Requirements:
+    """Of an ONNX file, or a TFLite file where LiteRT is installed; raises InputError or SetupError."""
+    if not path.is_file():
+        raise InputError("no such file", where=str(path), cure="give an .onnx or .tflite file")
+    if path.suffix == ".tflite":
+        from qutiperf.level0.tflite import requirements_of_tflite
+
+        return requirements_of_tflite(path)
+    return requirements_of_model(read_model(path), path.name, input_shapes)
+
+
+def requirements_of_model(
+    model: onnx.ModelProto, name: str, input_shapes: Shapes | None = None
+) -> Requirements:
+    """Counts every node; raises InputError where a shape that counting needs stays unknown."""
+    graph = read_graph(model, name, input_shapes)
+    unknown: Counter[str] = Counter()
+    layers = []
+    for proto in graph.nodes:
+        layer = _layer(proto, graph)
+        if layer is None:
+            unknown[_full_name(proto)] += 1
+        elif not _folded(proto, graph):
+            layers.append(layer)
+    return Requirements(name, graph.batch, tuple(layers), dict(unknown), len(graph.nodes))
+
+
+def _full_name(proto: onnx.NodeProto) -> str:
+    return f"{proto.domain}.{proto.op_type}" if proto.domain not in {"", "ai.onnx"} else proto.op_type
+
+
+def _folded(proto: onnx.NodeProto, graph: Graph) -> bool:
+    """True for nodes whose outputs are constant: they are computed once, not per input."""
+    return bool(proto.output) and proto.output[0] in graph.constants
+
+
+def _layer(proto: onnx.NodeProto, graph: Graph) -> LayerRequirement | None:
+    """The counted node, None if its operator is unknown; raises InputError if its shapes are."""
+    rule, node = rule_of(proto), Node(proto, graph)
+    if rule is None:
+        return None
+    if rule is describe or _folded(proto, graph):
+        return describe(node)
+    missing = [name for name in (proto.input[0], proto.output[0]) if name not in graph.shapes]
+    if missing:
+        cure = "give the shapes of all inputs with --shape"
+        raise InputError(
+            f"the shape of '{missing[0]}' is not known ({_full_name(proto)})", where=graph.name, cure=cure
+        )
+    try:
+        return rule(node)
+    except (IndexError, ValueError) as error:
+        problem = f"node '{node.name}' ({_full_name(proto)}) has shapes its rule cannot read: {error}"
+        raise InputError(problem, where=graph.name) from None

@@ -1,0 +1,176 @@
+"""Level-0 predictions of a network on a platform: published, plain or refined."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from qutiperf.config import StrictModel
+from qutiperf.errors import InputError
+from qutiperf.level0.capability import BYTES_PER_GB, OPS_PER_TOP, Capability, capability
+from qutiperf.level0.network import Array, Network
+from qutiperf.level0.points import Setting, points_of
+from qutiperf.level0.predict import plain, refined
+from qutiperf.level0_terms import Calibration
+from qutiperf.sut import Platform
+from qutiperf.units import MILLISECONDS_PER_SECOND
+
+ModelName = Literal["published", "plain", "refined"]
+MODELS: Mapping[str, ModelName] = {"published": "published", "plain": "plain", "refined": "refined"}
+BoundName = Literal["compute", "memory"]
+PERCENT = 100.0
+OPS_PER_GOP = 1e9
+NOT_CALIBRATED = "not calibrated: this is the plain model"
+
+
+class Prediction(StrictModel):
+    """What theory says of one setting, with what it was computed from.
+
+    Throughput in inputs/s and latency in ms of a whole batch; `interval_factor` f means measured values are
+    expected in predicted/f ... predicted*f. `model` is what was used: refined falls back to plain, and
+    `note` says why. `bound` is the lower roof of the plain model, `operational_intensity` its
+    ops per byte of weights.
+    """
+
+    model: Literal["plain", "refined"]
+    batch_size: int
+    streams: int
+    datatype: str
+    carrier: str
+    predicted_throughput_ips: float
+    predicted_latency_ms: float
+    bound: BoundName
+    operational_intensity_ops_per_byte: float | None
+    ops: float
+    weights: float
+    peak_tops: float
+    memory_bandwidth_gb_s: float
+    interval_factor: float | None = None
+    error_factor: float | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """On what to predict: the platform (`where` names it in errors), datatype and operating mode.
+
+    `weight_datatype` is that of stored weights where it is another; `share` the used part of an FPGA.
+    """
+
+    platform: Platform
+    where: str
+    datatype: str
+    operating_mode: str = "default"
+    weight_datatype: str | None = None
+    share: float = 1.0
+
+    @property
+    def capability(self) -> Capability:
+        """Raises InputError if the platform's figures are not known or it cannot carry the datatype."""
+        return capability(self.platform, self.datatype, self.operating_mode, self.where, self.weight_datatype)
+
+
+def predict(
+    network: Network, asked: Asked, settings: Sequence[tuple[int, int]], model: ModelName = "refined"
+) -> list[Prediction]:
+    """One prediction per (batch_size, streams); raises InputError if the platform's figures are not known."""
+    if model == "published":
+        raise InputError("--model published predicts the published table only", cure="use --suite qutibench")
+    for batch, streams in settings:
+        if batch < 1 or streams < 1:
+            raise InputError(
+                f"batch {batch} with {streams} streams", where=asked.where, cure="give 1 or more"
+            )
+    able = asked.capability
+    points = points_of(
+        [network], [Setting(0, able, _in_flight(able, *setting), asked.share) for setting in settings]
+    )
+    bounds = plain(points)
+    calibration = asked.platform.calibration if model == "refined" else None
+    throughput = bounds.throughput_ips
+    if calibration is not None:
+        throughput = refined(points, calibration.terms, calibration.constants)
+    base = _base(network, able, calibration)
+    if model == "refined" and calibration is None:
+        base = base.model_copy(update={"note": NOT_CALIBRATED})
+    compute_bound = (bounds.compute_ips <= bounds.memory_ips).tolist()
+    return [
+        _at(base, setting, float(rate), "compute" if compute else "memory")
+        for setting, rate, compute in zip(settings, throughput, compute_bound, strict=True)
+    ]
+
+
+def _in_flight(able: Capability, batch: int, streams: int) -> int:
+    return streams if able.cores > 1 else batch
+
+
+def _base(network: Network, able: Capability, calibration: Calibration | None) -> Prediction:
+    """Everything that does not depend on the batch."""
+    weight_bytes = network.total_weights * able.weight_bytes
+    return Prediction(
+        model="plain" if calibration is None else "refined",
+        batch_size=1,
+        streams=1,
+        datatype=able.datatype,
+        carrier=able.carrier,
+        predicted_throughput_ips=0.0,
+        predicted_latency_ms=0.0,
+        bound="compute",
+        operational_intensity_ops_per_byte=network.total_ops / weight_bytes if weight_bytes else None,
+        ops=network.total_ops,
+        weights=network.total_weights,
+        peak_tops=able.peak / OPS_PER_TOP,
+        memory_bandwidth_gb_s=able.bandwidth / BYTES_PER_GB,
+        interval_factor=calibration.interval_factor if calibration else None,
+        error_factor=calibration.error_factor if calibration else None,
+    )
+
+
+def _at(base: Prediction, setting: tuple[int, int], rate_ips: float, bound: BoundName) -> Prediction:
+    batch, streams = setting
+    update = {
+        "batch_size": batch,
+        "streams": streams,
+        "predicted_throughput_ips": rate_ips,
+        "predicted_latency_ms": MILLISECONDS_PER_SECOND * batch * streams / rate_ips,
+        "bound": bound,
+    }
+    return base.model_copy(update=update)
+
+
+def compute_efficiency_percent(measured_ips: float | None, predicted_ips: float | None) -> float | None:
+    """Measured over predicted compute throughput; None where either is unknown."""
+    if measured_ips is None or not predicted_ips:
+        return None
+    return PERCENT * measured_ips / predicted_ips
+
+
+def gops(inputs_per_s: float | None, ops: float | None) -> float | None:
+    """Achieved GOP/s; None where either is unknown."""
+    return None if inputs_per_s is None or ops is None else inputs_per_s * ops / OPS_PER_GOP
+
+
+def utilisation_percent(
+    measured_ips: float | None, ops: float | None, peak_tops: float | None
+) -> float | None:
+    """Achieved ops/s over the peak of the datatype; None where any is unknown."""
+    if measured_ips is None or ops is None or not peak_tops:
+        return None
+    return PERCENT * measured_ips * ops / (peak_tops * OPS_PER_TOP)
+
+
+def predict_many(
+    networks: Sequence[Network], asked: Asked, settings: Sequence[tuple[int, int, int]]
+) -> Array:
+    """Inputs/s for many (network number, batch_size, streams) at once, refined where calibrated."""
+    able = asked.capability
+    points = points_of(
+        networks,
+        [
+            Setting(number, able, _in_flight(able, batch, streams), asked.share)
+            for number, batch, streams in settings
+        ],
+    )
+    calibration = asked.platform.calibration
+    if calibration is None:
+        return plain(points).throughput_ips
+    return refined(points, calibration.terms, calibration.constants)

@@ -1,0 +1,66 @@
+"""What a prediction is about: the network of a workload and the datatypes that it computes in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from qutiperf.errors import InputError
+from qutiperf.level0.count import requirements_of_file, requirements_of_model
+from qutiperf.level0.graph import Shapes
+from qutiperf.level0.network import Network, network_of
+from qutiperf.level0.requirements import Requirements
+from qutiperf.models.topologies import declare
+from qutiperf.models.topology_spec import declare_for
+from qutiperf.workload import Workload
+
+_DATATYPE_OF_BITS = {32: "fp32", 16: "fp16", 8: "int8", 4: "int4", 2: "int2"}
+DEFAULT_DATATYPE = "fp32"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A network, the datatype of its arithmetic and the one that its weights are stored in."""
+
+    network: Network
+    datatype: str
+    weight_datatype: str
+
+
+def subject_of_workload(workload: Workload) -> Subject:
+    """Raises InputError where there is no model to count."""
+    spec = workload.model
+    shapes = {spec.input.name: (spec.input.fixed_batch or 1, *spec.input.sample_shape)}
+    if spec.topology is not None:
+        counted = requirements_of_model(declare_for(spec.topology, spec.input), spec.topology.name, shapes)
+    elif spec.file is not None:
+        counted = requirements_of_file(Path(spec.file), shapes)
+    else:
+        raise InputError(
+            "model: has neither file nor topology", where=workload.name, cure="nothing to predict"
+        )
+    variant = workload.variant
+    network = network_of(counted, variant.topology)
+    weights = variant.weight_datatype or _datatype(counted.weight_bits)
+    return Subject(network, variant.activation_datatype or weights, weights)
+
+
+def subject_of_file(path: Path, input_shapes: Shapes | None = None) -> Subject:
+    """Datatypes as the graph says; raises InputError or SetupError."""
+    return subject_of(requirements_of_file(path, input_shapes))
+
+
+def subject_of_topology(name: str, channel_scale_percent: float) -> Subject:
+    """A built network computes in fp32 unless told otherwise; raises InputError."""
+    return subject_of(requirements_of_model(declare(name, channel_scale_percent), name))
+
+
+def subject_of(counted: Requirements) -> Subject:
+    weights = _datatype(counted.weight_bits)
+    return Subject(network_of(counted), weights, weights)
+
+
+def _datatype(bits: float | None) -> str:
+    """The datatype of a mean width, the next wider where widths are mixed."""
+    if bits is None:
+        return DEFAULT_DATATYPE
+    wide_enough = [width for width in _DATATYPE_OF_BITS if width >= bits]
+    return _DATATYPE_OF_BITS[min(wide_enough)] if wide_enough else DEFAULT_DATATYPE
