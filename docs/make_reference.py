@@ -15,6 +15,7 @@ from pydantic_core import PydanticUndefined
 
 from qutiperf.adapters import ADAPTERS, adapter_class
 from qutiperf.cli import app
+from qutiperf.level0_terms import Calibration, Terms
 from qutiperf.record import Figures
 from qutiperf.rounds import Round, Seeds
 from qutiperf.scenario import Metric, RunSettings, Scenario
@@ -27,7 +28,7 @@ PAGE = Path(__file__).parent / "reference.md"
 FILES: dict[str, list[type[BaseModel]]] = {
     "sweep": [Sweep, RunSettings],
     "workload": [Workload, DatasetSpec, ModelSpec, InputSpec, OutputSpec, Topology, Variant],
-    "sut": [SystemUnderTest, Deployment, OperatingMode, Platform, Power, Verified],
+    "sut": [SystemUnderTest, Deployment, OperatingMode, Platform, Calibration, Terms, Power, Verified],
     "scenario": [Scenario, Metric],
     "round": [Round, Seeds],
 }
