@@ -7,7 +7,7 @@ import onnx
 
 from qutiperf.errors import InputError
 from qutiperf.level0.graph import Graph, Shapes, read_graph, read_model
-from qutiperf.level0.operators import Node, describe, rule_of
+from qutiperf.level0.operators import Node, movement, rule_of
 from qutiperf.level0.requirements import LayerRequirement, Requirements
 
 
@@ -52,8 +52,8 @@ def _layer(proto: onnx.NodeProto, graph: Graph) -> LayerRequirement | None:
     rule, node = rule_of(proto), Node(proto, graph)
     if rule is None:
         return None
-    if rule is describe or _folded(proto, graph):
-        return describe(node)
+    if rule is movement or _folded(proto, graph):
+        return movement(node)
     missing = [name for name in (proto.input[0], proto.output[0]) if name not in graph.shapes]
     if missing:
         cure = "give the shapes of all inputs with --shape"

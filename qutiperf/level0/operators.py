@@ -80,6 +80,17 @@ def describe(node: Node, kind: LayerKind = "other") -> LayerRequirement:
     )
 
 
+def movement(node: Node) -> LayerRequirement:
+    """Moves data: no arithmetic, and its constants are shapes and indices."""
+    return replace(describe(node), other_parameters=0)
+
+
+def lookup(node: Node) -> LayerRequirement:
+    """Takes rows of a table (an embedding): no arithmetic, the table is a parameter if it is constant."""
+    table = math.prod(node.input(0)) if node.constant(0) else 0
+    return replace(describe(node), other_parameters=table)
+
+
 def with_weights(layer: LayerRequirement, node: Node, index: int) -> LayerRequirement:
     """The layer with its constant operand as weights; none if both are computed, as in attention."""
     operand = index if node.constant(index) else 0 if node.constant(0) else None
@@ -290,10 +301,11 @@ RULES: Mapping[str, Rule] = {
         "QLinearMul QLinearSigmoid QLinearLeakyRelu Resize Upsample Shrink IsNaN IsInf BitShift "
         "RotaryEmbedding",
     ),
+    **_table(lookup, "Gather"),
     **_table(
-        describe,
+        movement,
         "Reshape Flatten Transpose Concat QLinearConcat Split Slice Squeeze Unsqueeze Identity "
-        "Shape Size Gather GatherElements GatherND ScatterElements ScatterND Expand Tile Pad Cast "
+        "Shape Size GatherElements GatherND ScatterElements ScatterND Expand Tile Pad Cast "
         "CastLike Constant ConstantOfShape Range Dropout DepthToSpace SpaceToDepth EyeLike OneHot "
         "NonZero Trilu",
     ),

@@ -17,35 +17,35 @@ from qutiperf.level0.requirements import BITS_PER_BYTE, LayerRequirement, Requir
 Shape = tuple[int, ...]
 
 
-class _Tensor(TypedDict):
+class Tensor(TypedDict):
     index: int
     name: str
     shape: Sequence[int]
     dtype: type[np.generic]
 
 
-class _Operation(TypedDict):
+class Operation(TypedDict):
     index: int
     op_name: str
     inputs: Sequence[int]
     outputs: Sequence[int]
 
 
-class _Interpreter(Protocol):
+class Interpreter(Protocol):
     """The part of ai_edge_litert.interpreter.Interpreter that counting uses."""
 
     def allocate_tensors(self) -> None: ...
-    def get_tensor_details(self) -> list[_Tensor]: ...
-    def get_input_details(self) -> list[_Tensor]: ...
-    def _get_ops_details(self) -> list[_Operation]: ...
+    def get_tensor_details(self) -> list[Tensor]: ...
+    def get_input_details(self) -> list[Tensor]: ...
+    def _get_ops_details(self) -> list[Operation]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Node:
     """One operation with the shapes and types of its tensors; optional inputs are left out."""
 
-    operation: _Operation
-    tensors: Mapping[int, _Tensor]
+    operation: Operation
+    tensors: Mapping[int, Tensor]
 
     def input(self, index: int) -> Shape:
         number = self.operation["inputs"][index]
@@ -111,9 +111,17 @@ def _depthwise(node: _Node) -> LayerRequirement:
 def _transposed(node: _Node) -> LayerRequirement:
     """Inputs are the output's shape, the weights [out_ch, height, width, in_ch], the activations."""
     shape, source = node.input(1), node.input(2)
-    ops = OPS_PER_MAC * math.prod(source) * math.prod(shape[:3])
     return replace(
-        _convolution(node), ops=ops, groups=1, positions=math.prod(source[1:3]), other_parameters=0
+        node.layer,
+        kind="convolution",
+        ops=OPS_PER_MAC * math.prod(source) * math.prod(shape[:3]),
+        weights=math.prod(shape),
+        weight_bits=node.bits(1),
+        input_activations=math.prod(source),
+        in_channels=shape[3],
+        out_channels=shape[0],
+        kernel=shape[1] * shape[2],
+        positions=math.prod(source[1:3]),
     )
 
 
@@ -202,7 +210,11 @@ RULES: Mapping[str, Rule] = {
 
 def requirements_of_tflite(path: Path) -> Requirements:
     """Raises SetupError without LiteRT, InputError for a file that it cannot open."""
-    interpreter = _open(path)
+    return requirements_of_interpreter(_open(path), path.name)
+
+
+def requirements_of_interpreter(interpreter: Interpreter, name: str) -> Requirements:
+    """Counts every operation that is not a delegate's stand-in for others."""
     tensors = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
     operations = [
         operation for operation in interpreter._get_ops_details() if operation["op_name"] != "DELEGATE"
@@ -215,10 +227,10 @@ def requirements_of_tflite(path: Path) -> Requirements:
     )
     shape = interpreter.get_input_details()[0]["shape"]
     batch = int(shape[0]) if len(shape) else 1
-    return Requirements(path.name, batch, layers, dict(unknown), len(operations))
+    return Requirements(name, batch, layers, dict(unknown), len(operations))
 
 
-def _open(path: Path) -> _Interpreter:
+def _open(path: Path) -> Interpreter:
     try:
         runtime = importlib.import_module("ai_edge_litert.interpreter")
     except ImportError:
@@ -226,7 +238,7 @@ def _open(path: Path) -> _Interpreter:
         raise SetupError("reading TFLite files needs ai-edge-litert", where=str(path), cure=cure) from None
     resolver = runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
-        interpreter: _Interpreter = runtime.Interpreter(str(path), experimental_op_resolver_type=resolver)
+        interpreter: Interpreter = runtime.Interpreter(str(path), experimental_op_resolver_type=resolver)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise InputError(f"LiteRT cannot open it: {str(error)[:160]}", where=str(path)) from None

@@ -134,6 +134,18 @@ def test_packed_weights_of_four_bits() -> None:
     assert (found.ops, found.weights, found.weight_bits) == (2 * 4 * 32, 128, 4.0)
 
 
+def test_tables_are_parameters_and_shapes_are_not() -> None:
+    nodes = [
+        helper.make_node("Gather", ["table", "x"], ["rows"]),
+        helper.make_node("Reshape", ["rows", "shape"], ["y"]),
+    ]
+    model = _model(nodes, {"x": [1, 3]}, {"table": [50, 4]})
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+    model.graph.initializer.append(helper.make_tensor("shape", TensorProto.INT64, [2], [3, 4]))
+    found = requirements_of_model(model, "embedding")
+    assert (found.other_parameters, found.weights, found.ops, found.other_ops) == (200, 0, 0, 0)
+
+
 def test_unknown_operators_are_listed_with_their_share() -> None:
     nodes = [
         helper.make_node("Relu", ["x"], ["a"]),
