@@ -18,6 +18,8 @@ from tests.conftest import FAULTY, SutFile
 
 SweepFile = Callable[..., Path]
 SIMULATED = "simulated"
+TOO_LONG = "no end after the time limit of 2 s; settings.time_limit_s sets another"
+EXITED = "the process ended with exit status 5 before the run was done"
 TIMES = "options: {latency_us: 400, latency_per_input_us: 100}\n"
 
 
@@ -95,17 +97,12 @@ def test_records_are_whole(sut_file: SutFile, sweep_file: SweepFile, tmp_path: P
     [
         ("RaisesInLoad", "error", "load", "RuntimeError: no such device: npu7"),
         ("RaisesInInfer", "error", "run", "RuntimeError: the device was lost"),
-        ("WrongShape", "error", "run", "shape"),
-        ("WrongBatch", "error", "run", "9"),
+        pytest.param("WrongShape", "error", "run", "shape", marks=pytest.mark.slow),
+        pytest.param("WrongBatch", "error", "run", "9", marks=pytest.mark.slow),
         ("NotANumber", "error", "run", "NaN"),
-        (
-            "Hangs",
-            "time_limit",
-            "run",
-            "no end after the time limit of 2 s; settings.time_limit_s sets another",
-        ),
+        pytest.param("Hangs", "time_limit", "run", TOO_LONG, marks=pytest.mark.slow),
         ("Crashes", "crash", "run", "the process died of SIGSEGV (segmentation fault)"),
-        ("Exits", "crash", "run", "the process ended with exit status 5 before the run was done"),
+        pytest.param("Exits", "crash", "run", EXITED, marks=pytest.mark.slow),
     ],
 )
 def test_faults_are_failed_records_and_the_sweep_goes_on(
@@ -128,6 +125,7 @@ def test_faults_are_failed_records_and_the_sweep_goes_on(
         assert "about to crash" in failed.failure.log_tail
 
 
+@pytest.mark.slow
 def test_a_failure_ends_one_process_and_the_rest_is_done(
     sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
 ) -> None:
@@ -148,6 +146,7 @@ def test_a_failure_ends_one_process_and_the_rest_is_done(
     }
 
 
+@pytest.mark.slow
 def test_resuming_repeats_nothing_valid_and_retries_failures_once(
     sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -162,6 +161,7 @@ def test_resuming_repeats_nothing_valid_and_retries_failures_once(
     assert "2 of 2 runs are done already" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_keeps_what_it_has(
     sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
 ) -> None:
@@ -207,6 +207,7 @@ def test_accuracy_beside_performance(
     assert offline["valid"] is True
 
 
+@pytest.mark.slow
 def test_end_to_end_serial_and_pipelined(tmp_path: Path, sweep_file: SweepFile) -> None:
     for feed in (0, 1):
         out = tmp_path / f"feed{feed}"
@@ -222,6 +223,7 @@ def test_end_to_end_serial_and_pipelined(tmp_path: Path, sweep_file: SweepFile) 
                 assert (record.figures.top1_percent or 0) > 90
 
 
+@pytest.mark.slow
 def test_server_finds_its_rate(sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path) -> None:
     out = tmp_path / "results"
     sweep = sweep_file(sut_file(SIMULATED, extra=TIMES), "[Server]", "modes: [PerformanceOnly]\n")
@@ -243,6 +245,7 @@ def test_server_finds_its_rate(sut_file: SutFile, sweep_file: SweepFile, tmp_pat
     assert 200 < rate < 8 / 0.0012
 
 
+@pytest.mark.slow
 def test_the_example_adapter_agrees_with_onnxruntime(tmp_path: Path, sweep_file: SweepFile) -> None:
     out = tmp_path / "results"
     sweep = sweep_file("examples/my_adapter, cpu-onnxruntime")
