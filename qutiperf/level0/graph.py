@@ -1,6 +1,7 @@
 """Reads an ONNX graph's structure: shapes, types and constants, never the values of its weights."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,9 @@ _PASSES_CONSTANTS = frozenset(
         "Flatten",
     }
 )
+
+# activation functions that a QDQ layer computes before it rounds
+_ACTIVATIONS = frozenset({"Relu", "Clip", "LeakyRelu", "Sigmoid", "HardSwish"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ def read_graph(model: onnx.ModelProto, name: str, input_shapes: Shapes | None = 
     for tensor in model.graph.initializer:
         shapes[tensor.name] = tuple(tensor.dims)
         bits[tensor.name] = BITS.get(tensor.data_type, 0) or bits.get(tensor.name, 32)
+    bits |= _quantised(model.graph, bits)
     constants = _constants(model.graph)
     return Graph(name, tuple(model.graph.node), shapes, bits, constants, _batch(skeleton))
 
@@ -186,6 +191,24 @@ def _shape(value: onnx.ValueInfoProto) -> Shape | None:
     if not kind.HasField("shape") or any(not dim.HasField("dim_value") for dim in kind.shape.dim):
         return None
     return tuple(dim.dim_value for dim in kind.shape.dim)
+
+
+def _quantised(graph: onnx.GraphProto, bits: Mapping[str, int]) -> dict[str, int]:
+    """Bits that a tensor is rounded to before anything else sees it: QuantizeLinear after a QDQ layer."""
+    producers = {name: node for node in graph.node for name in node.output}
+    uses = Counter(name for node in graph.node for name in node.input)
+    found: dict[str, int] = {}
+    for node in graph.node:
+        if node.op_type != "QuantizeLinear" or node.output[0] not in bits:
+            continue
+        name, width = node.input[0], bits[node.output[0]]
+        while uses[name] == 1:
+            found[name] = width
+            producer = producers.get(name)
+            if producer is None or producer.op_type not in _ACTIVATIONS:
+                break
+            name = producer.input[0]
+    return found
 
 
 def _batch(skeleton: onnx.ModelProto) -> int:

@@ -123,6 +123,22 @@ def test_quantised_weights_keep_their_bits() -> None:
     assert found.other_ops == 0
 
 
+def test_outputs_that_are_rounded_at_once_have_those_bits() -> None:
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["m"]),
+        helper.make_node("Relu", ["m"], ["r"]),
+        helper.make_node("QuantizeLinear", ["r", "s", "z"], ["q"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
+    ]
+    model = _model(nodes, {"x": [1, 6]}, {"w": [6, 2]})
+    model.graph.initializer.append(helper.make_tensor("s", TensorProto.FLOAT, [], [0.5]))
+    model.graph.initializer.append(helper.make_tensor("z", TensorProto.INT8, [], [0]))
+    found = requirements_of_model(model, "qdq")
+    assert (found.activation_bits, found.weight_bits) == (8.0, 32.0)
+    model.graph.node.append(helper.make_node("Add", ["m", "y"], ["also"]))
+    assert requirements_of_model(model, "qdq").activation_bits == 32.0
+
+
 def test_packed_weights_of_four_bits() -> None:
     node = helper.make_node(
         "MatMulNBits", ["x", "w", "s"], ["y"], domain="com.microsoft", K=32, N=4, bits=4, block_size=32
