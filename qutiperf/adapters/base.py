@@ -57,10 +57,10 @@ class Adapter(abc.ABC, Generic[OptionsT]):
         """Prepares for batches of up to this size, without loading again; called before each run."""
 
     @abc.abstractmethod
-    def infer(self, batch: Array) -> Completion:
+    def infer(self, batch: Array) -> Tuple[Array, Optional[int]]:  # noqa: UP006, UP045
         """Answers [n, *input_shape] (n up to the tuned batch size); blocks until the outputs are there.
 
-        `batch` is only valid during the call.
+        A Completion, or the plain pair where half a microsecond counts. `batch` is valid during the call.
         """
 
     def close(self) -> None:

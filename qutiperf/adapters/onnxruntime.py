@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from qutiperf.adapters.base import Adapter, Array, Completion, Model
+from qutiperf.adapters.base import Adapter, Array, Model
 from qutiperf.errors import InputError, SetupError
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ class OnnxRuntime(Adapter[Options]):
         self._run = self._session.run
         self._input, self._outputs = model.input_name, [model.output_name]
 
-    def infer(self, batch: Array) -> Completion:
-        return Completion(self._run(self._outputs, {self._input: batch})[0])  # type: ignore[arg-type]  # a tensor
+    def infer(self, batch: Array) -> tuple[Array, int | None]:
+        return self._run(self._outputs, {self._input: batch})[0], None  # type: ignore[return-value]  # a tensor
 
     def close(self) -> None:
         del self._run, self._session

@@ -8,6 +8,7 @@ import abc
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,10 @@ import numpy.typing as npt
 from qutiperf.datasets.base import Array, Labels
 from qutiperf.errors import RunError
 from qutiperf.workload import OutputSpec, Workload
+
+# Below this, Python's own max is quicker than numpy's argmax, which lets go of the interpreter lock for
+# however few scores: streams then wait for each other once more per sample.
+_FEW_CLASSES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,12 @@ class Task(abc.ABC):
     response_length: int
 
     @abc.abstractmethod
-    def responses(self, outputs: Array, count: int) -> Array | float:
-        """[count, response_length], or for one sample the value; raises RunError for impossible outputs."""
+    def responses(self, outputs: Array, count: int) -> Array:
+        """[count, response_length] for a batch; raises RunError for outputs that are impossible."""
+
+    @abc.abstractmethod
+    def response(self, outputs: Array) -> float:
+        """The same for one sample where the length is 1, in the least time."""
 
     @abc.abstractmethod
     def accuracy(self, log: Path, labels: Labels) -> Accuracy:
@@ -55,26 +64,24 @@ class Classification(Task):
     def __init__(self, output: OutputSpec) -> None:
         self._scores, self._offset = output.kind == "scores", output.label_offset
 
-    def responses(self, outputs: Array, count: int) -> Array | float:
-        """Costs least for one sample, where most of the time would go into numpy's calls."""
+    def responses(self, outputs: Array, count: int) -> Array:
         if not self._scores:
             return self._ids(outputs, count)
         if outputs.ndim != 2 or len(outputs) != count or outputs.size == 0:
             raise RunError(f"scores of shape {list(outputs.shape)}, not [{count}, classes]")
-        if count == 1:
-            return self._single(outputs)
         best = outputs.argmax(axis=1)
         # argmax stops at a NaN, so the best score is NaN if any score is
         if not np.isfinite(np.take_along_axis(outputs, best[:, np.newaxis], axis=1)).all():
             raise RunError("scores hold NaN or infinity")
         return np.asarray(best[:, np.newaxis] - self._offset, np.float32)
 
-    def _single(self, outputs: Array) -> float:
-        best = int(outputs.argmax())
-        score = outputs.item(best)
-        if score - score:  # not zero for NaN and infinity alone
-            raise RunError("scores hold NaN or infinity")
-        return best - self._offset
+    def response(self, outputs: Array) -> float:
+        if not self._scores or outputs.size > _FEW_CLASSES or outputs.shape[:-1] != (1,):
+            return float(self.responses(outputs, 1).item())
+        scores = outputs.tolist()[0]
+        if not scores or not isfinite(sum(scores)):
+            return float(self.responses(outputs, 1).item())  # which says what is wrong
+        return float(scores.index(max(scores)) - self._offset)
 
     def _ids(self, outputs: Array, count: int) -> Array:
         if outputs.ndim not in (1, 2) or len(outputs) != count or outputs.size != count:
@@ -106,10 +113,13 @@ class Unjudged(Task):
     response_dtype = np.dtype(np.float32)
     response_length = 1
 
-    def responses(self, outputs: Array, count: int) -> Array | float:
+    def responses(self, outputs: Array, count: int) -> Array:
         if not outputs.shape or outputs.shape[0] != count:
             raise RunError(f"outputs of shape {list(outputs.shape)} for {count} samples")
-        return 0.0
+        return np.zeros((count, 1), np.float32)
+
+    def response(self, outputs: Array) -> float:
+        return float(self.responses(outputs, 1).item())
 
     def accuracy(self, log: Path, labels: Labels) -> Accuracy:
         raise RunError("a workload with the task none has no accuracy", where=str(log))

@@ -13,6 +13,8 @@ from qutiperf.datasets.base import Dataset, Raw
 class Samples(Protocol):
     """Batches by sample index; a batch is valid until the next call with the same scratch."""
 
+    in_memory: bool  # prepared when loaded: indices are all that `gather` needs
+
     def load(self, indices: Sequence[int]) -> None: ...
     def unload(self, indices: Sequence[int]) -> None: ...
     def scratch(self, batch_size: int) -> Array: ...
@@ -25,6 +27,8 @@ Prepared = Sequence[int] | Array
 
 class PreparedSamples:
     """Decoded and preprocessed when loaded: a batch is one indexed copy, none where the rows adjoin."""
+
+    in_memory = True
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
@@ -64,6 +68,8 @@ class PreparedSamples:
 
 class RawSamples:
     """Kept as stored; decoding and preprocessing happen inside the query (end to end)."""
+
+    in_memory = False
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset

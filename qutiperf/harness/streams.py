@@ -19,7 +19,7 @@ from qutiperf.harness.phases import PhaseRecorder
 from qutiperf.harness.samples import Prepared, Samples
 
 Complete = Callable[[Sequence[int], int, int], None]
-Infer = Callable[[Array], Completion]
+Infer = Callable[[Array], tuple[Array, int | None]]
 Answer = Callable[[Sequence[int], Sequence[int], int, int, Prepared | None], None]
 Observe = Callable[[Array, Sequence[int]], None]
 
@@ -112,7 +112,8 @@ class Stream:
         rows = np.zeros((batch_size, task.response_length), task.response_dtype)
         address, size = rows.ctypes.data, rows.strides[0]
         prepare, gather, scratch = samples.prepare, samples.gather, samples.scratch(batch_size)
-        record, responses = self.recorder.record, task.responses
+        record, responses, response = self.recorder.record, task.responses, task.response
+        in_memory, short = samples.in_memory, task.response_length == 1
         many, one = completers
 
         def answer(
@@ -125,14 +126,14 @@ class Stream:
             if failure.error is None:
                 try:
                     if ready is None:
-                        ready = prepare(indices)
-                    prepared = now()
+                        ready = indices if in_memory else prepare(indices)
+                    prepared = dequeued if in_memory else now()
                     array = gather(ready, scratch)
                     gathered = now()
                     outputs, compute_ns = infer(array)
                     answered = now()
-                    if count == 1:
-                        rows[0] = responses(outputs, 1)
+                    if count == 1 and short:
+                        rows[0, 0] = response(outputs)
                     else:
                         rows[:count] = responses(outputs, count)
                     if observe is not None:

@@ -11,6 +11,7 @@ from qutiperf.errors import SetupError
 from qutiperf.loadgen.settings import TestRequest, direct_fields, user_conf
 from qutiperf.scenario import Mode
 
+_complete, _response = mlperf_loadgen.QuerySamplesComplete, mlperf_loadgen.QuerySampleResponse
 Issue = Callable[[list[int], list[int]], None]
 LoadSamples = Callable[[list[int]], None]
 
@@ -31,7 +32,7 @@ def responses(ids: Sequence[int], address: int, size: int) -> "list[mlperf_loadg
 
 def complete_one(ids: Sequence[int], address: int, size: int) -> None:
     """As `complete`, for exactly one query, in less time."""
-    mlperf_loadgen.QuerySamplesComplete([mlperf_loadgen.QuerySampleResponse(ids[0], address, size)])
+    _complete([_response(ids[0], address, size)])
 
 
 def run_test(request: TestRequest, issue: Issue, load: LoadSamples, unload: LoadSamples) -> None:

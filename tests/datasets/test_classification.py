@@ -20,8 +20,15 @@ def scores(*best: int) -> Scores:
     return np.eye(10, dtype=np.float32)[list(best)]
 
 
+@pytest.mark.parametrize("classes", [10, 64, 65, 1000])
+def test_one_sample_is_answered_as_in_a_batch(classes: int) -> None:
+    outputs = np.random.default_rng(classes).normal(size=(50, classes)).astype(np.float32)
+    together = np.asarray(SCORES.responses(outputs, 50))[:, 0].tolist()
+    assert [SCORES.response(outputs[row : row + 1]) for row in range(50)] == together
+
+
 def test_the_best_score_is_the_answer() -> None:
-    assert SCORES.responses(scores(3), 1) == 3.0
+    assert SCORES.response(scores(3)) == 3.0
     found = np.asarray(SCORES.responses(scores(3, 0, 9), 3))
     assert found.tolist() == [[3.0], [0.0], [9.0]]
     assert found.dtype == np.float32
@@ -29,7 +36,7 @@ def test_the_best_score_is_the_answer() -> None:
 
 def test_label_offset_is_subtracted() -> None:
     task = Classification(OutputSpec(name="s", kind="scores", label_offset=1))
-    assert task.responses(scores(3), 1) == 2.0
+    assert task.response(scores(3)) == 2.0
     assert np.asarray(task.responses(scores(3, 1), 2)).tolist() == [[2.0], [0.0]]
     assert np.asarray(IDS.responses(np.array([5, 1]), 2)).tolist() == [[4.0], [0.0]]
     assert np.asarray(IDS.responses(np.array([[5.0]]), 1)).tolist() == [[4.0]]
@@ -43,6 +50,8 @@ def test_impossible_scores(count: int, bad: float) -> None:
     with pytest.raises(RunError, match="NaN or infinity"):
         SCORES.responses(outputs, count)
     with pytest.raises(RunError, match="NaN or infinity"):
+        SCORES.response(outputs[-1:])
+    with pytest.raises(RunError, match="NaN or infinity"):
         IDS.responses(np.full(count, bad), count)
 
 
@@ -50,6 +59,8 @@ def test_impossible_scores(count: int, bad: float) -> None:
 def test_wrong_shapes(shape: tuple[int, ...]) -> None:
     with pytest.raises(RunError, match="shape"):
         SCORES.responses(np.zeros(shape, np.float32), 1)
+    with pytest.raises(RunError, match="shape"):
+        SCORES.response(np.zeros(shape, np.float32))
 
 
 @pytest.mark.parametrize("shape", [(2,), (1, 2), ()])
@@ -104,7 +115,8 @@ def test_top_five_is_unknown_without_scores_or_labels() -> None:
 
 
 def test_unjudged_outputs(tmp_path: Path) -> None:
-    assert Unjudged().responses(np.zeros((3, 7)), 3) == 0.0
+    assert Unjudged().responses(np.zeros((3, 7)), 3).tolist() == [[0.0]] * 3
+    assert Unjudged().response(np.zeros((1, 7))) == 0.0
     with pytest.raises(RunError, match="shape"):
         Unjudged().responses(np.zeros((3, 7)), 2)
     with pytest.raises(RunError, match="no accuracy"):
