@@ -31,7 +31,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 as PyYAML reads it, but 1e9 is a number, duplicate keys are errors, dates are text."""
+    """YAML 1.1 as PyYAML reads it, but 1e9 is a number, duplicate keys are errors, dates are text.
+
+    Nor are there numbers to the base 60: the range 1:9:2 would be 4142.
+    """
 
 
 def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, object]:
@@ -48,8 +51,18 @@ def _construct_text(loader: _Loader, node: yaml.ScalarNode) -> str:
     return str(node.value)
 
 
+def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> int | str:
+    return str(node.value) if ":" in node.value else int(loader.construct_yaml_int(node))
+
+
+def _construct_float(loader: _Loader, node: yaml.ScalarNode) -> float | str:
+    return str(node.value) if ":" in node.value else float(loader.construct_yaml_float(node))
+
+
 _Loader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _construct_text)
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
+_Loader.add_constructor("tag:yaml.org,2002:float", _construct_float)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?\d[\d_]*(\.[\d_]*)?[eE][-+]?\d+$"), list("-+0123456789")
 )

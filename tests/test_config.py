@@ -32,6 +32,18 @@ def test_dates_stay_text() -> None:
     assert config.parse_yaml("a: 2026-11-23", "x") == {"a": "2026-11-23"}
 
 
+def test_ranges_are_no_numbers_to_the_base_60() -> None:
+    assert config.parse_yaml("[1:9:2, 2:4, 1:20.5, 0x10, -7, .5]", "x") == [
+        "1:9:2",
+        "2:4",
+        "1:20.5",
+        16,
+        -7,
+        0.5,
+    ]
+    assert config.apply_overrides({}, ["a=1:9:2,64"]) == {"a": ["1:9:2", 64]}
+
+
 def test_duplicate_keys_are_refused_with_their_line() -> None:
     with pytest.raises(InputError, match=r"x: line 3: key 'a' appears twice; keep one of the two"):
         config.parse_yaml("a: 1\nb: 2\na: 3", "x")
