@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from qutiperf.config import StrictModel, sha256_of
+from qutiperf.config import StrictModel, nearest, sha256_of
 from qutiperf.errors import InputError
 from qutiperf.scenario import Mode, Profile, RunSettings, Scenario, ScenarioName
 from qutiperf.sut import Setting, Settings, SystemUnderTest
@@ -132,7 +132,16 @@ def _axes(sweep: Sweep, system: System) -> tuple[dict[str, list[Setting]], dict[
             continue
         axis[name] = _values(name, values if isinstance(values, list) else [values], system)
     _check_modes(load["operating_mode"], system)
+    _check_exclude(sweep, {*known, "sut", "workload", "scenario"})
     return load, tune
+
+
+def _check_exclude(sweep: Sweep, known: Iterable[str]) -> None:
+    for number, rule in enumerate(sweep.exclude):
+        for key in rule:
+            if key not in known:
+                where = f"{sweep.name}: exclude.{number}.{key}"
+                raise InputError("unknown key", where=where, cure=nearest(key, known))
 
 
 def _check_modes(modes: Sequence[Setting], system: System) -> None:
@@ -148,6 +157,8 @@ def _values(name: str, values: Sequence[Setting], system: System) -> list[Settin
     expanded: list[Setting] = []
     for value in values:
         expanded += _range(name, value, system.cores)
+    if not expanded:
+        raise InputError(f"deployment.{name}: has no value", cure="name at least one, or leave the key out")
     for value in expanded:
         if name in _COUNTS and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             raise InputError(
@@ -174,7 +185,7 @@ def _range(name: str, value: Setting, cores: int) -> list[Setting]:
         raise InputError(
             f"deployment.{name}: '{value}' is no range", cure="write 1:128:x2 or 1:9:2"
         ) from None
-    if len(parts) > 3 or first < 1 or step < 1 or (factor and step < 2):
+    if len(parts) > 3 or not 1 <= first <= last or step < 1 or (factor and step < 2):
         raise InputError(f"deployment.{name}: '{value}' is no range", cure="write 1:128:x2 or 1:9:2")
     numbers: list[Setting] = []
     while first <= last:

@@ -62,6 +62,9 @@ def workload_text(**changes: str) -> str:
         (["deployment.threads=0"], "deployment.threads: 0 is not a whole number >= 1"),
         (["deployment.streams=-1"], "deployment.streams: -1 is not a whole number >= 1"),
         (["deployment.batch_size=1:x"], "deployment.batch_size: '1:x' is no range; write 1:128:x2 or 1:9:2"),
+        (["deployment.batch_size=8:1"], "deployment.batch_size: '8:1' is no range; write 1:128:x2 or 1:9:2"),
+        (["deployment.batch_size=[]"], "deployment.batch_size: has no value; name at least one"),
+        (["exclude=[{scenari: Offline}]"], "exclude.0.scenari: unknown key; did you mean 'scenario'?"),
         (
             ["deployment.operating_mode=maxn"],
             "deployment.operating_mode: 'maxn' is unknown; cpu-onnxruntime has: default",

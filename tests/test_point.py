@@ -1,5 +1,7 @@
 """Expansion of sweeps, pure."""
 
+import hashlib
+
 import pytest
 
 from qutiperf.errors import InputError
@@ -35,7 +37,7 @@ def test_ranges() -> None:
     assert axis("threads", [1, "all", 2]) == [1, 2]
 
 
-@pytest.mark.parametrize("value", ["1:8:x1", "8:x", "0:4", "1:2:3:4", "a:b", 1.5, True, "many"])
+@pytest.mark.parametrize("value", ["1:8:x1", "8:x", "0:4", "8:1", "1:2:3:4", "a:b", 1.5, True, "many", []])
 def test_no_ranges(value: object) -> None:
     with pytest.raises(InputError, match=r"deployment.batch_size"):
         axis("batch_size", value)
@@ -90,9 +92,30 @@ def test_exclude() -> None:
     ]
 
 
+def test_exclude_with_an_unknown_key_would_exclude_nothing() -> None:
+    with pytest.raises(InputError, match=r"s: exclude.1.scenari: unknown key; did you mean 'scenario'\?"):
+        points(exclude=[{"threads": 9}, {"scenari": "Offline"}])
+
+
 def test_settings_of_the_sweep_win() -> None:
     [point] = points(deployment={"batch_size": 1, "threads": 1, "streams": 1}, settings={"min_duration_s": 3})
     assert (point.settings.min_duration_s, point.settings.min_query_count) == (3, 1)
+
+
+def test_an_id_is_the_digest_of_its_point() -> None:
+    """Written out, so that an id which changes by accident is noticed: stored results would be lost."""
+    [point] = points(deployment={"batch_size": 2, "threads": 1, "streams": 1})
+    text = (
+        '{"files":{"model":"a"},"host":"host","point":{'
+        '"deployment":{"batch_size":2,"operating_mode":"default","streams":1,"threads":1},'
+        '"mode":"PerformanceOnly","profile":"standard","repeat":1,"scenario":"Offline",'
+        '"settings":{"end_to_end":false,"feed_threads":0,"max_duration_s":null,"max_query_count":null,'
+        '"min_duration_s":10.0,"min_query_count":1,"performance_sample_count":null,'
+        '"server_target_latency_ms":null,"target_latency_ms":null,"target_latency_percentile":null,'
+        '"target_qps":null,"time_limit_s":null},"sut":"cpu","workload":"digits-mlp-25-fp32"}}'
+    )
+    assert hashlib.sha256(text.encode()).hexdigest()[:12] == "8a04de3e82de"
+    assert point_id(point, {"model": "a"}, "host") == "8a04de3e82de"
 
 
 def test_ids_change_with_what_could_change_the_result() -> None:
