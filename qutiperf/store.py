@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 from pydantic import ValidationError
 
-from qutiperf.config import canonical_json, parse_yaml
+from qutiperf.config import canonical_json, read_yaml
 from qutiperf.errors import InputError, SetupError
 from qutiperf.record import SCHEMA_VERSION, RunRecord
 
@@ -31,26 +31,17 @@ class Store:
     def create(cls, folder: Path) -> "Store":
         """Makes or opens a folder to write to; raises SetupError, or InputError if it holds other things."""
         try:
+            _check_before_writing(folder)
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / _STAGING).mkdir(exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder / _STAGING):
+            with tempfile.TemporaryFile(dir=folder):
                 pass
+            if not cls.is_one(folder):
+                text = canonical_json({"schema_version": SCHEMA_VERSION}) + "\n"
+                (folder / _MARKER).write_text(text, encoding="utf-8")
         except OSError as error:
             raise SetupError(
                 f"cannot be written to: {error.strerror}", where=str(folder), cure="name another with --out"
             ) from None
-        marker = folder / _MARKER
-        if marker.exists():
-            return cls.open(folder)
-        others = [entry.name for entry in folder.iterdir() if entry.name != _STAGING]
-        if others:
-            (folder / _STAGING).rmdir()
-            raise InputError(
-                f"is no results folder, it holds {others[0]}",
-                where=str(folder),
-                cure="name an empty or new folder with --out",
-            )
-        marker.write_text(canonical_json({"schema_version": SCHEMA_VERSION}) + "\n", encoding="utf-8")
         return cls(folder)
 
     @staticmethod
@@ -60,13 +51,11 @@ class Store:
     @classmethod
     def open(cls, folder: Path) -> "Store":
         """Opens a folder to read; raises InputError if it is none or of another schema version."""
-        marker = folder / _MARKER
         if not cls.is_one(folder):
             raise InputError(
                 "is no results folder", where=str(folder), cure="name what was given to run --out"
             )
-        data = parse_yaml(marker.read_text(encoding="utf-8"), str(marker))
-        version = data.get("schema_version") if isinstance(data, dict) else None
+        version = read_yaml(folder / _MARKER).get("schema_version")
         if version != SCHEMA_VERSION:
             cure = f"this qutiperf reads {SCHEMA_VERSION}: use the one that wrote it, or another --out"
             raise InputError(f"has schema_version {version}", where=str(folder), cure=cure)
@@ -121,6 +110,20 @@ class Store:
             (self.folder / _STAGING).rmdir()
 
 
+def _check_before_writing(folder: Path) -> None:
+    """Raises InputError for a folder that is there and holds anything but results of this version."""
+    if Store.is_one(folder):
+        Store.open(folder)
+    elif folder.is_dir():
+        others = sorted(entry.name for entry in folder.iterdir() if entry.name != _STAGING)
+        if others:
+            raise InputError(
+                f"is no results folder, it holds {others[0]}",
+                where=str(folder),
+                cure="name an empty or new folder with --out",
+            )
+
+
 def read_record(folder: Path) -> RunRecord:
     """Raises InputError if the record is missing, damaged or of another schema version."""
     path = folder / RECORD
@@ -132,7 +135,8 @@ def read_record(folder: Path) -> RunRecord:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
         cure = f"this qutiperf reads schema_version {SCHEMA_VERSION}"
-        raise InputError(f"{key}: {first['msg']}", where=str(path), cure=cure) from None
+        what = f"{key}: {first['msg']}" if key else first["msg"]
+        raise InputError(what, where=str(path), cure=cure) from None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -235,6 +235,12 @@ def test_results_folders_that_cannot_be_used(capsys: pytest.CaptureFixture[str],
         capsys, ["run", "quickstart", "--out", str(other)], 2
     )
     assert "has schema_version 7" in fails(capsys, ["show", str(other)], 2)
+    (other / "qutiperf-results.json").write_bytes(b"\xff\xfe")
+    for verb in (["run", "quickstart", "--out"], ["show"]):
+        assert "qutiperf-results.json: cannot be read: is not UTF-8 text" in fails(
+            capsys, [*verb, str(other)], 2
+        )
+    assert [path.name for path in other.iterdir()] == ["qutiperf-results.json"]
     used = tmp_path / "used"
     used.mkdir()
     (used / "thesis.tex").write_text("")
@@ -242,6 +248,8 @@ def test_results_folders_that_cannot_be_used(capsys: pytest.CaptureFixture[str],
         capsys, ["run", "quickstart", "--out", str(used)], 2
     )
     assert [path.name for path in used.iterdir()] == ["thesis.tex"]
+    (used / ".staging/1-left").mkdir(parents=True)
+    assert "it holds thesis.tex" in fails(capsys, ["run", "quickstart", "--out", str(used)], 2)
     assert "is no results folder" in fails(capsys, ["show", str(tmp_path / "none")], 2)
     assert "no such folder" in fails(capsys, ["explain", str(tmp_path / "none")], 2)
 

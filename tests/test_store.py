@@ -46,6 +46,19 @@ def test_damaged_records_are_named(tmp_path: Path) -> None:
             list(store.records())
 
 
+def test_a_cut_record_is_told_in_one_line(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    path = placed(store) / RECORD
+    path.write_text('{"run')
+    with pytest.raises(InputError, match=r"record.json: Invalid JSON: EOF"):
+        list(store.records())
+
+
+def test_nothing_is_staged_before_there_is_a_run(tmp_path: Path) -> None:
+    Store.create(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["qutiperf-results.json"]
+
+
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     store = Store.create(tmp_path)
     with subprocess.Popen([sys.executable, "-c", ""]) as gone:
