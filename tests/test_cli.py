@@ -18,7 +18,7 @@ SweepFile = Callable[..., Path]
 LOGS = Path(__file__).parent / "data" / "logs"
 
 
-def model(path: Path, shape: list[int | str], inputs: int = 1) -> Path:
+def model(path: Path, shape: list[int | str], inputs: int = 1, outputs: int = 1) -> Path:
     """An ONNX model that adds its inputs and takes the mean over all but the batch."""
     names = [f"x{number}" for number in range(inputs)]
     nodes = [helper.make_node("Sum", names, ["sum"]), helper.make_node("Flatten", ["sum"], ["y"])]
@@ -26,7 +26,7 @@ def model(path: Path, shape: list[int | str], inputs: int = 1) -> Path:
         nodes,
         "g",
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in names],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)] * outputs,
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     return path
@@ -68,6 +68,17 @@ def test_models_that_cannot_be_fed(tmp_path: Path, capsys: pytest.CaptureFixture
     wrong = fails(capsys, ["run", "--model", str(opened), "--shape", "x0=batch,3,9"], 2)
     assert "the file says ['batch', 'channels', 8]" in wrong
     assert "no input 'x'" in fails(capsys, ["run", "--model", str(opened), "--shape", "x=batch,3,8"], 2)
+    for sizes in ("batch,0,8", "0,3,8"):
+        line = fails(capsys, ["run", "--model", str(opened), "--shape", sizes], 2)
+        assert f"input 'x0' has an empty dimension: {sizes}" in line
+    shapes: list[list[int | str]] = [["batch", 0], [0, 3]]
+    for shape in shapes:
+        empty = model(tmp_path / "empty.onnx", shape)
+        assert "has an empty dimension" in fails(capsys, ["run", "--model", str(empty)], 2)
+    scalar = model(tmp_path / "scalar.onnx", [])
+    assert "input 'x0' has no batch dimension" in fails(capsys, ["run", "--model", str(scalar)], 2)
+    mute = model(tmp_path / "mute.onnx", ["batch", 3], outputs=0)
+    assert "has no output" in fails(capsys, ["run", "--model", str(mute)], 2)
     fixed = model(tmp_path / "fixed.onnx", [2, 3])
     assert "batch_size 8: the model takes 2 inputs at a time" in fails(
         capsys, ["run", "--model", str(fixed), "--batch", "8"], 2

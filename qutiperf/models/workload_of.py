@@ -22,6 +22,8 @@ def workload_of_onnx(path: Path, shape: str | None = None) -> Workload:
         raise InputError(
             f"has {len(names)} inputs {names}", where=str(path), cure="only models with one input can be fed"
         )
+    if not found.outputs:
+        raise InputError("has no output", where=str(path), cure="export it with its outputs named")
     tensor = found.inputs[0]
     return Workload(
         name=path.stem,
@@ -46,6 +48,9 @@ def _shape(tensor: Tensor, given: str | None, path: Path) -> list[int | str]:
         open_sizes = ",".join(str(size or "?") for size in sizes)
         cure = f"add --shape {tensor.name}=batch,...; for instance --shape {tensor.name}=batch,3,224,224"
         raise InputError(f"input '{tensor.name}' leaves sizes open: {open_sizes}", where=str(path), cure=cure)
+    if any(isinstance(size, int) and size < 1 for size in sizes):
+        what = f"input '{tensor.name}' has an empty dimension: {','.join(map(str, sizes))}"
+        raise InputError(what, where=str(path), cure="sizes are at least 1, and the first may be a name")
     return [first, *[size for size in sizes[1:] if isinstance(size, int)]]
 
 
