@@ -181,12 +181,27 @@ def test_wrong_adapters(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("def (:", "SyntaxError: invalid syntax (broken.py, line 1)"),
+        ("raise RuntimeError('no\\ndriver')", "RuntimeError: no driver"),
+        ("import sys; sys.exit(7)", "SystemExit: 7"),
+    ],
+)
 def test_an_adapter_file_that_cannot_be_imported(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile
+    code: str,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    sut_file: SutFile,
+    sweep_file: SweepFile,
 ) -> None:
-    (tmp_path / "broken.py").write_text("import no_such_module\n")
+    (tmp_path / "broken.py").write_text(code + "\n")
     line = fails(capsys, ["run", str(sweep_file(sut_file("broken.py:A"))), "--out", str(tmp_path / "out")], 2)
-    assert "broken.py cannot be imported: ModuleNotFoundError: No module named 'no_such_module'" in line
+    assert f"broken.py cannot be imported: {message}" in line
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def _module_of_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"adapter: {path} cannot be imported: {type(error).__name__}: {error}") from error
     return module
 
@@ -103,9 +103,9 @@ def make_options(adapter: type[AnyAdapter], values: dict[str, object], where: st
         return _validator(adapter.options_type).validate_json(json.dumps(values))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = ".".join(("options", *map(str, first["loc"])))
         message = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"options.{key}: {message}, not {first['input']!r}", where=where) from None
+        raise InputError(f"{key}: {message}, not {first['input']!r}", where=where) from None
     except (ValueError, TypeError) as error:
         raise InputError(f"options: {error}", where=where) from None
 

@@ -47,6 +47,7 @@ class Options:
     def __post_init__(self) -> None:
         if self.threads < 1 or self.inter_op_threads < 1:
             raise ValueError("threads and inter_op_threads must be at least 1")
+        _provider_options(self.provider_options)
 
 
 class OnnxRuntime(Adapter[Options]):
@@ -115,7 +116,7 @@ def _session_options(options: Options) -> onnxruntime.SessionOptions:
 def _provider_options(text: str) -> dict[str, str]:
     pairs = [pair.partition("=") for pair in text.split(";") if pair.strip()]
     if any(not separator for _, separator, _ in pairs):
-        raise InputError(f"options.provider_options: '{text}' is not key=value;key=value")
+        raise ValueError(f"provider_options '{text}' is not key=value;key=value")
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
