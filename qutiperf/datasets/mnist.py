@@ -29,6 +29,8 @@ def open_mnist(spec: DatasetSpec, model_input: InputSpec) -> ImagesInMemory:
     labels = read_idx(_find(folder, f"{stem}-labels-idx1-ubyte"), 1)
     if len(images) != len(labels):
         raise InputError(f"has {len(images)} images but {len(labels)} labels", where=str(folder), cure=_CURE)
+    if len(images) == 0:
+        raise InputError("has no images", where=str(folder), cure=_CURE)
     source = Source("mnist", images[:, np.newaxis], labels.astype(np.int64), 255, LICENCE)
     return ImagesInMemory(source, spec, model_input)
 

@@ -79,6 +79,7 @@ def test_damaged_mnist(tmp_path: Path) -> None:
     idx(tmp_path, "t10k-labels-idx1-ubyte", MNIST_LABELS)
     whole = images.read_bytes()
     for data, message in [
+        (b"", "is no IDX file of unsigned bytes with 3 dimensions"),
         (whole[:-1], "holds 1583 bytes, its header says 1584; fetch it again"),
         (whole[:7], "is no IDX file of unsigned bytes with 3 dimensions"),
         (b"\0\0\x0d\x03" + whole[4:], "is no IDX file of unsigned bytes"),
@@ -90,6 +91,10 @@ def test_damaged_mnist(tmp_path: Path) -> None:
             open_dataset(spec, asks(28, 28))
     idx(tmp_path, "t10k-images-idx3-ubyte", IMAGES[:1])
     with pytest.raises(InputError, match="has 1 images but 2 labels"):
+        open_dataset(spec, asks(28, 28))
+    idx(tmp_path, "t10k-images-idx3-ubyte", IMAGES[:0])
+    idx(tmp_path, "t10k-labels-idx1-ubyte", MNIST_LABELS[:0])
+    with pytest.raises(InputError, match="has no images"):
         open_dataset(spec, asks(28, 28))
 
 
