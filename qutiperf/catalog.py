@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from qutiperf.config import Yaml, nearest, read_yaml, sha256_of_file
-from qutiperf.errors import InputError
+from qutiperf.errors import InputError, SetupError
 
 Kind = Literal["scenario", "workload", "sweep", "sut", "round"]
 SCHEMA_VERSION = 1
@@ -120,10 +120,14 @@ def merge(base: Yaml, over: Yaml) -> Yaml:
 
 
 def export(target: Path) -> list[Path]:
-    """Copies the four folders into `target` for editing; raises InputError if one of them is there."""
+    """Copies the four folders into `target` for editing; raises InputError if one is there, SetupError."""
     for folder in CONTENT_FOLDERS:
         if (target / folder).exists():
             raise InputError("exists already", where=str(target / folder), cure="name another folder")
-    for folder in CONTENT_FOLDERS:
-        shutil.copytree(root() / folder, target / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    try:
+        for folder in CONTENT_FOLDERS:
+            shutil.copytree(root() / folder, target / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    except OSError as error:
+        reason = error.strerror or "not all files could be copied"
+        raise SetupError(f"cannot be written to: {reason}", where=str(target), cure="name another") from None
     return [target / folder for folder in CONTENT_FOLDERS]

@@ -162,6 +162,10 @@ def test_exported_files_can_be_run(tmp_path: Path, capsys: pytest.CaptureFixture
     assert _main(["export", str(mine)], debug=True) == 0
     assert {path.name for path in mine.iterdir()} == {"scenarios", "sut", "audit", "reports"}
     assert "exists already" in fails(capsys, ["export", str(mine)], 2)
+    (tmp_path / "file").write_text("")
+    for below in (tmp_path / "file", tmp_path / "file/deeper"):
+        line = fails(capsys, ["export", str(below)], 3)
+        assert line == f"qutiperf: {below}: cannot be written to: Not a directory; name another"
     sweep = mine / "scenarios/sweeps/quickstart.yaml"
     workload = mine / "scenarios/workloads/digits-mlp-12.5-int4.yaml"
     more = [
