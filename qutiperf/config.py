@@ -124,10 +124,10 @@ def _input_error(model: type[BaseModel], problems: Sequence[ErrorDetails], where
     if first["type"] == "missing":
         return InputError(f"{key}: missing{more}", where=where, cure="add this key")
     value = json.dumps(first["input"], default=str)[:80]
-    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if first["type"] == "value_error":
-        return InputError(f"{key}: {message}, not {value}{more}" if key else message, where=where)
-    return InputError(f"{key}: should be {message}, not {value}{more}", where=where)
+    message = first["msg"].removeprefix("Value error, ").replace("Input should be", "should be", 1)
+    if first["type"] == "too_short":
+        message = "should not be empty"
+    return InputError(f"{key}: {message}, not {value}{more}" if key else message, where=where)
 
 
 def _fields_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:

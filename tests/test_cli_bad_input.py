@@ -45,6 +45,7 @@ def workload_text(**changes: str) -> str:
     [
         (["wrokloads=x"], "wrokloads: unknown key; did you mean 'workloads'?"),
         (["repeats=two"], 'repeats: should be a valid integer, not "two"'),
+        (["workloads=[]"], "quickstart.yaml: workloads: should not be empty, not []"),
         (["repeats=0"], "repeats: should be greater than or equal to 1, not 0"),
         (
             ["suts=cpu-onnxruntme"],
