@@ -18,6 +18,14 @@ SweepFile = Callable[..., Path]
 LOGS = Path(__file__).parent / "data" / "logs"
 
 
+def test_without_a_verb_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, code in (([], 0), (["level0"], 2)):
+        assert _main(arguments, debug=False) == code
+        captured = capsys.readouterr()
+        assert captured.out.lstrip().startswith("Usage: ")
+        assert captured.err == ""
+
+
 def model(path: Path, shape: list[int | str], inputs: int = 1, outputs: int = 1) -> Path:
     """An ONNX model that adds its inputs and takes the mean over all but the batch."""
     names = [f"x{number}" for number in range(inputs)]

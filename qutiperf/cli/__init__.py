@@ -71,7 +71,7 @@ def main() -> None:
 
 def _main(arguments: list[str], debug: bool) -> int:
     try:
-        result = app(arguments, standalone_mode=False)
+        result = app(arguments or ["--help"], standalone_mode=False)
     except QutiperfError as error:
         if debug:
             raise
@@ -86,6 +86,9 @@ def _main(arguments: list[str], debug: bool) -> int:
         # typer keeps click to itself; its usage errors are told by what they carry
         if debug or not hasattr(error, "format_message"):
             raise
-        console.error(f"{error.format_message()} (qutiperf --help lists verbs and options)")
+        if type(error).__name__ == "NoArgsIsHelpError":  # `qutiperf level0`: its message is its help
+            console.out(error.format_message())
+        else:
+            console.error(f"{error.format_message()} (qutiperf --help lists verbs and options)")
         return 2
     return int(result or 0)
