@@ -1,9 +1,10 @@
-"""The command line: what it prints."""
+"""The command line: what each verb prints."""
 
 import json
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from qutiperf.cli import _main
-from tests.test_cli_bad_input import fails
+from tests.conftest import SutFile, fails
 
 SweepFile = Callable[..., Path]
 LOGS = Path(__file__).parent / "data" / "logs"
@@ -145,6 +146,19 @@ def test_explain_anybodys_logs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "runs are valid and undisturbed" in capsys.readouterr().out
 
 
+def test_list_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _main(["list", "--json"], debug=True) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found) == ["suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "rounds"]
+    assert [row["name"] for row in found["datasets"]] == [
+        "cifar10",
+        "digits",
+        "imagenet",
+        "mnist",
+        "synthetic",
+    ]
+
+
 @pytest.mark.parametrize(
     "kind", ["suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "rounds"]
 )
@@ -163,6 +177,31 @@ def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert {adapter["name"] for adapter in report["adapters"]} >= {"onnxruntime", "simulated"}
     assert _main(["doctor"], debug=True) == 0
     assert "LoadGen" in capsys.readouterr().out
+
+
+def test_doctor_without_loadgen(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name == "mlcommons-loadgen":
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    assert _main(["doctor", "--json"], debug=True) == 3
+    assert json.loads(capsys.readouterr().out)["loadgen"] is None
+    assert _main(["doctor"], debug=True) == 3
+    assert "missing: pip install mlcommons-loadgen" in capsys.readouterr().out
+
+
+def test_quiet_prints_results_alone(tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile) -> None:
+    sweep = sweep_file(sut_file("simulated"), extra="modes: [PerformanceOnly]\n")
+    words = ["run", str(sweep), "--out", str(tmp_path / "out"), "--json"]
+    for quiet, silent in (["--quiet"], True), ([], False):
+        command = [sys.executable, "-m", "qutiperf", *quiet, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert [row["valid"] for row in json.loads(done.stdout)] == [True]
+        assert (done.stderr == "") == silent
 
 
 def test_exported_files_can_be_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Bad input: one clear line with the right exit code, and nothing half-written."""
+"""Bad input on the command line: one clear line, the right exit code, nothing written."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,22 +6,10 @@ from pathlib import Path
 import pytest
 
 from qutiperf import catalog
-from qutiperf.cli import _main
-from tests.conftest import FAULTY, SutFile
+from tests.conftest import FAULTY, SutFile, fails
 
 SweepFile = Callable[..., Path]
-LOGS = Path(__file__).parent / "data" / "logs"
 MODEL = catalog.root() / "scenarios/workloads/models/digits-mlp-12.5-fp32.onnx"
-
-
-def fails(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int) -> str:
-    """The one line on standard error of a command that must fail."""
-    capsys.readouterr()
-    assert _main(arguments, debug=False) == code
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    [line] = captured.err.splitlines()
-    return line
 
 
 def workload_text(**changes: str) -> str:
@@ -142,6 +130,22 @@ def test_wrong_workloads(
     line = fails(capsys, ["run", str(sweep), "--out", str(tmp_path / "out"), "--set", f"workloads={path}"], 2)
     assert message in line
     assert not (tmp_path / "out").exists()
+
+
+def test_damaged_files_of_a_workload(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, sweep_file: SweepFile
+) -> None:
+    """Named relative to the workload file."""
+    (tmp_path / "cut.onnx").write_bytes(MODEL.read_bytes()[:-100])
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/test_batch.bin").write_bytes(bytes(3072))
+    path, out = tmp_path / "mine.yaml", tmp_path / "out"
+    arguments = ["run", str(sweep_file("cpu-onnxruntime")), "--out", str(out), "--set", f"workloads={path}"]
+    path.write_text(workload_text(file="cut.onnx"))
+    assert f"{tmp_path / 'cut.onnx'}: is no ONNX model, or a damaged one" in fails(capsys, arguments, 2)
+    path.write_text(workload_text(dataset="{name: cifar10, directory: data}"))
+    assert "data/test_batch.bin: holds 3072 bytes, no multiple of 3073" in fails(capsys, arguments, 2)
+    assert not out.exists()
 
 
 def test_a_damaged_model(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -282,6 +286,10 @@ def test_rounds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         (["run"], "name a sweep or --model FILE"),
         (["run", "quickstart", "--model", "m.onnx"], "name a sweep or --model FILE"),
         (["run", "--model", "m.onnx"], "there is no such model file"),
+        (["run", "quickstrat"], "no sweep named 'quickstrat', and no file of that path; did you mean 'quick"),
+        (["run", "quickstart", "--profile", "fast"], "profile: should be 'submission', 'standard' or 'test_"),
+        (["show"], "Missing argument 'results'"),
+        (["doctor", "now"], "unexpected extra argument"),
         (["run", "quickstart", "--audit-config", "nowhere"], "there is no such file"),
         (["rnu"], "No such command 'rnu'"),
         (["run", "quickstart", "--sett", "a=1"], "No such option"),
