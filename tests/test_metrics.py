@@ -127,6 +127,24 @@ def test_grades(
     assert len(reasons) == (grade != "ok")
 
 
+def test_the_generators_share() -> None:
+    share = metrics.generator_share
+    single, offline = ScenarioName.SINGLE_STREAM, ScenarioName.OFFLINE
+    assert share(single, Figures(system_latency_p50_ms=0.02), TAX) == pytest.approx(0.1)
+    assert share(offline, Figures(system_throughput_ips=250_000.0), TAX) == 0.25
+    assert share(ScenarioName.MULTI_STREAM, Figures(system_throughput_ips=1e6), TAX) == 1.0
+    assert share(single, Figures(system_latency_p50_ms=0.02), None) is None
+    assert share(single, Figures(system_throughput_ips=5.0), TAX) is None
+    assert share(offline, Figures(), TAX) is None
+
+
+@pytest.mark.parametrize(("spread", "foreign"), [(20.0, 10.0), (None, None)])
+def test_limits_themselves_are_fine(spread: float | None, foreign: float | None) -> None:
+    observed = OBSERVED.model_copy(update={"unsteadiness_percent": spread})
+    found = Figures(system_throughput_ips=200_000.0)
+    assert metrics.quality(ScenarioName.OFFLINE, found, observed, TAX, foreign) == ("ok", [])
+
+
 def test_all_reasons_are_told() -> None:
     observed = OBSERVED.model_copy(update={"unsteadiness_percent": 50.0})
     found = Figures(system_throughput_ips=500_000.0)

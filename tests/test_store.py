@@ -28,6 +28,15 @@ def test_a_run_is_placed_whole(tmp_path: Path) -> None:
     assert list(Store.open(tmp_path / "results").records()) == [a_record()]
 
 
+def test_a_run_that_was_not_placed_is_not_there(tmp_path: Path) -> None:
+    store = Store.create(tmp_path)
+    placed(store)
+    half = store.stage() / "run"
+    half.mkdir()
+    (half / RECORD).write_text(a_record(attempt=2).model_dump_json()[:50])
+    assert [record.attempt for record in Store.open(tmp_path).records()] == [1]
+
+
 def test_the_last_attempt_counts(tmp_path: Path) -> None:
     store = Store.create(tmp_path)
     placed(store)

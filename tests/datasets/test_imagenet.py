@@ -52,6 +52,38 @@ def test_bytes_are_resized_and_cropped_only(tmp_path: Path) -> None:
     assert (image == [10, 20, 30]).all()
 
 
+def test_jpeg_in_both_layouts(tmp_path: Path) -> None:
+    """JPEG keeps grey exactly: value 128 is 0 in every coefficient."""
+    folder = folder_with(tmp_path, 40, 30)
+    cv2.imwrite(str(folder / "one.jpg"), np.full((40, 30), 128, np.uint8))
+    (folder / "val_map.txt").write_text("one.jpg 3\n")
+    first, last = (opened(folder, *shape).load([0])[0] for shape in ((3, 64, 32), (64, 32, 3)))
+    assert (first.transpose(1, 2, 0) == last).all()
+    means = np.array([123.68, 116.78, 103.94], np.float32)
+    assert (last == np.float32(128) - means).all()
+
+
+@pytest.mark.parametrize("preprocessing", ["resnet50", "mobilenet"])
+@pytest.mark.parametrize(("height", "width", "left", "top"), [(512, 1024, 144, 16), (1024, 512, 16, 144)])
+def test_the_shorter_side_becomes_eight_sevenths_of_the_crop(
+    preprocessing: str, height: int, width: int, left: int, top: int, tmp_path: Path
+) -> None:
+    """Halved, 2x2 pixels of one value each become one pixel of that value, whatever the interpolation."""
+    small = np.random.default_rng(1).integers(0, 256, (height // 2, width // 2, 3)).astype(np.uint8)
+    folder = folder_with(tmp_path, 1, 1)
+    cv2.imwrite(str(folder / "one.png"), small.repeat(2, axis=0).repeat(2, axis=1)[:, :, ::-1])
+    image = opened(folder, 224, 224, 3, dtype="uint8", preprocessing=preprocessing).load([0])[0]
+    assert (image == small[top : top + 224, left : left + 224]).all()
+
+
+def test_only_the_first_are_asked_for_with_a_count(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, 10, 10)
+    (folder / "val_map.txt").write_text("one.png 1\nmissing.png 2\n")
+    spec = DatasetSpec(name="imagenet", directory=str(folder), count=1)
+    dataset = open_dataset(spec, InputSpec(name="x", dtype="float32", shape=["n", 3, 224, 224]))
+    assert (dataset.count, dataset.describe()["count"]) == (1, 1)
+
+
 @pytest.mark.parametrize(("height", "width"), [(256, 512), (512, 256)])
 def test_the_middle_is_kept(height: int, width: int) -> None:
     """At 256 on the shorter side nothing is resized: the crop is the middle 224 of each side."""

@@ -28,6 +28,10 @@ def test_digits_split() -> None:
     first = test.load([0])
     assert first.shape == (1, 1, 8, 8)
     assert first.dtype == np.float32
+    # the ninth image that scikit-learn distributes, an 8, is the first of the split
+    assert test.labels[:8].tolist() == [8, 9, 7, 8, 1, 0, 0, 1]
+    assert (16 * first[0, 0, 0]).tolist() == [0, 0, 9, 14, 8, 1, 0, 0]
+    assert (16 * first[0, 0, 7]).tolist() == [0, 0, 11, 16, 15, 11, 1, 0]
     assert set((16 * test.load(range(500))).astype(int).ravel().tolist()) == set(range(17))
 
 
