@@ -26,8 +26,8 @@ import mlperf_loadgen
 import numpy as np
 import psutil
 
-from qutiperf.adapters import adapter_class, make_options
 from qutiperf.adapters.base import Model
+from qutiperf.adapters.registry import adapter_class, make_options
 from qutiperf.datasets import open_dataset
 from qutiperf.datasets.classification import task_for
 from qutiperf.harness.device import Device

@@ -6,19 +6,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qutiperf import host
-from qutiperf.adapters import adapter_class, make_options, option_names, require_runtime
+from qutiperf.adapters.registry import adapter_class, make_options, option_names
 from qutiperf.catalog import CatalogFile, matching
 from qutiperf.config import canonical_json, sha256_of, sha256_of_file
-from qutiperf.datasets import open_dataset
 from qutiperf.errors import InputError
-from qutiperf.models.onnx_file import read_onnx
-from qutiperf.models.topology_spec import declare_for
+from qutiperf.pairing import Pairing, has_truth, pair, runnable
 from qutiperf.point import Point, System, expand, point_id
 from qutiperf.record import Inputs
 from qutiperf.scenario import Mode, Profile, Scenario, ScenarioName, load_scenario
 from qutiperf.sut import Settings, SystemUnderTest, load_sut
 from qutiperf.sweep import Sweep
-from qutiperf.workload import Topology, Workload, load_workload
+from qutiperf.workload import Workload, load_workload
 
 _OVERHEAD_S = 0.4  # of a run beyond its minimum duration: probe, logs, writing
 _LOAD_S = 1.0
@@ -104,23 +102,19 @@ def make_plan(sweep: Sweep, material: Material, machine: host.Facts) -> list[Gro
     """Checked groups of runs; raises InputError or SetupError before anything is written."""
     _check_settings(sweep)
     systems = {name: _system(sut) for name, sut in material.suts.items()}
-    datasets: dict[str, dict[str, int | str | None]] = {}
-    labelled: set[str] = set()
-    digests: dict[str, dict[str, str]] = {}
-    for name, workload in material.workloads.items():
-        dataset = open_dataset(workload.dataset, workload.model.input)
-        datasets[name] = dataset.describe()
-        if dataset.labels is not None and workload.task != "none":
-            labelled.add(name)
-        digests[name] = _check_model(workload)
-    points = expand(sweep, systems, material.workloads, material.scenarios, frozenset(labelled))
+    labelled = frozenset(name for name, workload in material.workloads.items() if has_truth(workload))
+    points = expand(sweep, systems, material.workloads, material.scenarios, labelled)
     if not points:
         raise InputError(
             "has no point left to measure", where=f"sweep {sweep.name}", cure="look at modes and exclude"
         )
+    pairings = {
+        (sut, name): pair(material.suts[sut], material.workloads[name])
+        for sut, name in dict.fromkeys((point.sut, point.workload) for point in points)
+    }
     for point in points:
-        _check_batch(point, material.workloads[point.workload])
-    planner = _Planner(sweep, material, datasets, digests, host.fingerprint(machine))
+        _check_batch(point, pairings[point.sut, point.workload].workload)
+    planner = _Planner(sweep, material, pairings, host.fingerprint(machine))
     return [planner.group(points) for points in _by_load(points)]
 
 
@@ -132,10 +126,7 @@ def _by_load(points: Sequence[Point]) -> list[list[Point]]:
 
 
 def _system(sut: SystemUnderTest) -> System:
-    adapter = adapter_class(sut.adapter)
-    require_runtime(adapter, sut.adapter)
-    make_options(adapter, dict(sut.options), f"{sut.name}")
-    return System(sut, frozenset(option_names(adapter)), host.available_cores())
+    return System(sut, frozenset(option_names(runnable(sut))), host.available_cores())
 
 
 def _check_settings(sweep: Sweep) -> None:
@@ -160,73 +151,6 @@ def _check_batch(point: Point, workload: Workload) -> None:
         )
 
 
-def _check_model(workload: Workload) -> dict[str, str]:
-    """Digest of the model file by name; raises InputError if it is not what the workload says."""
-    spec = workload.model
-    if spec.topology is not None:
-        _check_topology(workload, spec.topology)
-        return {}
-    if spec.file is None:
-        return {}
-    path = Path(spec.file)
-    if not path.is_file():
-        raise InputError(
-            f"model.file: there is no {path}",
-            where=workload.name,
-            cure="the path is relative to the workload file",
-        )
-    digest = sha256_of_file(path)
-    if spec.sha256 not in (None, digest):
-        raise InputError(
-            f"model.sha256: {path.name} has {digest}",
-            where=workload.name,
-            cure="is it the file that was meant?",
-        )
-    if path.suffix == ".onnx":
-        _check_tensors(workload, path)
-    return {f"model:{path.name}": digest}
-
-
-def _check_topology(workload: Workload, topology: Topology) -> None:
-    """Raises InputError if the network cannot be built, or is not what the workload says."""
-    model, spec = declare_for(topology, workload.model.input), workload.model
-    source, result = model.graph.input[0], model.graph.output[0].name
-    sizes = tuple(dim.dim_value for dim in source.type.tensor_type.shape.dim)[1:]
-    expected = (source.name, sizes, result)
-    given = (spec.input.name, spec.input.sample_shape, spec.output.name)
-    if given != expected:
-        problem = f"model: input, sizes and output are {given}, but the topology has {expected}"
-        raise InputError(problem, where=workload.name, cure="write those")
-
-
-def _check_tensors(workload: Workload, path: Path) -> None:
-    spec, found = workload.model, read_onnx(path)
-    inputs = {tensor.name: tensor for tensor in found.inputs}
-    outputs = [tensor.name for tensor in found.outputs]
-    where = workload.name
-    if list(inputs) != [spec.input.name]:
-        raise InputError(
-            f"model.input.name: '{spec.input.name}', but {path.name} has {sorted(inputs)}", where=where
-        )
-    if spec.output.name not in outputs:
-        raise InputError(
-            f"model.output.name: '{spec.output.name}', but {path.name} has {sorted(outputs)}", where=where
-        )
-    tensor = inputs[spec.input.name]
-    if tensor.dtype != spec.input.dtype:
-        raise InputError(
-            f"model.input.dtype: {spec.input.dtype}, but {path.name} takes {tensor.dtype}", where=where
-        )
-    same = len(tensor.shape) == len(spec.input.shape) and all(
-        not isinstance(size, int) or size == told or index == 0
-        for index, (size, told) in enumerate(zip(tensor.shape, spec.input.shape, strict=True))
-    )
-    fixed = tensor.shape[0] if tensor.shape and isinstance(tensor.shape[0], int) else spec.input.fixed_batch
-    if not same or fixed != spec.input.fixed_batch:
-        shape = list(tensor.shape)
-        raise InputError(f"model.input.shape: {spec.input.shape}, but {path.name} takes {shape}", where=where)
-
-
 class _Planner:
     """Gives points their ids and inputs."""
 
@@ -234,16 +158,16 @@ class _Planner:
         self,
         sweep: Sweep,
         material: Material,
-        datasets: Mapping[str, dict[str, int | str | None]],
-        model_digests: Mapping[str, dict[str, str]],
+        pairings: Mapping[tuple[str, str], Pairing],
         fingerprint: str,
     ) -> None:
         self._sweep, self._material, self._fingerprint = sweep, material, fingerprint
-        self._datasets, self._model_digests = datasets, model_digests
+        self._pairings = pairings
 
     def group(self, points: Sequence[Point]) -> Group:
         first = points[0]
-        sut, workload = self._material.suts[first.sut], self._material.workloads[first.workload]
+        pairing = self._pairings[first.sut, first.workload]
+        sut, workload = pairing.sut, pairing.workload
         ids = [point_id(point, self._files(point), self._fingerprint) for point in points]
         accuracy = next(
             (i for i, point in zip(ids, points, strict=True) if point.mode is Mode.ACCURACY), None
@@ -279,24 +203,25 @@ class _Planner:
         if ".py:" in adapter:
             path = Path(adapter.rsplit(":", 1)[0])
             found[f"adapter:{path.name}"] = sha256_of_file(path)
-        return {**found, **self._model_digests[point.workload]}
+        return {**found, **self._pairings[point.sut, point.workload].files_sha256}
 
     def _inputs(self, point: Point) -> Inputs:
-        sut, workload = self._material.suts[point.sut], self._material.workloads[point.workload]
+        pairing = self._pairings[point.sut, point.workload]
+        sut, workload = pairing.sut, pairing.workload
         scenario = self._material.scenarios.get(point.scenario) or load_scenario(point.scenario)[0]
         resolved = {
             "point": point.model_dump(mode="json"),
             "sut": sut.model_dump(mode="json"),
             "workload": workload.model_dump(mode="json"),
             "scenario": scenario.model_dump(mode="json"),
-            "dataset": self._datasets[point.workload],
+            "dataset": pairing.dataset,
         }
         return Inputs(
             sweep=self._sweep.name,
             sut=sut,
             workload=workload,
             scenario=scenario,
-            dataset=self._datasets[point.workload],
+            dataset=pairing.dataset,
             files_sha256=self._files(point),
             resolved_sha256=sha256_of(resolved),
         )

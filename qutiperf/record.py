@@ -83,16 +83,24 @@ class HarnessTax(StrictModel):
 
 
 class Failure(StrictModel):
-    """Why there is no result: `stage` load or run; `kind` error, time_limit, crash or interrupted."""
+    """Why there is no result: `stage` load or run; `kind` error, time_limit or crash.
+
+    `setup_missing`: the machine lacks something (a device, a library), the runtime did nothing wrong.
+    """
 
     stage: Literal["load", "run"]
     kind: Literal["error", "time_limit", "crash"]
     reason: str
     log_tail: str = ""
+    setup_missing: bool = False
 
 
 class Observed(StrictModel):
-    """What the worker saw: written by it as worker.json, completed by the parent to a record."""
+    """What the worker saw: written by it as worker.json, completed by the parent to a record.
+
+    `adapter_figures` are the adapter's own numbers of the run, with their unit in their name;
+    `over_network` says that the device was reached through a network.
+    """
 
     adapter: dict[str, str]
     compute_clock: Literal["device", "host_wall"] | None = None
@@ -106,6 +114,8 @@ class Observed(StrictModel):
     accuracy_source: str | None = None
     load_s: float | None = None
     memory_peak_mb: float | None = None
+    over_network: bool = False
+    adapter_figures: dict[str, float] = {}
 
 
 class RunRecord(StrictModel):

@@ -17,13 +17,12 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from qutiperf.adapters import AnyAdapter, adapter_class, make_options
-from qutiperf.adapters.base import Model
 from qutiperf.datasets import open_dataset
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.classification import Task, task_for
-from qutiperf.errors import QutiperfError
+from qutiperf.errors import QutiperfError, SetupError
 from qutiperf.harness.device import Device
+from qutiperf.harness.load import load_instances
 from qutiperf.harness.phases import Phases
 from qutiperf.harness.run import Outcome, Trial, samples_per_query
 from qutiperf.harness.streams import Failure as FirstError
@@ -31,7 +30,6 @@ from qutiperf.histogram import Histogram
 from qutiperf.job import JOB, OBSERVED, PHASES, Event, Job, JobRun
 from qutiperf.record import Failure, Observed, PhaseTime
 from qutiperf.scenario import Mode
-from qutiperf.workload import Workload
 
 _FAILED = 70  # EX_SOFTWARE
 
@@ -48,7 +46,14 @@ class Reporter:
     def fail(self, stage: str, folder: str | None, error: BaseException) -> None:
         """Reports the failure and ends the process: LoadGen and the runtime are in no known state."""
         traceback.print_exception(error, file=sys.stderr)
-        failure = Failure.model_validate({"stage": stage, "kind": "error", "reason": _reason(error)})
+        failure = Failure.model_validate(
+            {
+                "stage": stage,
+                "kind": "error",
+                "reason": _reason(error),
+                "setup_missing": isinstance(error, SetupError),
+            }
+        )
         self.tell(Event(event="failed", folder=folder, failure=failure))
         sys.stderr.flush()
         os._exit(_FAILED)
@@ -64,40 +69,9 @@ def load_device(job: Job) -> tuple[Device, dict[str, str]]:
     workload = job.workload
     dataset: Dataset = open_dataset(workload.dataset, workload.model.input)
     task: Task = task_for(workload)
-    adapters: list[AnyAdapter] = []
-    found = adapter_class(job.sut.adapter)
-    options = make_options(found, dict(job.options), job.sut.name)
-    for _ in range(job.streams):
-        adapter = found()
-        adapter.load(_model(workload), options)
-        adapters.append(adapter)
+    adapters = load_instances(job.sut, workload, job.options, job.streams, Path())
     device = Device(adapters, dataset, task, workload.model.input.fixed_batch, workload.mlperf_benchmark)
     return device, adapters[0].describe()
-
-
-def _model(workload: Workload) -> Model:
-    spec = workload.model
-    return Model(
-        path=spec.file or _built(workload),
-        input_name=spec.input.name,
-        input_dtype=spec.input.dtype,
-        input_shape=spec.input.sample_shape,
-        output_name=spec.output.name,
-        fixed_batch=spec.input.fixed_batch,
-    )
-
-
-def _built(workload: Workload) -> str:
-    """Path of the topology's file, written into this process's own folder; empty where there is none."""
-    spec = workload.model
-    if spec.topology is None:
-        return ""
-    from qutiperf.models.topology_spec import write_for
-
-    path = Path("topology.onnx").resolve()
-    if not path.is_file():
-        write_for(spec.topology, spec.input, path)
-    return str(path)
 
 
 def run_one(run: JobRun, device: Device, audit: Path | None, reporter: Reporter) -> Outcome:
@@ -137,6 +111,8 @@ def observe(
         top5_percent=outcome.top_five.percent() if accuracy else None,
         accuracy_source=_ACCURACY_SOURCE if accuracy else None,
         load_s=load_s,
+        over_network=device.adapters[0].over_network,
+        adapter_figures=device.figures(),
         memory_peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_BYTES / 1e6,
     )
 

@@ -1,5 +1,6 @@
 """The types of a workload: model, data and task."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -7,18 +8,32 @@ from pydantic import Field, model_validator
 
 from qutiperf.catalog import CatalogFile, read
 from qutiperf.config import StrictModel, YamlValue, parse_model
+from qutiperf.errors import InputError
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Dimension = int | str
+TOPOLOGY_SUFFIX = ".onnx"  # of the file that is built for model.topology
 TaskName = Literal["image-classification", "none"]
 
 
+class QuantizationSpec(StrictModel):
+    """`real = scale * (integer - zero_point)`, for the whole tensor."""
+
+    scale: Annotated[float, Field(gt=0)]
+    zero_point: int = 0
+
+
 class InputSpec(StrictModel):
-    """The model's input as the harness feeds it; the first dimension is the batch, by name or fixed."""
+    """The model's input as the harness feeds it; the first dimension is the batch, by name or fixed.
+
+    `quantization` is for integer inputs that stand for real numbers: samples are rounded to it when they
+    are preprocessed, as MLPerf allows ("convert data among numerical formats" is not timed).
+    """
 
     name: str
     dtype: str
     shape: Annotated[list[Dimension], Field(min_length=1)]
+    quantization: QuantizationSpec | None = None
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -46,6 +61,7 @@ class OutputSpec(StrictModel):
     name: str
     kind: Literal["scores", "class_id", "tensor"]
     label_offset: int = 0
+    quantization: QuantizationSpec | None = None
 
 
 class Topology(StrictModel):
@@ -54,6 +70,19 @@ class Topology(StrictModel):
     name: str
     channel_scale_percent: Percent = 100.0
     seed: int = 1
+
+
+class OtherFile(StrictModel):
+    """The same model in another format, for adapters that do not load the first; `converter` made it.
+
+    `input` and `output` are those of the model unless given: converters rename tensors and quantize them.
+    """
+
+    file: str
+    sha256: str | None = None
+    converter: str | None = None
+    input: InputSpec | None = None
+    output: OutputSpec | None = None
 
 
 class ModelSpec(StrictModel):
@@ -67,12 +96,20 @@ class ModelSpec(StrictModel):
     sha256: str | None = None
     input: InputSpec
     output: OutputSpec
+    other_files: list[OtherFile] = []
 
     @model_validator(mode="after")
     def _one_source(self) -> "ModelSpec":
         if self.file is not None and self.topology is not None:
             raise ValueError("has both file and topology, give one")
+        if self.other_files and self.file is None:
+            raise ValueError("other_files are other formats of file, which is not given")
         return self
+
+    @property
+    def files(self) -> list[str]:
+        """Every file of the model, the one that is loaded first."""
+        return [*([self.file] if self.file else []), *(other.file for other in self.other_files)]
 
 
 class DatasetSpec(StrictModel):
@@ -113,11 +150,59 @@ class Workload(StrictModel):
     rehearsal: bool = False
 
 
+def for_suffixes(workload: Workload, suffixes: Sequence[str]) -> Workload:
+    """The workload with the file that an adapter loads in first place; raises InputError if it has none.
+
+    `suffixes` are those of the adapter in its order of preference; with none any model will do.
+    """
+    spec = workload.model
+    if not suffixes or (spec.topology is not None and TOPOLOGY_SUFFIX in suffixes):
+        return workload
+    if spec.file is None:
+        what = "a topology, which is built as ONNX" if spec.topology else "no model"
+        cure = f"it loads {', '.join(suffixes)}"
+        raise InputError(f"model: the adapter does not load {what}", where=workload.name, cure=cure)
+    for suffix in suffixes:
+        if Path(spec.file).suffix == suffix:
+            return workload
+        for other in spec.other_files:
+            if Path(other.file).suffix == suffix:
+                return _with_first(workload, other)
+    given, wanted = ", ".join(Path(file).name for file in spec.files), ", ".join(suffixes)
+    cure = f"add a model.other_files entry with one of: {wanted}"
+    raise InputError(f"model: the adapter does not load {given}", where=workload.name, cure=cure)
+
+
+def _with_first(workload: Workload, chosen: OtherFile) -> Workload:
+    spec, variant = workload.model, workload.variant
+    before = OtherFile(
+        file=str(spec.file),
+        sha256=spec.sha256,
+        converter=variant.converter,
+        input=spec.input,
+        output=spec.output,
+    )
+    model = spec.model_copy(
+        update={
+            "file": chosen.file,
+            "sha256": chosen.sha256,
+            "input": chosen.input or spec.input,
+            "output": chosen.output or spec.output,
+            "other_files": [before, *(other for other in spec.other_files if other is not chosen)],
+        }
+    )
+    named = variant.model_copy(update={"converter": chosen.converter or variant.converter})
+    return workload.model_copy(update={"model": model, "variant": named})
+
+
 def load_workload(name: str) -> tuple[Workload, CatalogFile]:
     """The workload with model file and dataset folder resolved against its file; raises InputError."""
     file = read("workload", name)
-    for section, key in (("model", "file"), ("dataset", "directory")):
-        _resolve(file.data.get(section), key, file.path.parent)
+    model = file.data.get("model")
+    others = model.get("other_files") if isinstance(model, dict) else None
+    for section in (model, *(others if isinstance(others, list) else [])):
+        _resolve(section, "file", file.path.parent)
+    _resolve(file.data.get("dataset"), "directory", file.path.parent)
     return parse_model(Workload, file.data, str(file.path)), file
 
 

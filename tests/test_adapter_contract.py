@@ -13,10 +13,10 @@ import pytest
 from onnx import TensorProto, helper
 
 from qutiperf import catalog
-from qutiperf.adapters import AnyAdapter, adapter_class, make_options
 from qutiperf.adapters.base import Array, Model
 from qutiperf.adapters.onnxruntime import OnnxRuntime, _provider_options
 from qutiperf.adapters.onnxruntime import Options as OnnxRuntimeOptions
+from qutiperf.adapters.registry import AnyAdapter, adapter_class, make_options
 from qutiperf.datasets import open_dataset
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.classification import Classification

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 LAYERS: list[set[str]] = [
-    {"errors", "units", "histogram", "early_stopping"},
+    {"errors", "units", "histogram", "early_stopping", "inference_protocol"},
     {"config"},
     {"catalog", "level0_terms"},
     {"scenario", "workload", "sut", "rounds"},
@@ -16,9 +16,9 @@ LAYERS: list[set[str]] = [
     {"job"},
     {"store", "host", "datasets", "models", "metrics"},
     {"adapters", "loadgen", "level0"},
-    {"harness"},
+    {"harness", "device", "pairing"},
     {"worker", "explain"},
-    {"plan", "calibrate"},
+    {"plan", "calibrate", "agree", "conformance", "serving"},
     {"runner"},
     {"tax", "table"},
     {"cli"},

@@ -22,9 +22,20 @@ class Completion(NamedTuple):
     compute_ns: Optional[int] = None  # noqa: UP045
 
 
+class Quantization(NamedTuple):
+    """`real = scale * (integer - zero_point)`, for a whole tensor."""
+
+    scale: float
+    zero_point: int
+
+
 @dataclass(frozen=True)
 class Model:
-    """The model to load; `input_shape` is of one sample, `fixed_batch` set where the file fixes the batch."""
+    """The model to load; `input_shape` is of one sample, `fixed_batch` set where the file fixes the batch.
+
+    Quantizations are those that the workload declares: batches come in the input's own integers, outputs
+    are given back in theirs. Both are None where the tensors are real numbers.
+    """
 
     path: str
     input_name: str
@@ -32,6 +43,8 @@ class Model:
     input_shape: Tuple[int, ...]  # noqa: UP006
     output_name: str
     fixed_batch: Optional[int] = None  # noqa: UP045
+    input_quantization: Optional[Quantization] = None  # noqa: UP045
+    output_quantization: Optional[Quantization] = None  # noqa: UP045
 
 
 OptionsT = TypeVar("OptionsT")
@@ -43,11 +56,16 @@ class Adapter(abc.ABC, Generic[OptionsT]):
     `options_type` is a dataclass of every option with its default; the host validates values against
     it before any run. `threads` among its fields makes the adapter's thread count a deployment
     parameter. `runtime_module` is what must be importable, `extra` what pip installs it.
+    `model_suffixes` are the model files it loads, the one it prefers first; with none it takes whatever
+    the workload has, a workload without a model too. `over_network` says that the device is reached
+    through a network, so that its records say so as well.
     """
 
     options_type: ClassVar[Type[object]]  # noqa: UP006
     runtime_module: ClassVar[Optional[str]] = None  # noqa: UP045
     extra: ClassVar[Optional[str]] = None  # noqa: UP045
+    model_suffixes: ClassVar[Tuple[str, ...]] = ()  # noqa: UP006
+    over_network: ClassVar[bool] = False
 
     @abc.abstractmethod
     def load(self, model: Model, options: OptionsT) -> None:
@@ -68,4 +86,12 @@ class Adapter(abc.ABC, Generic[OptionsT]):
 
     def describe(self) -> Dict[str, str]:  # noqa: UP006
         """Versions and devices really in use, for the record; called after load."""
+        return {}
+
+    def figures(self) -> Dict[str, float]:  # noqa: UP006
+        """Numbers of the run that just ended, unit in the name (`retries`, `link_round_trip_us`).
+
+        Called after each run; `tune` starts the next one. The harness adds them up over instances if
+        they are counts (no unit), and takes their mean if they are not.
+        """
         return {}

@@ -55,6 +55,7 @@ class OnnxRuntime(Adapter[Options]):
 
     options_type = Options
     runtime_module = "onnxruntime"
+    model_suffixes = (".onnx", ".ort")
 
     def load(self, model: Model, options: Options) -> None:
         import onnxruntime

@@ -104,7 +104,7 @@ def _datasets() -> Rows:
 
 def adapter_rows() -> Rows:
     """Every adapter, and whether its runtime is installed or what installs it."""
-    from qutiperf.adapters import adapter_class, registered, require_runtime
+    from qutiperf.adapters.registry import adapter_class, registered, require_runtime
     from qutiperf.errors import SetupError
 
     rows: Rows = []

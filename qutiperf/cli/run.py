@@ -171,7 +171,8 @@ def _report(sweep: "Sweep", groups: "Sequence[Group]", store: "Store", as_json: 
 
 
 def exit_code(records: "Sequence[RunRecord]", profile: str) -> int:
-    """4 if a run failed, 1 if a submission run is INVALID, else 0."""
-    if any(record.failure for record in records):
-        return 4
+    """3 if the machine lacked something, 4 if a run failed, 1 if a submission run is INVALID, else 0."""
+    failures = [record.failure for record in records if record.failure]
+    if failures:
+        return 3 if any(failure.setup_missing for failure in failures) else 4
     return int(profile == "submission" and any(not record.valid for record in records))

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qutiperf.adapters import AnyAdapter
+from qutiperf.adapters.registry import AnyAdapter
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.classification import Task
 from qutiperf.harness.samples import PreparedSamples, RawSamples, Samples
 from qutiperf.harness.streams import Infer, padded
+
+UNITS = ("_ns", "_us", "_ms", "_s", "_mb", "_mb_per_s", "_percent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,16 @@ class Device:
 
     def samples(self, end_to_end: bool) -> Samples:
         return RawSamples(self.dataset) if end_to_end else PreparedSamples(self.dataset)
+
+    def figures(self) -> dict[str, float]:
+        """The adapters' own numbers of the last run: sums of counts, means of what has a unit."""
+        found: dict[str, list[float]] = {}
+        for adapter in self.adapters:
+            for name, value in adapter.figures().items():
+                found.setdefault(name, []).append(value)
+        return {
+            name: sum(values) / (len(values) if name.endswith(UNITS) else 1) for name, values in found.items()
+        }
 
     def close(self) -> None:
         for adapter in self.adapters:

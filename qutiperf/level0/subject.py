@@ -10,7 +10,7 @@ from qutiperf.level0.network import Network, network_of
 from qutiperf.level0.requirements import Requirements
 from qutiperf.models.topologies import declare
 from qutiperf.models.topology_spec import declare_for
-from qutiperf.workload import Workload
+from qutiperf.workload import InputSpec, ModelSpec, Workload
 
 _DATATYPE_OF_BITS = {32: "fp32", 16: "fp16", 8: "int8", 4: "int4", 2: "int2"}
 DEFAULT_DATATYPE = "fp32"
@@ -28,11 +28,12 @@ class Subject:
 def subject_of_workload(workload: Workload) -> Subject:
     """Raises InputError where there is no model to count."""
     spec = workload.model
-    shapes = {spec.input.name: (spec.input.fixed_batch or 1, *spec.input.sample_shape)}
     if spec.topology is not None:
-        counted = requirements_of_model(declare_for(spec.topology, spec.input), spec.topology.name, shapes)
+        declared = declare_for(spec.topology, spec.input)
+        counted = requirements_of_model(declared, spec.topology.name, _shapes(spec.input))
     elif spec.file is not None:
-        counted = requirements_of_file(Path(spec.file), shapes)
+        path, model_input = _readable(spec)
+        counted = requirements_of_file(path, _shapes(model_input))
     else:
         raise InputError(
             "model: has neither file nor topology", where=workload.name, cure="nothing to predict"
@@ -41,6 +42,18 @@ def subject_of_workload(workload: Workload) -> Subject:
     network = network_of(counted, variant.topology)
     weights = variant.weight_datatype or _datatype(counted.weight_bits)
     return Subject(network, variant.activation_datatype or weights, weights)
+
+
+def _readable(spec: ModelSpec) -> tuple[Path, InputSpec]:
+    """The file to count in, and its input: ONNX where the model has it, whichever format is loaded."""
+    for other in spec.other_files:
+        if other.file.endswith(".onnx") and not str(spec.file).endswith(".onnx"):
+            return Path(other.file), other.input or spec.input
+    return Path(str(spec.file)), spec.input
+
+
+def _shapes(model_input: InputSpec) -> Shapes:
+    return {model_input.name: (model_input.fixed_batch or 1, *model_input.sample_shape)}
 
 
 def subject_of_file(path: Path, input_shapes: Shapes | None = None) -> Subject:

@@ -1,0 +1,135 @@
+"""Finds adapters by name, entry point or file, and checks their options; imports no runtime."""
+
+import dataclasses
+import importlib
+import importlib.util
+import json
+import sys
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+from packaging.requirements import Requirement
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
+from qutiperf.adapters.base import Adapter
+from qutiperf.config import nearest
+from qutiperf.errors import InputError, SetupError
+
+AnyAdapter = Adapter[object]
+ADAPTERS = {
+    "onnxruntime": "qutiperf.adapters.onnxruntime:OnnxRuntime",
+    "simulated": "qutiperf.adapters.simulated:Simulated",
+}
+ENTRY_POINTS = "qutiperf.adapters"
+NO_ADAPTER = "none"
+
+
+def registered() -> dict[str, str]:
+    """`module:Class` of every adapter by name: the shipped ones, then those of installed packages."""
+    outside = {point.name: point.value for point in metadata.entry_points(group=ENTRY_POINTS)}
+    return {**outside, **ADAPTERS}
+
+
+def adapter_class(name: str) -> type[AnyAdapter]:
+    """The class behind a registered name or `file.py:Class`; raises InputError, SetupError."""
+    if name == NO_ADAPTER:
+        raise InputError(
+            f"adapter: '{NO_ADAPTER}' cannot run",
+            cure="name an adapter in the SUT file; see docs/adapters.md",
+        )
+    if ".py:" in name:
+        return _from_file(*name.rsplit(":", 1))
+    known = registered()
+    if name not in known:
+        raise InputError(f"adapter: '{name}' is not known", cure=f"{nearest(name, known)}, or file.py:Class")
+    module, _, attribute = known[name].partition(":")
+    return _checked(getattr(importlib.import_module(module), attribute), name)
+
+
+def _from_file(path: str, attribute: str) -> type[AnyAdapter]:
+    if not Path(path).is_file():
+        raise InputError(f"adapter: there is no file {path}", cure="the path is relative to the SUT file")
+    module = _module_of_file(Path(path))
+    if not hasattr(module, attribute):
+        raise InputError(f"adapter: {path} defines no '{attribute}'", cure=nearest(attribute, vars(module)))
+    return _checked(getattr(module, attribute), f"{path}:{attribute}")
+
+
+def _module_of_file(path: Path) -> ModuleType:
+    name = f"qutiperf_outside_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"adapter: {path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise InputError(f"adapter: {path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+
+
+def _checked(found: object, name: str) -> type[AnyAdapter]:
+    if not (isinstance(found, type) and issubclass(found, Adapter)):
+        raise InputError(f"adapter: {name} is no qutiperf.adapters.base.Adapter")
+    if not dataclasses.is_dataclass(getattr(found, "options_type", None)):
+        raise InputError(f"adapter: {name} has no options_type", cure="set it to a dataclass of its options")
+    return found
+
+
+def require_runtime(adapter: type[AnyAdapter], name: str) -> None:
+    """Raises SetupError with the pip line if the adapter's runtime is missing or of another version."""
+    module = adapter.runtime_module
+    if module is None:
+        return
+    package = f"'qutiperf[{adapter.extra}]'" if adapter.extra else module
+    if importlib.util.find_spec(module) is None:
+        problem = f"its runtime {module} is not installed"
+        raise SetupError(problem, where=f"adapter {name}", cure=f"pip install {package}")
+    if adapter.extra:
+        _require_version(adapter.extra, name)
+
+
+def _require_version(extra: str, name: str) -> None:
+    """Holds what is installed against the versions of the extra; what is not installed was not asked."""
+    for text in metadata.requires("qutiperf") or []:
+        asked = Requirement(text)
+        if asked.marker is None or not asked.marker.evaluate({"extra": extra}) or asked.marker.evaluate():
+            continue
+        try:
+            version = metadata.version(asked.name)
+        except metadata.PackageNotFoundError:
+            continue
+        if not asked.specifier.contains(version, prereleases=True):
+            problem = f"{asked.name} {version} is installed, it needs {asked.specifier}"
+            cure = f"pip install '{asked.name}{asked.specifier}'"
+            raise SetupError(problem, where=f"adapter {name}", cure=cure)
+
+
+def option_names(adapter: type[AnyAdapter]) -> list[str]:
+    options = adapter.options_type
+    return [field.name for field in dataclasses.fields(options)] if dataclasses.is_dataclass(options) else []
+
+
+def make_options(adapter: type[AnyAdapter], values: dict[str, object], where: str) -> object:
+    """An instance of the adapter's options; raises InputError for an unknown name or a wrong type."""
+    names = option_names(adapter)
+    for name in values:
+        if name not in names:
+            raise InputError(f"options.{name}: unknown option", where=where, cure=nearest(name, names))
+    try:
+        return _validator(adapter.options_type).validate_json(json.dumps(values))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(("options", *map(str, first["loc"])))
+        message = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{key}: {message}, not {first['input']!r}", where=where) from None
+    except (ValueError, TypeError) as error:
+        raise InputError(f"options: {error}", where=where) from None
+
+
+def _validator(options_type: type[object]) -> TypeAdapter[object]:
+    if "__pydantic_config__" not in vars(options_type):
+        with_config(ConfigDict(strict=True))(options_type)
+    return TypeAdapter(options_type)

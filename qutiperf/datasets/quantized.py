@@ -1,0 +1,46 @@
+"""Samples as the integers that a quantized input takes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from qutiperf.config import nearest
+from qutiperf.datasets.base import Array, Dataset, Description, Raw
+from qutiperf.errors import InputError
+from qutiperf.workload import QuantizationSpec
+
+_INTEGERS = ("int8", "uint8", "int16")
+
+
+class Quantized(Dataset):
+    """`round(real / scale) + zero_point`, held within the integers; halves go to the even neighbour.
+
+    The rule of TensorFlow Lite's and ONNX's QuantizeLinear (whose halves go to even as well).
+    """
+
+    def __init__(self, real: Dataset, dtype: str, quantization: QuantizationSpec) -> None:
+        """Raises InputError for a type that is no integer."""
+        if dtype not in _INTEGERS:
+            problem = f"model.input.quantization: the input is {dtype}, no integer"
+            raise InputError(problem, cure=nearest(dtype, _INTEGERS))
+        self._real, self._scale, self._zero_point = real, quantization.scale, quantization.zero_point
+        self.name, self.count, self.labels = real.name, real.count, real.labels
+        self.sample_shape, self.dtype = real.sample_shape, np.dtype(dtype)
+
+    def raw(self, index: int) -> Raw:
+        return self._real.raw(index)
+
+    def prepare(self, raw: Raw) -> Array:
+        return self._quantize(self._real.prepare(raw))
+
+    def load(self, indices: Sequence[int]) -> Array:
+        return self._quantize(self._real.load(indices))
+
+    def describe(self) -> Description:
+        return self._real.describe()
+
+    def _quantize(self, real: Array) -> Array:
+        limits = np.iinfo(self.dtype.name)
+        integers: npt.NDArray[np.float64] = np.rint(real.astype(np.float64) / self._scale) + self._zero_point
+        return np.asarray(integers.clip(limits.min, limits.max), self.dtype)

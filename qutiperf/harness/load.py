@@ -1,0 +1,57 @@
+"""Loads instances of a model through an adapter."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from qutiperf.adapters.base import Model, Quantization
+from qutiperf.adapters.registry import AnyAdapter, adapter_class, make_options
+from qutiperf.sut import SystemUnderTest
+from qutiperf.workload import InputSpec, OutputSpec, Workload
+
+
+def load_instances(
+    sut: SystemUnderTest, workload: Workload, options: Mapping[str, object], count: int, folder: Path
+) -> list[AnyAdapter]:
+    """`count` loaded instances; a topology's file goes into `folder`. Raises what the adapter raises."""
+    found = adapter_class(sut.adapter)
+    checked = make_options(found, dict(options), sut.name)
+    model = model_for(workload, folder)
+    instances: list[AnyAdapter] = []
+    for _ in range(count):
+        instance = found()
+        instance.load(model, checked)
+        instances.append(instance)
+    return instances
+
+
+def model_for(workload: Workload, folder: Path) -> Model:
+    """What an adapter loads; the path is empty where the workload has no model."""
+    spec = workload.model
+    return Model(
+        path=spec.file or _built(workload, folder),
+        input_name=spec.input.name,
+        input_dtype=spec.input.dtype,
+        input_shape=spec.input.sample_shape,
+        output_name=spec.output.name,
+        fixed_batch=spec.input.fixed_batch,
+        input_quantization=_quantization(spec.input),
+        output_quantization=_quantization(spec.output),
+    )
+
+
+def _quantization(spec: InputSpec | OutputSpec) -> Quantization | None:
+    found = spec.quantization
+    return None if found is None else Quantization(found.scale, found.zero_point)
+
+
+def _built(workload: Workload, folder: Path) -> str:
+    """Path of the topology's file; empty where there is none."""
+    spec = workload.model
+    if spec.topology is None:
+        return ""
+    from qutiperf.models.topology_spec import write_for
+
+    path = folder.resolve() / "topology.onnx"
+    if not path.is_file():
+        write_for(spec.topology, spec.input, path)
+    return str(path)
