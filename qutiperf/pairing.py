@@ -3,12 +3,12 @@
 Nothing is loaded and no runtime imported.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from qutiperf.adapters.registry import AnyAdapter, adapter_class, make_options, require_runtime
-from qutiperf.config import sha256_of_file
+from qutiperf.config import nearest, sha256_of_file
 from qutiperf.datasets import open_dataset
 from qutiperf.errors import InputError
 from qutiperf.models.onnx_file import read_onnx
@@ -35,6 +35,15 @@ def runnable(sut: SystemUnderTest) -> type[AnyAdapter]:
     return adapter
 
 
+def _suffixes(sut: SystemUnderTest, adapter: type[AnyAdapter]) -> Sequence[str]:
+    offered = adapter.model_suffixes
+    for suffix in sut.model_suffixes if offered else []:
+        if suffix not in offered:
+            problem = f"model_suffixes: the adapter {sut.adapter} does not load {suffix}"
+            raise InputError(problem, where=sut.name, cure=nearest(suffix, offered))
+    return sut.model_suffixes or offered
+
+
 def has_truth(workload: Workload) -> bool:
     """Whether answers can be judged; raises InputError or SetupError if the data cannot be opened."""
     labels = open_dataset(workload.dataset, workload.model.input).labels
@@ -44,7 +53,7 @@ def has_truth(workload: Workload) -> bool:
 def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
     """Raises InputError or SetupError if the system cannot run the workload."""
     adapter = runnable(sut)
-    chosen = for_suffixes(workload, adapter.model_suffixes)
+    chosen = for_suffixes(workload, _suffixes(sut, adapter))
     dataset = open_dataset(chosen.dataset, chosen.model.input)
     return Pairing(sut, chosen, dataset.describe(), _checked_files(chosen))
 

@@ -65,12 +65,16 @@ class Verified(StrictModel):
 
 
 class SystemUnderTest(StrictModel):
-    """One accelerator through one runtime; `adapter` is a registered name or `file.py:Class`."""
+    """One accelerator through one runtime; `adapter` is a registered name or `file.py:Class`.
+
+    `model_suffixes` picks among the formats a workload has, in this order, for adapters that load several.
+    """
 
     name: str
     title: str
     adapter: str
     options: Settings = {}
+    model_suffixes: list[str] = []
     deployment: Deployment = Deployment()
     operating_modes: dict[str, OperatingMode] = {"default": OperatingMode()}
     platform: Platform

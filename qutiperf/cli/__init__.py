@@ -5,6 +5,7 @@ import sys
 import typer
 
 from qutiperf.cli import (
+    agree,
     analyse,
     calibrate,
     console,
@@ -35,6 +36,7 @@ app.command("list")(listing.list_files)
 app.command("doctor")(doctor.doctor)
 app.command("export")(export.export)
 app.command("calibrate")(calibrate.calibrate)
+app.command("agree")(agree.agree)
 level0.app.command("fit")(level0_fit.fit)
 level0.app.command("evaluate")(level0_fit.evaluate)
 app.add_typer(level0.app, name="level0")

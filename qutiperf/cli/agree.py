@@ -1,0 +1,100 @@
+"""`qutiperf agree WORKLOAD --sut A --sut B`: whether several systems compute the same."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qutiperf.cli import console
+
+if TYPE_CHECKING:
+    from qutiperf.agree import Agreement, Answers
+
+_SHOWN = 8
+
+
+def agree(
+    workload: Annotated[str, typer.Argument(help="A shipped workload or a workload file.")],
+    sut: Annotated[
+        list[str], typer.Option("--sut", help="Two or more systems; the first one is compared with.")
+    ],
+    batch: Annotated[int, typer.Option(min=1, help="Samples in a batch.")] = 32,
+    count: Annotated[int | None, typer.Option(min=1, help="Only the first so many samples.")] = None,
+    at_least: Annotated[
+        float, typer.Option(min=0, max=100, help="Percent of samples that must get the same label.")
+    ] = 99.0,
+    time_limit: Annotated[float, typer.Option(min=1, help="Seconds that a system may take.")] = 600.0,
+    as_json: bool = typer.Option(False, "--json", help="Print an array of objects, one a system."),
+) -> int:
+    """Compare what several systems answer to the same samples; exit code 1 if too many labels differ.
+
+    Speeds are only comparable between systems that compute the same.
+    """
+    from qutiperf.agree import ask, compare
+    from qutiperf.errors import InputError
+    from qutiperf.pairing import pair
+    from qutiperf.sut import load_sut
+    from qutiperf.workload import load_workload
+
+    if len(sut) < 2:
+        raise InputError("--sut: name two systems or more", cure="--sut cpu-onnxruntime --sut cpu-openvino")
+    loaded, _ = load_workload(workload)
+    pairings = [pair(load_sut(name)[0], loaded) for name in sut]
+    answers = []
+    for pairing in pairings:
+        console.note(f"{pairing.sut.name} answers")
+        answers.append(ask(pairing, batch, count, time_limit))
+    compared = [None, *(compare(answers[0], other) for other in answers[1:])]
+    rows = [_row(each, found) for each, found in zip(answers, compared, strict=True)]
+    if as_json:
+        console.out_json(rows)
+    else:
+        _print(loaded.name, rows)
+    return _verdict(rows, at_least)
+
+
+def _verdict(rows: list[dict[str, object]], at_least: float) -> int:
+    """1 if a system gives another label to too many samples, which is told."""
+    below = [
+        row for row in rows if isinstance(share := row["same_label_percent"], float) and share < at_least
+    ]
+    for row in below:
+        same = f"{row['same_label_percent']:.4g} % of the labels are those of {rows[0]['sut']}"
+        console.error(f"{row['sut']}: {same}, fewer than --at-least {at_least:g}; do not compare their speed")
+    return int(bool(below))
+
+
+def _row(each: "Answers", found: "Agreement | None") -> dict[str, object]:
+    return {
+        "sut": each.sut,
+        "model": each.model,
+        "adapter": each.adapter,
+        "samples": len(each.outputs),
+        "top1_percent": each.top1_percent,
+        "same_label_percent": found.same_label_percent if found else None,
+        "largest_output_difference": found.largest_difference if found else None,
+        "differing_samples": found.differing if found else None,
+    }
+
+
+def _print(workload: str, rows: list[dict[str, object]]) -> None:
+    titles = ["sut", "model", "samples", "top-1 %", "same label %", "largest difference", "differing samples"]
+    shown = [
+        [
+            row["sut"],
+            row["model"],
+            row["samples"],
+            row["top1_percent"],
+            row["same_label_percent"],
+            row["largest_output_difference"],
+            _some(row["differing_samples"]),
+        ]
+        for row in rows
+    ]
+    console.table(f"{workload}, compared with {rows[0]['sut']}", titles, shown)
+
+
+def _some(indices: object) -> str | None:
+    if not isinstance(indices, list):
+        return None
+    more = f" and {len(indices) - _SHOWN} more" if len(indices) > _SHOWN else ""
+    return ", ".join(map(str, indices[:_SHOWN])) + more if indices else "none"
