@@ -73,6 +73,9 @@ def quality(
         reasons.append(("unstable", f"compute time per input varied by {spread:.0f} % over the run"))
     if foreign_cpu_percent is not None and foreign_cpu_percent > NOISY_FOREIGN_PERCENT:
         reasons.append(("noisy", f"other processes used {foreign_cpu_percent:.0f} % of the cores"))
+    retries = observed.adapter_figures.get("retries", 0)
+    if retries:
+        reasons.append(("noisy", f"{retries:.0f} requests were sent again after a lost connection"))
     return (reasons[0][0] if reasons else "ok"), [reason for _, reason in reasons]
 
 

@@ -339,13 +339,16 @@ class Runner:
 
 
 def wanted(group: Group, attempts: dict[str, list[RunRecord]]) -> list[PlannedRun]:
-    """Runs of a group that have no valid record yet and were not tried twice in vain."""
-    return [
-        run
-        for run in group.runs
-        if not any(record.valid for record in attempts.get(run.run_id, []))
-        and len(attempts.get(run.run_id, [])) < MAX_ATTEMPTS
-    ]
+    """Runs of a group that have no valid record yet and were not tried twice in vain.
+
+    A try on a machine that lacked something does not count: it may have it now.
+    """
+    return [run for run in group.runs if _is_wanted(attempts.get(run.run_id, []))]
+
+
+def _is_wanted(records: Sequence[RunRecord]) -> bool:
+    tried = [record for record in records if not (record.failure and record.failure.setup_missing)]
+    return not any(record.valid for record in tried) and len(tried) < MAX_ATTEMPTS
 
 
 def _death(status: int) -> str:

@@ -19,7 +19,17 @@ _ACCURACY = ("top1_percent", "top5_percent")
 def rows(records: Sequence[RunRecord]) -> list[Row]:
     """One row a record; accuracy is joined from the accuracy run that each record refers to."""
     by_id = {record.run_id: record for record in records}
-    return [_row(record, by_id.get(record.accuracy_run_id or "")) for record in records]
+    told = sorted({name for record in records if record.observed for name in record.observed.adapter_figures})
+    return [
+        _row(record, by_id.get(record.accuracy_run_id or "")) | _adapter_figures(record, told)
+        for record in records
+    ]
+
+
+def _adapter_figures(record: RunRecord, names: Sequence[str]) -> Row:
+    """The numbers that adapters gave of their own runs, in the same columns for all records."""
+    mine = record.observed.adapter_figures if record.observed else {}
+    return {name: mine.get(name) for name in names}
 
 
 def _row(record: RunRecord, accuracy: RunRecord | None) -> Row:
@@ -47,6 +57,7 @@ def _row(record: RunRecord, accuracy: RunRecord | None) -> Row:
         **figures,
         **_derived(record),
         "compute_clock": record.observed.compute_clock if record.observed else None,
+        "over_network": record.observed.over_network if record.observed else None,
         "end_to_end": point.settings.end_to_end,
         "power_source": record.power_source,
         "topology": variant.topology,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qutiperf.adapters.base import Adapter, Array, Completion, Model
+from qutiperf.errors import SetupError
 
 SCORES = np.eye(10, dtype=np.float32)
 
@@ -41,6 +42,11 @@ class Good(Adapter[Options]):
 class RaisesInLoad(Good):
     def load(self, model: Model, options: Options) -> None:
         raise RuntimeError("no such device: npu7")
+
+
+class LacksDevice(Good):
+    def load(self, model: Model, options: Options) -> None:
+        raise SetupError("no device npu7", cure="plug it in")
 
 
 class NotInstalled(Good):

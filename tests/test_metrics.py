@@ -146,7 +146,9 @@ def test_limits_themselves_are_fine(spread: float | None, foreign: float | None)
 
 
 def test_all_reasons_are_told() -> None:
-    observed = OBSERVED.model_copy(update={"unsteadiness_percent": 50.0})
+    observed = OBSERVED.model_copy(
+        update={"unsteadiness_percent": 50.0, "adapter_figures": {"retries": 2, "link_round_trip_us": 80.0}}
+    )
     found = Figures(system_throughput_ips=500_000.0)
     quality, reasons = metrics.quality(ScenarioName.OFFLINE, found, observed, TAX, 30.0)
     assert quality == "generator_limited"
@@ -154,6 +156,7 @@ def test_all_reasons_are_told() -> None:
         "the harness alone takes 50 % of the measured time",
         "compute time per input varied by 50 % over the run",
         "other processes used 30 % of the cores",
+        "2 requests were sent again after a lost connection",
     ]
 
 

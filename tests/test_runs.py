@@ -125,6 +125,19 @@ def test_faults_are_failed_records_and_the_sweep_goes_on(
         assert "about to crash" in failed.failure.log_tail
 
 
+def test_what_the_machine_lacks_is_no_fault_of_the_device(
+    sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
+) -> None:
+    """Exit code 3, and the runs are tried for as long as it takes."""
+    out = tmp_path / "results"
+    sweep = sweep_file(sut_file(f"{FAULTY}:LacksDevice"), extra="modes: [PerformanceOnly]\n")
+    for attempt in (1, 2, 3):
+        assert run(sweep, out) == 3
+        found = failures(out)
+        assert len(found) == attempt
+        assert found[-1].reasons == ["no device npu7; plug it in"]
+
+
 @pytest.mark.slow
 def test_a_failure_ends_one_process_and_the_rest_is_done(
     sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
