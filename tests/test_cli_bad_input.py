@@ -286,6 +286,8 @@ def test_rounds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         (["run"], "name a sweep or --model FILE"),
         (["run", "quickstart", "--model", "m.onnx"], "name a sweep or --model FILE"),
         (["run", "--model", "m.onnx"], "there is no such model file"),
+        (["run", "--model", "m.tflite"], "m.tflite: there is no such model file"),
+        (["run", "--model", "m.pb"], "its inputs cannot be read; --model takes .onnx and .tflite"),
         (["run", "quickstrat"], "no sweep named 'quickstrat', and no file of that path; did you mean 'quick"),
         (["run", "quickstart", "--profile", "fast"], "profile: should be 'submission', 'standard' or 'test_"),
         (["show"], "Missing argument 'results'"),

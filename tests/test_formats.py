@@ -70,7 +70,7 @@ def test_a_format_that_is_not_there(workload: Workload) -> None:
     with pytest.raises(
         InputError,
         match=r"both: model: the adapter does not load digits-mlp-12.5-fp32.onnx, other.tflite, "
-        r"other.pt2; add a model.other_files entry with one of: .xml",
+        r"other.pt2; it loads .xml: choose another system, or add such a file",
     ):
         for_suffixes(workload, (".xml",))
 

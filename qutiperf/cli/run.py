@@ -26,7 +26,9 @@ def run(
         typer.Option("--set", help="Override a key of the sweep: deployment.batch_size=1,8,64"),
     ] = None,
     profile: Annotated[str | None, typer.Option(help="submission, standard or test_run (short).")] = None,
-    model: Annotated[Path | None, typer.Option(help="Measure this ONNX model instead of a sweep.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Measure this ONNX or TFLite model instead of a sweep.")
+    ] = None,
     sut: Annotated[str, typer.Option(help="With --model: the system under test.")] = "cpu-onnxruntime",
     batch: Annotated[str, typer.Option(help=f"With --model: batch sizes, {_LIST}.")] = "1",
     scenario: Annotated[
@@ -45,7 +47,7 @@ def run(
         bool, typer.Option("--json", help="Print the rows as JSON instead of a table.")
     ] = False,
 ) -> int:
-    """Measure a sweep, or with --model one ONNX model on random data.
+    """Measure a sweep, or with --model one model on random data.
 
     Finished runs are stored one by one: the same command goes on where it stopped, repeats nothing that
     is valid, and tries what failed once more.
@@ -84,11 +86,11 @@ def _of_model(
 ) -> "tuple[Sweep, Material | None]":
     """A sweep over one model that has no workload file: shapes from its graph, random data, no accuracy."""
     from qutiperf.config import Yaml, apply_overrides
-    from qutiperf.models.workload_of import workload_of_onnx
+    from qutiperf.models.workload_of import workload_of_file
     from qutiperf.plan import gather
     from qutiperf.sweep import parse_sweep
 
-    workload = workload_of_onnx(model, shape)
+    workload = workload_of_file(model, shape)
     start: Yaml = {"name": workload.name, "workloads": workload.name, "suts": sut}
     data = apply_overrides(
         start,

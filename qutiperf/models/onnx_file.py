@@ -1,32 +1,13 @@
 """Inputs and outputs of an ONNX file, read without its weights' data being used and without a runtime."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from qutiperf.errors import InputError
-
-Dimensions = tuple[int | str | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Tensor:
-    """Name, numpy dtype name and shape; a dimension is a number, a name, or None where the file is silent."""
-
-    name: str
-    dtype: str
-    shape: Dimensions
+from qutiperf.models.tensors import ModelTensors, Tensor
 
 
-@dataclass(frozen=True, slots=True)
-class OnnxFile:
-    """What a model asks for and answers; initialisers listed among the inputs are left out."""
-
-    inputs: list[Tensor]
-    outputs: list[Tensor]
-
-
-def read_onnx(path: Path) -> OnnxFile:
-    """Raises InputError if the file is missing, empty or no ONNX model."""
+def read_onnx(path: Path) -> ModelTensors:
+    """Without initialisers listed as inputs. Raises InputError if there is no such file or no ONNX model."""
     import onnx
     from google.protobuf.message import DecodeError
 
@@ -39,7 +20,7 @@ def read_onnx(path: Path) -> OnnxFile:
     if not model.graph.node:
         raise InputError("is no ONNX model, or an empty one", where=str(path))
     weights = {initializer.name for initializer in model.graph.initializer}
-    return OnnxFile(
+    return ModelTensors(
         inputs=[_tensor(value) for value in model.graph.input if value.name not in weights],
         outputs=[_tensor(value) for value in model.graph.output],
     )

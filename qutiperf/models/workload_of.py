@@ -4,19 +4,35 @@ from pathlib import Path
 
 from qutiperf.config import nearest
 from qutiperf.errors import InputError
-from qutiperf.models.onnx_file import Tensor, read_onnx
-from qutiperf.workload import DatasetSpec, InputSpec, ModelSpec, OutputSpec, Variant, Workload
+from qutiperf.models.onnx_file import read_onnx
+from qutiperf.models.tensors import Tensor
+from qutiperf.models.tflite_file import read_tflite
+from qutiperf.workload import (
+    DatasetSpec,
+    InputSpec,
+    ModelSpec,
+    OutputSpec,
+    QuantizationSpec,
+    Variant,
+    Workload,
+)
 
 BATCH = "batch"
 _SAMPLES = 256
 
 
-def workload_of_onnx(path: Path, shape: str | None = None) -> Workload:
-    """Raises InputError if the file is no ONNX model, has several inputs, or leaves sizes open.
+_READERS = {".onnx": read_onnx, ".tflite": read_tflite}
+
+
+def workload_of_file(path: Path, shape: str | None = None) -> Workload:
+    """Raises InputError if the format is not known, the file has several inputs, or leaves sizes open.
 
     `shape` is `input=batch,3,224,224` or `batch,3,224,224`; its first entry may be a number.
     """
-    found = read_onnx(path)
+    if path.suffix not in _READERS:
+        cure = f"--model takes {' and '.join(_READERS)}; for other formats write a workload file"
+        raise InputError("its inputs cannot be read", where=str(path), cure=cure)
+    found = _READERS[path.suffix](path)
     if len(found.inputs) != 1:
         names = [tensor.name for tensor in found.inputs]
         raise InputError(
@@ -31,12 +47,25 @@ def workload_of_onnx(path: Path, shape: str | None = None) -> Workload:
         dataset=DatasetSpec(name="synthetic", count=_SAMPLES),
         model=ModelSpec(
             file=str(path.resolve()),
-            input=InputSpec(name=tensor.name, dtype=tensor.dtype, shape=_shape(tensor, shape, path)),
-            output=OutputSpec(name=found.outputs[0].name, kind="tensor"),
+            input=InputSpec(
+                name=tensor.name,
+                dtype=tensor.dtype,
+                shape=_shape(tensor, shape, path),
+                quantization=_quantization(tensor),
+            ),
+            output=OutputSpec(
+                name=found.outputs[0].name, kind="tensor", quantization=_quantization(found.outputs[0])
+            ),
         ),
         variant=Variant(topology=path.stem),
         rehearsal=True,
     )
+
+
+def _quantization(tensor: Tensor) -> QuantizationSpec | None:
+    if tensor.quantization is None:
+        return None
+    return QuantizationSpec(scale=tensor.quantization[0], zero_point=tensor.quantization[1])
 
 
 def _shape(tensor: Tensor, given: str | None, path: Path) -> list[int | str]:

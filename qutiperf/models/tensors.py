@@ -1,0 +1,26 @@
+"""What a model file asks for and answers, whatever its format."""
+
+from dataclasses import dataclass
+
+Dimensions = tuple[int | str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """Name, numpy dtype name and shape; a dimension is a number, a name, or None where the file is silent.
+
+    `quantization` is (scale, zero point) of integers that stand for real numbers.
+    """
+
+    name: str
+    dtype: str
+    shape: Dimensions
+    quantization: tuple[float, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTensors:
+    """Inputs and outputs in the file's order."""
+
+    inputs: list[Tensor]
+    outputs: list[Tensor]

@@ -1,0 +1,50 @@
+"""Inputs and outputs of a TFLite file, as the LiteRT interpreter tells them."""
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+
+from qutiperf.errors import InputError, SetupError
+from qutiperf.models.tensors import ModelTensors, Tensor
+
+
+class _Details(TypedDict):
+    """The part of the interpreter's tensor details that is read here."""
+
+    name: str
+    dtype: type[np.generic]
+    shape_signature: Sequence[int]
+    quantization: tuple[float, int]
+
+
+def read_tflite(path: Path) -> ModelTensors:
+    """A first dimension of -1 is open. Raises InputError for no TFLite file, SetupError without LiteRT."""
+    if not path.is_file():
+        raise InputError("there is no such model file", where=str(path))
+    try:
+        runtime = importlib.import_module("ai_edge_litert.interpreter")
+    except ImportError:
+        cure = "pip install 'qutiperf[litert]'"
+        raise SetupError("reading TFLite files needs ai-edge-litert", where=str(path), cure=cure) from None
+    resolver = runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    try:
+        interpreter = runtime.Interpreter(str(path), experimental_op_resolver_type=resolver)
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0][:160]
+        raise InputError(f"is no TFLite model, or a damaged one: {reason}", where=str(path)) from None
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    return ModelTensors([_tensor(each) for each in inputs], [_tensor(each) for each in outputs])
+
+
+def _tensor(details: _Details) -> Tensor:
+    sizes = [int(size) for size in details["shape_signature"]]
+    scale, zero_point = details["quantization"]
+    return Tensor(
+        details["name"],
+        np.dtype(details["dtype"]).name,
+        tuple(None if size < 0 else size for size in sizes),
+        (float(scale), int(zero_point)) if scale else None,
+    )
