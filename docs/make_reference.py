@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from qutiperf.adapters.registry import ADAPTERS, adapter_class
+from qutiperf.adapters import ADAPTERS
+from qutiperf.adapters.registry import adapter_class
 from qutiperf.cli import app
 from qutiperf.level0_terms import Calibration, Terms
 from qutiperf.record import Figures

@@ -99,7 +99,8 @@ class Observed(StrictModel):
     """What the worker saw: written by it as worker.json, completed by the parent to a record.
 
     `adapter_figures` are the adapter's own numbers of the run, with their unit in their name;
-    `over_network` says that the device was reached through a network.
+    `over_network` says that the device was reached through a network, `network_fields` are what is known
+    of those that MLPerf's network division asks for.
     """
 
     adapter: dict[str, str]
@@ -115,6 +116,7 @@ class Observed(StrictModel):
     load_s: float | None = None
     memory_peak_mb: float | None = None
     over_network: bool = False
+    network_fields: dict[str, str] = {}
     adapter_figures: dict[str, float] = {}
 
 

@@ -23,6 +23,7 @@ from qutiperf.datasets.classification import Task, task_for
 from qutiperf.errors import QutiperfError, SetupError
 from qutiperf.harness.device import Device
 from qutiperf.harness.load import load_instances
+from qutiperf.harness.network_fields import network_fields
 from qutiperf.harness.phases import Phases
 from qutiperf.harness.run import Outcome, Trial, samples_per_query
 from qutiperf.harness.streams import Failure as FirstError
@@ -88,7 +89,12 @@ def run_one(run: JobRun, device: Device, audit: Path | None, reporter: Reporter)
 
 
 def observe(
-    run: JobRun, outcome: Outcome, device: Device, adapter: Mapping[str, str], load_s: float
+    run: JobRun,
+    outcome: Outcome,
+    device: Device,
+    adapter: Mapping[str, str],
+    load_s: float,
+    network: dict[str, str],
 ) -> Observed:
     """What this process knows of a run that went through."""
     phases = outcome.phases
@@ -111,7 +117,8 @@ def observe(
         top5_percent=outcome.top_five.percent() if accuracy else None,
         accuracy_source=_ACCURACY_SOURCE if accuracy else None,
         load_s=load_s,
-        over_network=device.adapters[0].over_network,
+        over_network=device.over_network,
+        network_fields=network,
         adapter_figures=device.figures(),
         memory_peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_BYTES / 1e6,
     )
@@ -160,10 +167,13 @@ def main(folder: str, descriptor: str) -> None:
     load_s = monotonic() - started
     reporter.tell(Event(event="loaded", seconds=load_s))
     audit = Path(job.audit_config) if job.audit_config else None
+    network: dict[str, str] = {}
+    if device.over_network:
+        network = network_fields(job.sut.description, described, job.streams)
     for run in job.runs:
         try:
             outcome = run_one(run, device, audit, reporter)
-            save(run, observe(run, outcome, device, described, load_s), outcome.phases)
+            save(run, observe(run, outcome, device, described, load_s, network), outcome.phases)
         except BaseException as error:  # noqa: BLE001 - as above
             reporter.fail("run", run.folder, error)
         reporter.tell(Event(event="done", folder=run.folder))

@@ -1,5 +1,11 @@
 """Runtimes behind one interface (`base`), and how they are found (`registry`).
 
-`base` and the shipped adapters need the standard library, numpy and their runtime only, in Python 3.9
-syntax: they also run on devices.
+This file, `base` and the shipped adapters need the standard library, numpy and their runtime only, in
+Python 3.9 syntax: they also run on devices.
 """
+
+ADAPTERS = {
+    "onnxruntime": "qutiperf.adapters.onnxruntime:OnnxRuntime",
+    "open_inference": "qutiperf.adapters.open_inference:OpenInference",
+    "simulated": "qutiperf.adapters.simulated:Simulated",
+}

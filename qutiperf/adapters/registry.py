@@ -12,15 +12,12 @@ from types import ModuleType
 from packaging.requirements import Requirement
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
+from qutiperf.adapters import ADAPTERS
 from qutiperf.adapters.base import Adapter
 from qutiperf.config import nearest
 from qutiperf.errors import InputError, SetupError
 
 AnyAdapter = Adapter[object]
-ADAPTERS = {
-    "onnxruntime": "qutiperf.adapters.onnxruntime:OnnxRuntime",
-    "simulated": "qutiperf.adapters.simulated:Simulated",
-}
 ENTRY_POINTS = "qutiperf.adapters"
 NO_ADAPTER = "none"
 

@@ -17,6 +17,7 @@ from qutiperf.cli import (
     listing,
     models,
     run,
+    serve,
     show,
 )
 from qutiperf.errors import QutiperfError
@@ -36,6 +37,7 @@ app.command("list")(listing.list_files)
 app.command("doctor")(doctor.doctor)
 app.command("export")(export.export)
 app.command("calibrate")(calibrate.calibrate)
+app.command("serve")(serve.serve)
 app.command("agree")(agree.agree)
 level0.app.command("fit")(level0_fit.fit)
 level0.app.command("evaluate")(level0_fit.evaluate)

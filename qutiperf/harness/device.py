@@ -28,6 +28,10 @@ class Device:
         for adapter in self.adapters:
             adapter.tune(self.fixed_batch or batch_size)
 
+    @property
+    def over_network(self) -> bool:
+        return any(adapter.over_network for adapter in self.adapters)
+
     def infers(self) -> list[Infer]:
         """One callable per instance, which pads batches where the model fixes their size."""
         like = np.empty((0, *self.dataset.sample_shape), self.dataset.dtype)

@@ -54,7 +54,8 @@ class Trial:
         self._samples: Samples = device.samples(settings.end_to_end)
         self._serving = Serving(
             batch_size=int(point.deployment["batch_size"]),
-            collect=point.scenario is ScenarioName.SERVER,
+            # MLPerf's network division: nothing is joined into batches on this side of a network
+            collect=point.scenario is ScenarioName.SERVER and not device.over_network,
             feed_threads=settings.feed_threads,
         )
         self._inline = self._one_batch_in_flight()

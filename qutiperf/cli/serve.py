@@ -1,0 +1,48 @@
+"""`qutiperf serve`: the device side, on this machine."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qutiperf.cli import console
+
+
+def serve(
+    sut: Annotated[str, typer.Option("--sut", help="The system to serve: a shipped name or a file.")],
+    workload: Annotated[str, typer.Option("--workload", help="Whose model: a shipped name or a file.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="An adapter option, streams or batch_size: threads=2"),
+    ] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free one.")] = 8123,
+    token_file: Annotated[str, typer.Option(help="A file with the bearer token requests must carry.")] = "",
+    certificate: Annotated[str, typer.Option(help="A PEM file: serve TLS.")] = "",
+    key: Annotated[str, typer.Option(help="The PEM file of its key.")] = "",
+) -> None:
+    """Expose a system over the Open Inference Protocol, for another machine to measure it.
+
+    Ends with Ctrl-C. On a board without qutiperf use the one file of `qutiperf export --device`.
+    """
+    from dataclasses import replace
+
+    from qutiperf.config import apply_overrides
+    from qutiperf.device.configuration import load_adapters
+    from qutiperf.device.server import DeviceServer
+    from qutiperf.serving import configuration_for
+    from qutiperf.sut import load_sut
+    from qutiperf.workload import load_workload
+
+    with tempfile.TemporaryDirectory(prefix="qutiperf-") as folder:
+        changes = apply_overrides({}, settings or [])
+        found = configuration_for(load_sut(sut)[0], load_workload(workload)[0], Path(folder), changes)
+        found = replace(found, host=host, port=port, token_file=token_file, certificate=certificate, key=key)
+        server = DeviceServer(found, load_adapters(found))
+        console.out(f"serving {found.model_name} at {server.url}")
+        console.note(f"measure it: qutiperf run SWEEP --set suts=open-inference --set workloads={workload}")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            console.note("ended")

@@ -1,0 +1,158 @@
+"""`python3 qutiperf-device.pyz`, `python3 -m qutiperf.device`: serves one model on this device."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+import signal
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Dict, Optional  # noqa: UP035
+
+from qutiperf.device.configuration import Configuration, load_adapters, read_configuration, to_json
+from qutiperf.device.server import DeviceServer
+from qutiperf.errors import InputError, QutiperfError
+
+BAKED = "device.json"  # in the archive's root: what `export --device --sut --workload` packed
+FILES = "files/"  # beside it: the model and an adapter of the user's own
+_NAMES = (
+    *("adapter", "model_name", "streams", "batch_size", "host", "port", "token_file", "certificate"),
+    *("key", "max_request_mb", "idle_timeout_s"),
+)
+
+
+def main() -> int:
+    """Exit codes as qutiperf's: 0 ended by a signal, 2 bad input, 3 set-up missing, 4 the adapter failed."""
+    arguments = _parser().parse_args()
+    logging.basicConfig(level=logging.INFO if arguments.verbose else logging.CRITICAL)
+    signal.signal(signal.SIGTERM, _interrupt)
+    folder = tempfile.mkdtemp(prefix="qutiperf-device-")
+    try:
+        return _serve(arguments, Path(folder))
+    except QutiperfError as error:
+        print(f"qutiperf-device: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _serve(arguments: argparse.Namespace, folder: Path) -> int:
+    configuration = _configuration(arguments, folder)
+    if arguments.show:
+        print(to_json(configuration))
+        return 0
+    adapters = load_adapters(configuration)
+    try:
+        server = DeviceServer(configuration, adapters)
+        print(f"serving {configuration.model_name} at {server.url}", flush=True)
+        server.serve_forever()
+    finally:
+        for adapter in adapters:
+            adapter.close()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="qutiperf-device", description="Serves a model on this device for qutiperf on another machine."
+    )
+    parser.add_argument("--config", help="a JSON file of what to serve; flags override it")
+    parser.add_argument("--adapter", help="a shipped adapter's name or file.py:Class")
+    parser.add_argument("--model", help="the model file")
+    parser.add_argument("--options", help="the adapter's options as JSON")
+    parser.add_argument(
+        "--input", help='the input as JSON: {"name": "x", "dtype": "float32", "shape": [3, 8, 8]}'
+    )
+    parser.add_argument("--output", help="the output's name")
+    parser.add_argument("--model-name", help="its name in the protocol; default: model")
+    parser.add_argument("--streams", type=int, help="adapter instances; default 1")
+    parser.add_argument("--batch-size", type=int, help="the largest batch; default 64")
+    parser.add_argument("--host", help="address to listen on; default 127.0.0.1, 0.0.0.0 for all")
+    parser.add_argument("--port", type=int, help="default 8123; 0 picks a free one")
+    parser.add_argument("--token-file", help="a file with the bearer token that requests must carry")
+    parser.add_argument("--certificate", help="PEM file: serve TLS")
+    parser.add_argument("--key", help="PEM file of the certificate's key")
+    parser.add_argument("--max-request-mb", type=float, help="default 256")
+    parser.add_argument("--idle-timeout-s", type=float, help="default 3600")
+    parser.add_argument("--show", action="store_true", help="print the configuration as JSON and end")
+    parser.add_argument("--verbose", action="store_true", help="log requests that fail")
+    return parser
+
+
+def _configuration(arguments: argparse.Namespace, folder: Path) -> Configuration:
+    """The baked-in or named file's, under the flags; raises InputError if something is missing."""
+    where, data = "flags", _baked(folder)
+    if arguments.config:
+        where = arguments.config
+        try:
+            data = json.loads(Path(arguments.config).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot be read: {error}", where=where) from None
+    found: Dict[str, object] = dict(data or {})  # noqa: UP006
+    for name in _NAMES:
+        if getattr(arguments, name) is not None:
+            found[name] = getattr(arguments, name)
+    given = found.get("model")
+    found["model"] = _model(arguments, dict(given) if isinstance(given, dict) else {})
+    if arguments.options:
+        found["options"] = _json(arguments.options, "--options")
+    if "adapter" not in found:
+        raise InputError("nothing to serve", cure="give --config, or --adapter, --model, --input, --output")
+    return read_configuration(json.dumps(found), where)
+
+
+def _model(arguments: argparse.Namespace, model: Dict[str, object]) -> Dict[str, object]:  # noqa: UP006
+    if arguments.model:
+        model["path"] = arguments.model
+    if arguments.input:
+        spec = _json(arguments.input, "--input")
+        shape = spec.get("shape")
+        model |= {"input_name": spec.get("name"), "input_dtype": spec.get("dtype"), "input_shape": shape}
+    if arguments.output:
+        model["output_name"] = arguments.output
+    needed = {"input_name": "--input", "input_dtype": "--input", "input_shape": "--input"}
+    for name, flag in {**needed, "output_name": "--output"}.items():
+        if model.get(name) is None and (arguments.adapter or arguments.config):
+            raise InputError(f"model.{name} is not given", cure=f"give {flag}")
+    model.setdefault("path", "")
+    return model
+
+
+def _json(text: str, flag: str) -> Dict[str, object]:  # noqa: UP006
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{flag}: is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{flag}: is no JSON object")
+    return found
+
+
+def _baked(folder: Path) -> Optional[Dict[str, object]]:  # noqa: UP006, UP045
+    """What was packed into this archive, its files unpacked into `folder`; None in a plain installation."""
+    archive = Path(sys.argv[0])
+    if not zipfile.is_zipfile(archive):
+        return None
+    with zipfile.ZipFile(archive) as packed:
+        if BAKED not in packed.namelist():
+            return None
+        for name in packed.namelist():
+            if name.startswith(FILES):
+                packed.extract(name, folder)
+        text = packed.read(BAKED).decode().replace("{folder}", str(folder / FILES.rstrip("/")))
+    found: Dict[str, object] = json.loads(text)  # noqa: UP006
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
