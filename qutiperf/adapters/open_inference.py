@@ -85,6 +85,14 @@ class OpenInference(Adapter[Options]):
         self._sent = 0
         version = f"/versions/{quote(options.model_version)}" if options.model_version else ""
         self._path = f"/v2/models/{quote(options.model_name)}{version}"
+        try:
+            self._greet(model, options)
+        except BaseException:
+            self.close()
+            raise
+
+    def _greet(self, model: Model, options: Options) -> None:
+        """Asks the server what it is and holds its model against ours; measures the link."""
         self._server = self._json("/v2", "server")
         metadata = self._metadata()
         _check_metadata(metadata, model, options)
@@ -113,16 +121,19 @@ class OpenInference(Adapter[Options]):
         )
         size = sum(len(part) for part in parts)
         if size > self._options.max_request_mb * _MEGA:
-            problem = f"a batch of {len(batch)} is a request of {size / _MEGA:.1f} MB"
+            problem = f"a batch of {len(batch)} is a request of {size / _MEGA:.3g} MB"
             raise RunError(problem, where=self._where, cure="raise max_request_mb or lower batch_size")
-        headers = {**self._headers, "Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        kind = "application/octet-stream" if self._options.binary else "application/json"
+        headers = {**self._headers, "Content-Type": kind, "Content-Length": str(size)}
         if self._options.binary:
             headers[protocol.HEADER_LENGTH] = str(length)
         started = time.perf_counter_ns()
         answer = self._request("POST", f"{self._path}/infer", parts, headers)
         wall_ns = time.perf_counter_ns() - started
         if answer.status != 200:
-            raise RunError(f"answered {answer.status}: {answer.reason()}", where=self._where)
+            raise RunError(
+                f"answered {answer.status}: {answer.reason()}", where=self._where, cure=self._binary_hint()
+            )
         return self._outputs(answer, len(batch), wall_ns)
 
     def _outputs(self, answer: Answer, count: int, wall_ns: int) -> Completion:
@@ -143,6 +154,13 @@ class OpenInference(Adapter[Options]):
         if outputs.ndim == 0 or len(outputs) != count:
             raise RunError(f"it answered {list(outputs.shape)} for {count} samples", where=self._where)
         return Completion(outputs, _compute_ns(message.header, wall_ns))
+
+    def _binary_hint(self) -> str:
+        extensions = self._server.get("extensions")
+        told = isinstance(extensions, list) and protocol.BINARY_EXTENSION in extensions
+        return (
+            "" if told or not self._options.binary else "it announces no binary tensors: set binary to false"
+        )
 
     def close(self) -> None:
         if self._connection is not None:
@@ -285,7 +303,8 @@ class OpenInference(Adapter[Options]):
         found = {"link_round_trip_us": 1e6 * median(trips)}
         extensions = self._server.get("extensions")
         if isinstance(extensions, list) and protocol.LINK_EXTENSION in extensions:
-            size = min(_LINK_BYTES, int(self._options.max_request_mb * _MEGA))
+            limit = self._server.get("max_request_bytes")
+            size = min(_LINK_BYTES, limit) if isinstance(limit, int) else _LINK_BYTES
             for name, up, down in (("up", size, 0), ("down", 0, size)):
                 seconds = median(self._seconds("POST", protocol.LINK_PATH, bytes(up), down) for _ in range(3))
                 transfer = max(seconds - median(trips), 1e-9)

@@ -1,5 +1,6 @@
 """`qutiperf serve`: the device side, on this machine."""
 
+import contextlib
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -39,10 +40,9 @@ def serve(
         changes = apply_overrides({}, settings or [])
         found = configuration_for(load_sut(sut)[0], load_workload(workload)[0], Path(folder), changes)
         found = replace(found, host=host, port=port, token_file=token_file, certificate=certificate, key=key)
-        server = DeviceServer(found, load_adapters(found))
-        console.out(f"serving {found.model_name} at {server.url}")
-        console.note(f"measure it: qutiperf run SWEEP --set suts=open-inference --set workloads={workload}")
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            console.note("ended")
+        with DeviceServer(found, load_adapters(found)) as server:
+            console.out(f"serving {found.model_name} at {server.url}")
+            sut_file = "--set suts=open-inference --set workloads=" + workload
+            console.note(f"measure it: qutiperf run quickstart {sut_file}")
+            with contextlib.suppress(KeyboardInterrupt):
+                server.serve_forever()

@@ -53,9 +53,9 @@ def _serve(arguments: argparse.Namespace, folder: Path) -> int:
         return 0
     adapters = load_adapters(configuration)
     try:
-        server = DeviceServer(configuration, adapters)
-        print(f"serving {configuration.model_name} at {server.url}", flush=True)
-        server.serve_forever()
+        with DeviceServer(configuration, adapters) as server:
+            print(f"serving {configuration.model_name} at {server.url}", flush=True)
+            server.serve_forever()
     finally:
         for adapter in adapters:
             adapter.close()

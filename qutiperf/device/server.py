@@ -29,6 +29,7 @@ _LOG = logging.getLogger("qutiperf.device")
 _MODEL = re.compile(r"^/v2/models/(?P<name>[^/]+)(/versions/(?P<version>[^/]+))?(?P<rest>/ready|/infer)?$")
 _VERSION = "1"
 _SLOW_READ_S = 60.0
+_MOST_DRAINED = 1 << 30
 _JSON = {"Content-Type": "application/json"}
 
 
@@ -190,7 +191,13 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.split("?")[0].rstrip("/")
         if path == "/v2":
             extensions = [protocol.BINARY_EXTENSION, protocol.LINK_EXTENSION]
-            found: object = {"name": "qutiperf", "version": __version__, "extensions": extensions}
+            limit = int(self.server.configuration.max_request_mb * MEGA)
+            found: object = {
+                "name": "qutiperf",
+                "version": __version__,
+                "extensions": extensions,
+                "max_request_bytes": limit,
+            }
         elif path in ("/v2/health/live", "/v2/health/ready"):
             found = {"live": True} if path.endswith("live") else {"ready": True}
         elif path == "/v2/models":
@@ -271,6 +278,15 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             raise RefusedError(400, "the request ended early")
         return body
+
+    def _drain(self, length: int) -> None:
+        """Reads a body away, so that its sender gets the answer instead of a broken connection."""
+        left = min(length, _MOST_DRAINED)
+        while left > 0:
+            chunk = self.rfile.read(min(left, 1 << 20))
+            if not chunk:
+                return
+            left -= len(chunk)
 
     def _answer_link(self) -> None:
         """How fast the link is: takes the body, answers with as many zeros as were asked for."""
