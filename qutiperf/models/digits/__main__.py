@@ -10,7 +10,7 @@ from pathlib import Path
 from qutiperf.errors import InputError, QutiperfError
 from qutiperf.models.digits.export_onnx import build_model, float_weights
 from qutiperf.models.digits.export_torch import save_programs
-from qutiperf.models.digits.images import Digits, read_digits, write_digits
+from qutiperf.models.digits.images import SHIPPED_DIGITS, Digits, read_digits, write_digits
 from qutiperf.models.digits.manifest import (
     Manifest,
     ShippedModel,
@@ -23,8 +23,6 @@ from qutiperf.models.digits.quantise import int4_weights, quantise_int8
 from qutiperf.models.digits.topology import Topology, all_topologies
 from qutiperf.models.digits.train import Recipe, train
 from qutiperf.models.digits.workloads import write_workloads
-
-SHIPPED_DIGITS = Path(__file__).parents[2] / "datasets" / "data" / "digits.npz"
 
 logger = logging.getLogger("qutiperf.models.digits")
 

@@ -28,7 +28,7 @@ def save_program(topology: Topology, models: Path, directory: Path) -> Path:
     """Writes NAME-fp32.pt2, whose batch is of any size, from models/NAME-fp32.onnx. Needs torch."""
     import torch
 
-    network = _network(read_layers(topology, models / f"{topology.label}-fp32.onnx")).eval()
+    network = network_of(read_layers(topology, models / f"{topology.label}-fp32.onnx")).eval()
     example = torch.zeros(2, 1, SIDE_PIXELS, SIDE_PIXELS)
     batch = {"input": {0: torch.export.Dim("batch")}}
     path = directory / f"{topology.label}-fp32.pt2"
@@ -45,7 +45,7 @@ def read_layers(topology: Topology, path: Path) -> list[TrainedLayer]:
     ]
 
 
-def _network(layers: list[TrainedLayer]) -> torch.nn.Sequential:
+def network_of(layers: list[TrainedLayer]) -> torch.nn.Sequential:
     """`torch.nn` with the same operators in the same order as the ONNX graph."""
     from torch import nn
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from qutiperf.errors import InputError, SetupError
 
+SHIPPED_DIGITS = Path(__file__).parents[2] / "datasets" / "data" / "digits.npz"
 TEST_IMAGES = 500
 SPLIT_SEED = 1998
 PIXEL_MAXIMUM = 16

@@ -6,15 +6,43 @@ from typing import Literal
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from qutiperf.config import StrictModel, sha256_of_file
 from qutiperf.models.digits.images import Digits
 from qutiperf.models.digits.topology import Topology
+from qutiperf.workload import QuantizationSpec
 
 MANIFEST_FILE = "manifest.json"
 TOOLS = ("torch", "onnx", "onnxruntime")
 
+Scores = NDArray[np.generic]
 Datatype = Literal["fp32", "int8", "int4"]
+DATATYPES: tuple[Datatype, ...] = ("fp32", "int8", "int4")
+
+
+class TfliteTensor(StrictModel):
+    """An input or output as the file names and types it."""
+
+    name: str
+    dtype: str
+    quantization: QuantizationSpec | None = None
+
+
+class TfliteFile(StrictModel):
+    """The same network as TFLite, measured by LiteRT with XNNPACK on the whole test split.
+
+    `same_as_onnx_percent` of the images get the top-1 that ONNX Runtime gives for the ONNX file.
+    """
+
+    file: str
+    sha256: str
+    size_bytes: int
+    input: TfliteTensor
+    output: TfliteTensor
+    top1_percent: float
+    top5_percent: float
+    same_as_onnx_percent: float
 
 
 class ShippedModel(StrictModel):
@@ -30,6 +58,7 @@ class ShippedModel(StrictModel):
     size_bytes: int
     top1_percent: float
     top5_percent: float
+    tflite: TfliteFile | None = None
 
 
 class Manifest(StrictModel):
@@ -53,7 +82,7 @@ def save_model(
     name = f"{topology.label}-{datatype}"
     path = directory / f"{name}.onnx"
     path.write_bytes(model.SerializeToString(deterministic=True))
-    top1, top5 = _accuracies_percent(path, test)
+    top1, top5 = accuracies_percent(run_onnx(path, test.images), test)
     return ShippedModel(
         name=name,
         file=path.name,
@@ -68,13 +97,17 @@ def save_model(
     )
 
 
-def _accuracies_percent(path: Path, test: Digits) -> tuple[float, float]:
-    """Top-1 and top-5; of equal scores the lower class counts first."""
+def run_onnx(path: Path, images: NDArray[np.float32]) -> Scores:
+    """Scores of ONNX Runtime's CPU provider."""
     from onnxruntime import InferenceSession
 
     session = InferenceSession(path, providers=["CPUExecutionProvider"])
-    scores = np.asarray(session.run(["scores"], {"image": test.images})[0])
-    ranks = np.argsort(-scores, axis=1, kind="stable")
+    return np.asarray(session.run(["scores"], {"image": images})[0])
+
+
+def accuracies_percent(scores: Scores, test: Digits) -> tuple[float, float]:
+    """Top-1 and top-5; of equal scores the lower class counts first."""
+    ranks = np.argsort(-scores.astype(np.float64), axis=1, kind="stable")
     hits = ranks == test.labels[:, np.newaxis]
     return _percent(hits[:, :1].sum(), len(hits)), _percent(hits[:, :5].sum(), len(hits))
 
@@ -95,19 +128,33 @@ def read_manifest(directory: Path) -> Manifest:
 
 def markdown_table(manifest: Manifest) -> str:
     """One row per topology and scale; a cell is top-1 / top-5 in percent and the size of the file."""
-    datatypes: tuple[Datatype, ...] = ("fp32", "int8", "int4")
     cells = {
         (model.topology, model.channel_scale_percent, model.datatype): model for model in manifest.models
     }
     rows = dict.fromkeys((topology, scale, model.parameters) for (topology, scale, _), model in cells.items())
-    lines = ["| model | parameters | " + " | ".join(datatypes) + " |", "|---|---|---|---|---|"]
+    lines = ["| model | parameters | " + " | ".join(DATATYPES) + " |", "|---|---|---|---|---|"]
     for topology, scale, parameters in rows:
-        found = [_cell(cells.get((topology, scale, datatype))) for datatype in datatypes]
+        found = [_cell(cells.get((topology, scale, datatype))) for datatype in DATATYPES]
         lines.append(f"| {topology}-{scale:g} | {parameters:,} | " + " | ".join(found) + " |")
     return "\n".join(lines)
 
 
-def _cell(model: ShippedModel | None) -> str:
+def tflite_table(manifest: Manifest) -> str:
+    """As markdown_table, of the TFLite files."""
+    made = [model for model in manifest.models if model.tflite is not None]
+    cells = {(_label(model), model.datatype): model.tflite for model in made}
+    lines = ["| model | " + " | ".join(DATATYPES) + " |", "|---|---|---|---|"]
+    for label in dict.fromkeys(_label(model) for model in made):
+        found = [_cell(cells.get((label, datatype))) for datatype in DATATYPES]
+        lines.append(f"| {label} | " + " | ".join(found) + " |")
+    return "\n".join(lines)
+
+
+def _label(model: ShippedModel) -> str:
+    return f"{model.topology}-{model.channel_scale_percent:g}"
+
+
+def _cell(model: ShippedModel | TfliteFile | None) -> str:
     if model is None:
         return "not made"
     return f"{model.top1_percent:.1f} / {model.top5_percent:.1f} ({model.size_bytes / 1000:.0f} kB)"
