@@ -30,8 +30,8 @@ class Pairing:
 def runnable(sut: SystemUnderTest) -> type[AnyAdapter]:
     """The adapter of a system; raises InputError for wrong options, SetupError for a missing runtime."""
     adapter = adapter_class(sut.adapter)
-    require_runtime(adapter, sut.adapter)
-    make_options(adapter, dict(sut.options), sut.name)
+    options = make_options(adapter, dict(sut.options), sut.name)
+    require_runtime(adapter, sut.adapter, options)
     return adapter
 
 

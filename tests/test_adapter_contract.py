@@ -4,7 +4,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +34,16 @@ DIGITS = Model(
     input_shape=(1, 8, 8),
     output_name="scores",
 )
+DIGITS_TFLITE = replace(
+    DIGITS,
+    path=DIGITS.path.replace(".onnx", ".tflite"),
+    input_name="serving_default_args_0",
+    output_name="serving_default_output_0_output",
+)
 EXAMPLE = f"{catalog.root() / 'sut/examples/my_adapter.py'}:MyAdapter"
 ADAPTERS: dict[str, tuple[str, dict[str, object]]] = {
+    "litert": ("litert", {}),
+    "litert, built-in kernels, 2 threads": ("litert", {"xnnpack": False, "threads": 2}),
     "onnxruntime": ("onnxruntime", {"threads": 1}),
     "onnxruntime, 2 threads": ("onnxruntime", {"threads": 2}),
     "simulated": ("simulated", {"latency_us": 50.0, "latency_per_input_us": 5.0}),
@@ -47,14 +55,18 @@ SCORES = OutputSpec(name="scores", kind="scores")
 
 @pytest.fixture(params=list(ADAPTERS))
 def name(request: pytest.FixtureRequest) -> str:
+    runtime = adapter_class(ADAPTERS[str(request.param)][0]).runtime_module
+    if runtime is not None:
+        pytest.importorskip(runtime)
     return str(request.param)
 
 
-def loaded(name: str, model: Model = DIGITS) -> AnyAdapter:
+def loaded(name: str, model: Model | None = None) -> AnyAdapter:
     adapter, options = ADAPTERS[name]
     found = adapter_class(adapter)
+    digits = DIGITS_TFLITE if ".tflite" in found.model_suffixes else DIGITS
     instance = found()
-    instance.load(model, make_options(found, options, name))
+    instance.load(model or digits, make_options(found, options, name))
     instance.tune(64)
     return instance
 

@@ -1,10 +1,12 @@
 """The shipped digits as TFLite: the files that the manifest says, the same network as the ONNX files."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from qutiperf.cli import _main as qutiperf
 from qutiperf.config import sha256_of_file
 from qutiperf.datasets import open_dataset
 from qutiperf.harness.load import model_for
@@ -19,6 +21,7 @@ from qutiperf.models.digits.manifest import (
     run_onnx,
     tflite_table,
 )
+from qutiperf.store import Store
 from qutiperf.workload import for_suffixes, load_workload
 
 MODELS = Path(__file__).parents[1] / "scenarios" / "workloads" / "models"
@@ -99,6 +102,29 @@ def test_samples_come_in_the_integers_of_the_file() -> None:
     samples = open_dataset(chosen.dataset, chosen.model.input).load(range(500))
     assert samples.dtype == np.int8
     assert (samples.min(), samples.max()) == (-128, 127)
+
+
+def test_a_run_names_the_file_and_its_converter(sweep_file: Callable[..., Path], tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    sweep = sweep_file("cpu-litert")
+    changed = ["--set", "workloads=digits-cnv-12.5-int8"]
+    assert qutiperf(["run", str(sweep), "--out", str(tmp_path / "out"), *changed], debug=True) == 0
+    records = Store.open(tmp_path / "out").latest()
+    made = tflite_of(next(model for model in CONVERTED if model.name == "digits-cnv-12.5-int8"))
+    assert [record.valid for record in records] == [True, True]
+    for record in records:
+        assert record.inputs.files_sha256[f"model:{made.file}"] == made.sha256
+        assert (
+            record.inputs.workload.variant.converter
+            == "litert-torch 0.10.0 and ai-edge-quantizer 0.10.0 static"
+        )
+        assert record.observed is not None
+        assert record.observed.adapter["xnnpack"] == "14 of 14 operators"
+        assert record.observed.compute_clock == "host_wall"
+    [top1_percent] = {
+        record.figures.top1_percent for record in records if record.point.mode.value == "AccuracyOnly"
+    }
+    assert top1_percent == pytest.approx(made.top1_percent, abs=TOLERANCE_PERCENT)
 
 
 def test_readme_shows_the_table_of_the_manifest() -> None:

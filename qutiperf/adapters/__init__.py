@@ -5,6 +5,7 @@ Python 3.9 syntax: they also run on devices.
 """
 
 ADAPTERS = {
+    "litert": "qutiperf.adapters.litert:LiteRt",
     "onnxruntime": "qutiperf.adapters.onnxruntime:OnnxRuntime",
     "open_inference": "qutiperf.adapters.open_inference:OpenInference",
     "simulated": "qutiperf.adapters.simulated:Simulated",

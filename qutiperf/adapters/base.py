@@ -67,6 +67,11 @@ class Adapter(abc.ABC, Generic[OptionsT]):
     model_suffixes: ClassVar[Tuple[str, ...]] = ()  # noqa: UP006
     over_network: ClassVar[bool] = False
 
+    @classmethod
+    def runtime_for(cls, options: OptionsT) -> Optional[str]:  # noqa: UP045
+        """What must be importable with these options; overridden where an option chooses the runtime."""
+        return cls.runtime_module
+
     @abc.abstractmethod
     def load(self, model: Model, options: OptionsT) -> None:
         """Imports the runtime and makes the model ready; raises on anything that is not as asked."""

@@ -75,16 +75,20 @@ def _checked(found: object, name: str) -> type[AnyAdapter]:
     return found
 
 
-def require_runtime(adapter: type[AnyAdapter], name: str) -> None:
-    """Raises SetupError with the pip line if the adapter's runtime is missing or of another version."""
-    module = adapter.runtime_module
+def require_runtime(adapter: type[AnyAdapter], name: str, options: object = None) -> None:
+    """Raises SetupError with the pip line if the adapter's runtime is missing or of another version.
+
+    `options` may choose among several runtimes; without them the adapter's usual one is looked for.
+    """
+    module = adapter.runtime_module if options is None else adapter.runtime_for(options)
     if module is None:
         return
-    package = f"'qutiperf[{adapter.extra}]'" if adapter.extra else module
+    usual = adapter.extra and module == adapter.runtime_module
+    package = f"'qutiperf[{adapter.extra}]'" if usual else module.replace("_", "-")
     if importlib.util.find_spec(module) is None:
         problem = f"its runtime {module} is not installed"
         raise SetupError(problem, where=f"adapter {name}", cure=f"pip install {package}")
-    if adapter.extra:
+    if adapter.extra and usual:
         _require_version(adapter.extra, name)
 
 

@@ -1,0 +1,142 @@
+"""What a TFLite file has, held against what the workload says, and what its interpreter made of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol
+
+import numpy as np
+
+from qutiperf.adapters.base import Model, Quantization
+from qutiperf.errors import InputError, QutiperfError, SetupError
+
+EDGE_TPU_OPERATOR = "edgetpu-custom-op"
+_STAND_IN = "DELEGATE"
+_SCALE_TOLERANCE = 1e-6  # the file has float32, a workload may have been written with fewer digits
+_LONGEST = 200
+
+Tensor = dict[str, Any]
+
+
+class Interpreter(Protocol):
+    """The part of the runtime's interpreter that is asked here."""
+
+    def get_input_details(self) -> list[Tensor]: ...
+    def get_output_details(self) -> list[Tensor]: ...
+    def get_signature_list(self) -> dict[str, object]: ...
+
+
+def check_tensors(interpreter: Interpreter, model: Model) -> tuple[int, int, list[int]]:
+    """Numbers of the input and output tensor, and the output's shape for one sample; raises InputError."""
+    signatures = sorted(interpreter.get_signature_list())
+    if len(signatures) > 1:
+        problem = f"it has several signatures: {', '.join(signatures)}"
+        raise InputError(problem, where=model.path, cure="convert one of them alone")
+    source = _input(interpreter.get_input_details(), model)
+    result = _output(interpreter.get_output_details(), model)
+    _check_input(source, model)
+    _check_quantization("output", result, model.output_quantization, model.path)
+    return int(source["index"]), int(result["index"]), [int(size) for size in result["shape"][1:]]
+
+
+def _input(tensors: list[Tensor], model: Model) -> Tensor:
+    names: list[str] = [str(tensor["name"]) for tensor in tensors]
+    if names != [model.input_name]:
+        raise InputError(f"its inputs are {sorted(names)}, not ['{model.input_name}']", where=model.path)
+    return tensors[0]
+
+
+def _output(tensors: list[Tensor], model: Model) -> Tensor:
+    found = {str(tensor["name"]): tensor for tensor in tensors}
+    if model.output_name not in found:
+        raise InputError(f"it has no output '{model.output_name}', but {sorted(found)}", where=model.path)
+    return found[model.output_name]
+
+
+def _check_input(tensor: Tensor, model: Model) -> None:
+    dtype = np.dtype(tensor["dtype"]).name
+    if dtype != np.dtype(model.input_dtype).name:
+        raise InputError(f"its input is {dtype}, not {model.input_dtype}", where=model.path)
+    given = [-1 if model.fixed_batch is None else model.fixed_batch, *model.input_shape]
+    sizes: list[int] = list(tensor["shape_signature"])
+    shape = [int(size) for size in sizes]
+    if shape != given:
+        raise InputError(f"its input is {_as_yaml(shape)}, not {_as_yaml(given)}", where=model.path)
+    _check_quantization("input", tensor, model.input_quantization, model.path)
+
+
+def _as_yaml(shape: list[int]) -> str:
+    """As a workload's `shape`, where a batch of any size has a name."""
+    return "[" + ", ".join("batch" if size == -1 else str(size) for size in shape) + "]"
+
+
+def _check_quantization(side: str, tensor: Tensor, given: Quantization | None, path: str) -> None:
+    scale, zero_point = tensor["quantization"]
+    if scale == 0 and given is None:
+        return
+    same = (
+        given is not None
+        and math.isclose(given.scale, scale, rel_tol=_SCALE_TOLERANCE)
+        and given.zero_point == zero_point
+    )
+    if same:
+        return
+    found = (
+        f"{{scale: {_shortest(scale)}, zero_point: {zero_point}}}"
+        if scale
+        else "none, as it is not quantized"
+    )
+    said = "none" if given is None else f"{{scale: {given.scale}, zero_point: {given.zero_point}}}"
+    problem = f"the quantization of its {side} is {found}, the workload says {said}"
+    cure = (
+        f"write model.{side}: {{quantization: {found}}}" if scale else f"leave out model.{side}.quantization"
+    )
+    raise InputError(problem, where=path, cure=cure)
+
+
+def _shortest(scale: float) -> str:
+    """The fewest digits that are the same float32."""
+    return str(np.float32(scale))
+
+
+def delegated(interpreter: object) -> tuple[int, int] | None:
+    """How many operators delegates have taken, of how many; None where the runtime does not tell.
+
+    A delegate adds one stand-in for each part of the graph that it took, and the operators stay listed:
+    those between the stand-in's outputs and its inputs are the ones it took.
+    """
+    list_operators = getattr(interpreter, "_get_ops_details", None)
+    if list_operators is None:
+        return None
+    listed = list_operators()
+    operators = [each for each in listed if each["op_name"] != _STAND_IN]
+    maker = {int(tensor): number for number, each in enumerate(operators) for tensor in each["outputs"]}
+    taken: set[int] = set()
+    for part in listed:
+        if part["op_name"] == _STAND_IN:
+            taken |= _between(part, operators, maker)
+    return len(taken), len(operators)
+
+
+def _between(part: Tensor, operators: list[Tensor], maker: dict[int, int]) -> set[int]:
+    borders = {int(tensor) for tensor in part["inputs"]}
+    waiting, found = [int(tensor) for tensor in part["outputs"]], set()
+    while waiting:
+        tensor = waiting.pop()
+        number = None if tensor in borders else maker.get(tensor)
+        if number is not None and number not in found:
+            found.add(number)
+            waiting += [int(each) for each in operators[number]["inputs"]]
+    return found
+
+
+def refusal(error: Exception, path: str, problem: str, cure: str = "") -> QutiperfError:
+    """One line for what the runtime says in many, with the cure where it is known."""
+    text = " ".join(str(error).split())
+    if EDGE_TPU_OPERATOR in text:
+        return SetupError("it is compiled for the Edge TPU", where=path, cure="set delegate: libedgetpu.so.1")
+    if "builtin_code out of range" in text or "schema version" in text or "for builtin opcode" in text:
+        cure = (
+            "the file is newer than the runtime: install a newer one, or convert it with an older converter"
+        )
+    return InputError(f"{problem}: {text[:_LONGEST].rstrip('.')}", where=path, cure=cure)
