@@ -46,6 +46,7 @@ ADAPTERS: dict[str, tuple[str, dict[str, object]]] = {
     "litert, built-in kernels, 2 threads": ("litert", {"xnnpack": False, "threads": 2}),
     "onnxruntime": ("onnxruntime", {"threads": 1}),
     "onnxruntime, 2 threads": ("onnxruntime", {"threads": 2}),
+    "openvino": ("openvino", {"threads": 1}),
     "simulated": ("simulated", {"latency_us": 50.0, "latency_per_input_us": 5.0}),
     "example": (EXAMPLE, {}),
 }

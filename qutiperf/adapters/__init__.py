@@ -8,5 +8,6 @@ ADAPTERS = {
     "litert": "qutiperf.adapters.litert:LiteRt",
     "onnxruntime": "qutiperf.adapters.onnxruntime:OnnxRuntime",
     "open_inference": "qutiperf.adapters.open_inference:OpenInference",
+    "openvino": "qutiperf.adapters.openvino:OpenVino",
     "simulated": "qutiperf.adapters.simulated:Simulated",
 }

@@ -1,0 +1,150 @@
+"""OpenVINO, one device by name: CPU, GPU, NPU, MYRIAD and what else it has plugins for.
+
+Standard library and numpy only, in Python 3.9 syntax; works with OpenVINO 2022.3 as well.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Dict, Literal, Optional, Tuple  # noqa: UP035
+
+import numpy as np
+
+from qutiperf.adapters.base import Adapter, Array, Model
+from qutiperf.adapters.openvino_checks import (
+    check_device,
+    check_taken,
+    check_tensors,
+    needed_properties,
+    pairs,
+    reason,
+)
+from qutiperf.errors import InputError, SetupError
+
+if TYPE_CHECKING:
+    import openvino
+
+CHOOSING_DEVICES = ("AUTO", "MULTI", "HETERO", "BATCH")
+DYNAMIC_DEVICES = ("CPU", "GPU")
+SHARED_FROM_BYTES = 65_536
+
+
+@dataclass(frozen=True)
+class Options:
+    """`properties` as `KEY=VALUE;KEY=VALUE`, sent to the device's plugin after all others.
+
+    `inference_precision` is f32 by default, because OpenVINO by its own default computes float32 models
+    in bf16 or f16 where the device can. `num_streams` counts within one instance; the harness's streams
+    are instances of their own.
+    """
+
+    device: str = "CPU"
+    threads: int = 1
+    num_streams: int = 1
+    inference_precision: Literal["default", "f32", "bf16", "f16"] = "f32"
+    performance_hint: Literal["latency", "throughput", "none"] = "latency"
+    properties: str = ""
+
+    def __post_init__(self) -> None:
+        if self.threads < 1 or self.num_streams < 1:
+            raise ValueError("threads and num_streams must be at least 1")
+        if self.device.partition(":")[0] in CHOOSING_DEVICES:
+            raise ValueError(f"device {self.device} chooses by itself what runs where; name one device")
+        pairs(self.properties)
+
+
+class OpenVino(Adapter[Options]):
+    """One compiled model of the tuned batch, and on CPU and GPU a dynamic one for smaller batches."""
+
+    options_type = Options
+    runtime_module = "openvino"
+    extra = "openvino"
+    model_suffixes = (".onnx", ".xml", ".tflite")
+
+    def load(self, model: Model, options: Options) -> None:
+        if not model.path:
+            raise InputError("the workload has no model file", cure="give model.file")
+        runtime = _runtime()
+        self._core, self._tensor = runtime.Core(), runtime.Tensor
+        self._version = str(runtime.get_version())
+        self._model, self._device = model, options.device
+        check_device(self._core, options.device)
+        self._properties = needed_properties(self._core, options)
+        self._output = check_tensors(self._read(), model)
+        self._batch = 0
+        self._dynamic: Optional[openvino.InferRequest] = None  # noqa: UP045
+        self.tune(model.fixed_batch or 1)
+
+    def tune(self, batch_size: int) -> None:
+        if batch_size == self._batch:
+            return
+        self._request = self._compiled(self._model.fixed_batch or batch_size)
+        self._batch = batch_size
+        of_one = int(np.prod(self._model.input_shape)) * np.dtype(self._model.input_dtype).itemsize
+        self._shares = of_one * batch_size >= SHARED_FROM_BYTES
+        self._input = self._request.get_input_tensor().data
+        if batch_size > 1 and self._dynamic is None and self._takes_dynamic():
+            self._dynamic = self._compiled(None)
+
+    def infer(self, batch: Array) -> Tuple[Array, Optional[int]]:  # noqa: UP006, UP045
+        count, request = len(batch), self._request
+        if count == self._batch and not self._shares:
+            self._input[:] = batch
+        elif count == self._batch:
+            request.set_input_tensor(self._bound(batch))
+        elif self._dynamic is None:
+            return self._infer_filled_up(batch)
+        else:
+            request = self._dynamic
+            request.set_input_tensor(self._bound(batch))
+        request.infer()
+        return request.get_output_tensor(self._output).data, int(request.latency * 1e6)
+
+    def close(self) -> None:
+        del self._request, self._dynamic, self._input, self._core
+
+    def describe(self) -> Dict[str, str]:  # noqa: UP006
+        full_name = str(self._core.get_property(self._device, "FULL_DEVICE_NAME"))
+        found = {"openvino": self._version, "device": self._device, "device_name": full_name.strip()}
+        if self._model.fixed_batch is None:
+            found["smaller_batches"] = "dynamic" if self._takes_dynamic() else "filled up"
+        return {**found, **self._taken}
+
+    def _takes_dynamic(self) -> bool:
+        return self._model.fixed_batch is None and self._device.partition(".")[0] in DYNAMIC_DEVICES
+
+    def _bound(self, batch: Array) -> openvino.Tensor:
+        """The batch in place, a copy where it is read-only, as openvino takes no such memory."""
+        return self._tensor(np.ascontiguousarray(batch), shared_memory=batch.flags.writeable)
+
+    def _infer_filled_up(self, batch: Array) -> Tuple[Array, Optional[int]]:  # noqa: UP006, UP045
+        count = len(batch)
+        whole = np.concatenate([batch, np.repeat(batch[-1:], self._batch - count, axis=0)])
+        outputs, compute_ns = self.infer(whole)
+        return outputs[:count], compute_ns
+
+    def _read(self) -> openvino.Model:
+        try:
+            return self._core.read_model(self._model.path)
+        except RuntimeError as error:
+            raise InputError(f"openvino cannot read it: {reason(error)}", where=self._model.path) from error
+
+    def _compiled(self, batch: Optional[int]) -> openvino.InferRequest:  # noqa: UP045
+        """A request to the model compiled for the batch, for any where it is None."""
+        read = self._read()
+        try:
+            read.reshape([-1 if batch is None else batch, *self._model.input_shape])
+            compiled = self._core.compile_model(read, self._device, self._properties)
+        except RuntimeError as error:
+            problem = f"openvino cannot compile it for {self._device}: {reason(error)}"
+            raise SetupError(problem, where=self._model.path) from error
+        self._taken = check_taken(compiled, self._properties)
+        return compiled.create_infer_request()
+
+
+def _runtime() -> ModuleType:
+    """The module with Core; before 2023.1 that was openvino.runtime."""
+    found = importlib.import_module("openvino")
+    return found if hasattr(found, "Core") else importlib.import_module("openvino.runtime")
