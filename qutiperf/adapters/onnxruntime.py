@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from qutiperf.adapters.base import Adapter, Array, Model
+from qutiperf.adapters.onnxruntime_device import MEMORY, DeviceTensors, placement
 from qutiperf.errors import InputError, SetupError
 
 if TYPE_CHECKING:
@@ -32,8 +35,8 @@ class Options:
 
     `allow_spinning` lets idle intra-op threads burn their core while they wait. It is off by default:
     on by ONNX Runtime's own default it takes time from LoadGen and from other streams
-    (docs/adapters.md has the command and what it measured). IO binding is not used on the CPU: `run`
-    already reads the batch in place, see the same page.
+    (docs/runtimes/onnxruntime.md has the command and what it measured). IO binding is not used on the
+    CPU: `run` already reads the batch in place, see the same page.
     """
 
     provider: str = CPU_PROVIDER
@@ -67,31 +70,88 @@ class OnnxRuntime(Adapter[Options]):
             raise SetupError(
                 f"this onnxruntime has no provider {options.provider}", cure=f"it offers: {offered}"
             )
-        try:
-            self._session = onnxruntime.InferenceSession(
-                model.path,
-                _session_options(options),
-                providers=[(options.provider, _provider_options(options.provider_options))],
-            )
-        except Exception as error:
-            # onnxruntime raises a class of its own for each status code, all derived from Exception
-            raise InputError(f"onnxruntime cannot load it: {_first_line(error)}", where=model.path) from error
-        if self._session.get_providers()[0] != options.provider:
-            raise SetupError(f"onnxruntime fell back from {options.provider} to the CPU", where=model.path)
-        _check_tensors(self._session, model)
+        self._session, self._nodes = _session(model, options)
+        memory = MEMORY.get(options.provider)
+        self._bound = None if memory is None else _bound(self._session, model, memory, options)
         self._run = self._session.run
         self._input, self._outputs = model.input_name, [model.output_name]
 
     def infer(self, batch: Array) -> tuple[Array, int | None]:
+        if self._bound is not None:
+            return self._bound.infer(batch)
         return self._run(self._outputs, {self._input: batch})[0], None  # type: ignore[return-value]  # a tensor
 
     def close(self) -> None:
-        del self._run, self._session
+        del self._run, self._session, self._bound
 
     def describe(self) -> dict[str, str]:
         import onnxruntime
 
-        return {"onnxruntime": onnxruntime.__version__, "providers": ",".join(self._session.get_providers())}
+        providers = ",".join(self._session.get_providers())
+        nodes = ", ".join(f"{count} {provider}" for provider, count in self._nodes.items())
+        told = {"onnxruntime": onnxruntime.__version__, "providers": providers}
+        return {**told, "nodes": nodes} if nodes else told
+
+
+def _session(model: Model, options: Options) -> tuple[onnxruntime.InferenceSession, dict[str, int]]:
+    """The session and where its nodes run (not asked of the CPU); raises if that is not as asked."""
+    if options.provider == CPU_PROVIDER:
+        session = _created(model, options, _session_options(options))
+        _check_tensors(session, model)
+        return session, {}
+    with tempfile.TemporaryDirectory() as folder:
+        settings = _session_options(options)
+        settings.enable_profiling, settings.profile_file_prefix = True, f"{folder}/profile"
+        session = _created(model, options, settings)
+        _check_tensors(session, model)
+        if session.get_providers()[0] != options.provider:
+            problem = f"onnxruntime could not start {options.provider} and fell back to the CPU"
+            raise SetupError(problem, where=model.path, cure="its own lines above say what is missing")
+        try:
+            nodes = placement(session, model)
+        except Exception as error:
+            # of a class of its own for each status code, all derived from Exception
+            raise SetupError(
+                f"{options.provider} cannot run it: {_first_line(error)}", where=model.path
+            ) from error
+    _check_placement(nodes, model, options)
+    return session, nodes
+
+
+def _created(
+    model: Model, options: Options, settings: onnxruntime.SessionOptions
+) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
+    provider = (options.provider, _provider_options(options.provider_options))
+    try:
+        # without enable_fallback=0 onnxruntime prints, and tries again on the CPU
+        return onnxruntime.InferenceSession(model.path, settings, providers=[provider], enable_fallback=0)
+    except (RuntimeError, ValueError) as error:
+        # raised by the provider's own start; what is wrong with a model comes as a class of onnxruntime's
+        problem = f"onnxruntime cannot start {options.provider}: {_first_line(error)}"
+        raise SetupError(problem, where=model.path) from error
+    except Exception as error:
+        # onnxruntime raises a class of its own for each status code, all derived from Exception
+        raise InputError(f"onnxruntime cannot load it: {_first_line(error)}", where=model.path) from error
+
+
+def _check_placement(nodes: dict[str, int], model: Model, options: Options) -> None:
+    """Raises SetupError if the provider runs nothing, or less than everything without leave."""
+    others = {provider: count for provider, count in nodes.items() if provider != options.provider}
+    told = ", ".join(f"{count} by {provider}" for provider, count in others.items())
+    if options.provider not in nodes:
+        raise SetupError(f"{options.provider} runs no node of it, but {told or 'nothing'}", where=model.path)
+    if others and not options.allow_cpu_fallback:
+        problem = f"{options.provider} does not run all of it: {told}"
+        raise SetupError(problem, where=model.path, cure="allow_cpu_fallback: true measures it so")
+
+
+def _bound(
+    session: onnxruntime.InferenceSession, model: Model, memory: str, options: Options
+) -> DeviceTensors:
+    number = _provider_options(options.provider_options).get("device_id", "0")
+    return DeviceTensors(session, model, memory, int(number))
 
 
 def _session_options(options: Options) -> onnxruntime.SessionOptions:
@@ -109,8 +169,6 @@ def _session_options(options: Options) -> onnxruntime.SessionOptions:
         "all": levels.ORT_ENABLE_ALL,
     }[options.graph_optimization_level]
     session.add_session_config_entry("session.intra_op.allow_spinning", str(int(options.allow_spinning)))
-    if options.provider != CPU_PROVIDER and not options.allow_cpu_fallback:
-        session.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     return session
 
 
@@ -134,4 +192,6 @@ def _check_tensors(session: onnxruntime.InferenceSession, model: Model) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200]
+    """Without the place in onnxruntime's source and the signature there."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return re.sub(r"/\S+\.(cc|h):\d+ .*?\) (?=[A-Z])", "", line)[:300]
