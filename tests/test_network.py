@@ -431,7 +431,7 @@ def test_tls(tmp_path: Path) -> None:
         (
             ["--adapter", "nope", "--input", "I", "--output", "y"],
             2,
-            "adapter: 'nope' is not known; onnxruntime",
+            "adapter: 'nope' is not known; litert, onnxr",
         ),
         (["--adapter", "simulated"], 2, "model.input_name is not given; give --input"),
         (["--adapter", "simulated", "--input", "{", "--output", "y"], 2, "--input: is no JSON"),
