@@ -47,6 +47,7 @@ ADAPTERS: dict[str, tuple[str, dict[str, object]]] = {
     "onnxruntime": ("onnxruntime", {"threads": 1}),
     "onnxruntime, 2 threads": ("onnxruntime", {"threads": 2}),
     "openvino": ("openvino", {"threads": 1}),
+    "torch": ("torch", {}),
     "simulated": ("simulated", {"latency_us": 50.0, "latency_per_input_us": 5.0}),
     "example": (EXAMPLE, {}),
 }
@@ -65,7 +66,7 @@ def name(request: pytest.FixtureRequest) -> str:
 def loaded(name: str, model: Model | None = None) -> AnyAdapter:
     adapter, options = ADAPTERS[name]
     found = adapter_class(adapter)
-    digits = DIGITS_TFLITE if ".tflite" in found.model_suffixes else DIGITS
+    digits = DIGITS_TFLITE if found.model_suffixes == (".tflite",) else DIGITS
     instance = found()
     instance.load(model or digits, make_options(found, options, name))
     instance.tune(64)

@@ -10,4 +10,5 @@ ADAPTERS = {
     "open_inference": "qutiperf.adapters.open_inference:OpenInference",
     "openvino": "qutiperf.adapters.openvino:OpenVino",
     "simulated": "qutiperf.adapters.simulated:Simulated",
+    "torch": "qutiperf.adapters.torch:Torch",
 }

@@ -1,0 +1,258 @@
+"""PyTorch: exported programs, TorchScript, and the ONNX files that qutiperf builds; any torch device."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Dict, Literal, Optional, Tuple  # noqa: UP035
+
+import numpy as np
+
+from qutiperf.adapters.base import Adapter, Array, Model
+from qutiperf.errors import InputError, SetupError
+
+if TYPE_CHECKING:
+    import torch
+
+_REAL = ("float16", "float32", "float64")
+
+
+@dataclass(frozen=True)
+class Options:
+    """`device` is cpu, cuda, cuda:1, or a kind that `backend_module` registers (torch_mlu: mlu).
+
+    `dtype` is what weights and real inputs are converted to; outputs come back as float32. `threads` and
+    `inter_op_threads` are torch's own, shared by all streams of a process.
+    """
+
+    device: str = "cpu"
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    compile: bool = False
+    threads: int = 1
+    inter_op_threads: int = 1
+    backend_module: str = ""
+
+    def __post_init__(self) -> None:
+        if self.threads < 1 or self.inter_op_threads < 1:
+            raise ValueError("threads and inter_op_threads must be at least 1")
+
+
+class Torch(Adapter[Options]):
+    """One module. On a device with events: pinned host memory, a stream of its own, copies timed apart."""
+
+    options_type = Options
+    runtime_module = "torch"
+    extra = "torch"
+    model_suffixes = (".pt2", ".pt", ".onnx")
+
+    def load(self, model: Model, options: Options) -> None:
+        if options.backend_module:
+            _import_backend(options.backend_module)
+        import torch
+
+        self._torch, self._model, self._options = torch, model, options
+        self._device = _device(torch, options.device)
+        _set_threads(torch, options)
+        self._module, self._kind = _module(torch, model, self._device)
+        real = model.input_dtype in _REAL
+        self._dtype: Optional[torch.dtype] = getattr(torch, options.dtype) if real else None  # noqa: UP045
+        if real:
+            self._module = self._module.to(dtype=self._dtype)
+        elif options.dtype != "float32":
+            raise InputError(f"dtype {options.dtype}: the input is {model.input_dtype}", where=model.path)
+        if options.compile:
+            self._module = torch.compile(self._module)
+        backend = getattr(torch, self._device.type, None)
+        self._timed = None
+        if self._device.type != "cpu" and hasattr(backend, "Stream") and hasattr(backend, "Event"):
+            self._timed = _Timed(torch, backend, self._device)
+        self._try(model.fixed_batch or 1)
+
+    def _try(self, batch_size: int) -> None:
+        """One batch of zeros: what does not fit shows at load; raises InputError."""
+        zeros = np.zeros((batch_size, *self._model.input_shape), self._model.input_dtype)
+        try:
+            outputs, _ = self.infer(zeros)
+        except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+            raise InputError(f"torch cannot run it: {_first_line(error)}", where=self._model.path) from error
+        if len(outputs) != batch_size:
+            raise InputError(f"it answers {list(outputs.shape)} for {batch_size}", where=self._model.path)
+
+    def tune(self, batch_size: int) -> None:
+        """Compiles for the batch size, allocates pinned memory for it."""
+        self._try(self._model.fixed_batch or batch_size)
+        if self._timed is not None:
+            self._timed.forget()
+
+    def infer(self, batch: Array) -> Tuple[Array, Optional[int]]:  # noqa: UP006, UP045
+        torch = self._torch
+        if not batch.flags.writeable:
+            batch = batch.copy()  # torch has no read-only tensors
+        given = torch.from_numpy(batch)
+        with torch.inference_mode():
+            if self._timed is not None:
+                return self._timed.infer(given, self._dtype, self._module)
+            asked = given.to(self._device, self._dtype)
+            outputs = _single(self._module(asked))
+            return outputs.to("cpu", torch.float32 if outputs.is_floating_point() else None).numpy(), None
+
+    def close(self) -> None:
+        self._module = self._timed = None
+
+    def describe(self) -> Dict[str, str]:  # noqa: UP006
+        torch = self._torch
+        found = {"torch": str(torch.__version__), "device": str(self._device), "model": self._kind}
+        if self._device.type == "cuda":
+            found["device_name"] = torch.cuda.get_device_name(self._device)
+            found["cuda"] = str(torch.version.cuda)
+        return found
+
+    def figures(self) -> Dict[str, float]:  # noqa: UP006
+        return self._timed.figures() if self._timed is not None else {}
+
+
+class _Timed:
+    """Copies and compute on a stream of its own, timed by the device's events."""
+
+    def __init__(self, torch: Any, backend: Any, device: torch.device) -> None:
+        self._torch, self._backend, self._device = torch, backend, device
+        self._stream = backend.Stream(device)
+        self._events = [backend.Event(enable_timing=True) for _ in range(4)]
+        self._pin = device.type == "cuda"
+        self._sent: Any = None
+        self._received: Any = None
+        self.forget()
+
+    def forget(self) -> None:
+        self._to_ms = self._from_ms = 0.0
+        self._count = 0
+
+    def infer(
+        self,
+        given: torch.Tensor,
+        dtype: Optional[torch.dtype],  # noqa: UP045
+        module: Any,
+    ) -> Tuple[Array, int]:  # noqa: UP006
+        """Blocks until the outputs are in host memory; compute is the forward pass alone."""
+        started, copied, computed, ended = self._events
+        if self._sent is None or len(self._sent) < len(given):
+            self._sent = self._torch.empty(given.shape, dtype=given.dtype, pin_memory=self._pin)
+        host = self._sent[: len(given)]
+        host.copy_(given)
+        with self._backend.stream(self._stream):
+            started.record()
+            asked = host.to(self._device, non_blocking=True).to(dtype or given.dtype)
+            copied.record()
+            outputs = _single(module(asked))
+            computed.record()
+            answer = self._answer_like(outputs)
+            answer.copy_(outputs, non_blocking=True)
+            ended.record()
+        ended.synchronize()
+        self._to_ms += started.elapsed_time(copied)
+        self._from_ms += computed.elapsed_time(ended)
+        self._count += 1
+        return answer.numpy(), round(1e6 * copied.elapsed_time(computed))
+
+    def _answer_like(self, outputs: torch.Tensor) -> torch.Tensor:
+        dtype = self._torch.float32 if outputs.is_floating_point() else outputs.dtype
+        if self._received is None or len(self._received) < len(outputs):
+            self._received = self._torch.empty(outputs.shape, dtype=dtype, pin_memory=self._pin)
+        received: torch.Tensor = self._received[: len(outputs)]
+        return received
+
+    def figures(self) -> Dict[str, float]:  # noqa: UP006
+        """Means over the run's batches."""
+        if not self._count:
+            return {}
+        return {
+            "copy_to_device_us": 1000 * self._to_ms / self._count,
+            "copy_from_device_us": 1000 * self._from_ms / self._count,
+        }
+
+
+def _import_backend(name: str) -> None:
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        raise SetupError(f"backend_module {name}: {_first_line(error)}", cure=f"pip install {name}") from None
+
+
+def _device(torch: Any, name: str) -> torch.device:
+    """Raises InputError for a kind that torch does not know, SetupError for a device that is not there."""
+    try:
+        device: torch.device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"device '{name}': {_first_line(error)}", cure="cpu, cuda, cuda:1...") from None
+    if device.type == "cpu":
+        return device
+    if device.type == "cuda" and torch.version.cuda is None and torch.version.hip is None:
+        problem = f"this torch {torch.__version__} is built without CUDA"
+        raise SetupError(problem, where=f"device {name}", cure="install a CUDA build of torch")
+    backend = getattr(torch, device.type, None)
+    if backend is None or not backend.is_available():
+        problem = f"torch {torch.__version__} finds no {device.type} device"
+        cure = "is its driver there? torch's own check is torch." + f"{device.type}.is_available()"
+        raise SetupError(problem, where=f"device {name}", cure=cure)
+    if device.index is not None and device.index >= backend.device_count():
+        count = backend.device_count()
+        raise SetupError(f"there are {count} devices, from 0 on", where=f"device {name}")
+    return device
+
+
+def _set_threads(torch: Any, options: Options) -> None:
+    torch.set_num_threads(options.threads)
+    if torch.get_num_interop_threads() != options.inter_op_threads:
+        try:
+            torch.set_num_interop_threads(options.inter_op_threads)
+        except RuntimeError as error:
+            raise SetupError(f"inter_op_threads cannot be set any more: {_first_line(error)}") from None
+
+
+def _module(torch: Any, model: Model, device: torch.device) -> Tuple[Any, str]:  # noqa: UP006
+    """The module on its device, and what it was made from; raises InputError if the file is not one."""
+    if not model.path:
+        raise InputError("the workload has no model file", cure="give model.file")
+    suffix = os.path.splitext(model.path)[1]  # noqa: PTH122
+    try:
+        if suffix == ".pt2":
+            return _exported(torch, model.path, device), "torch.export program"
+        if suffix == ".onnx":
+            from qutiperf.adapters.torch_onnx import module_of_onnx
+
+            return module_of_onnx(model.path).to(device), "ONNX file, translated by qutiperf"
+        with warnings.catch_warnings():  # TorchScript is deprecated, which is its owner's concern
+            warnings.simplefilter("ignore")
+            return torch.jit.load(model.path, map_location=device).eval(), "TorchScript"
+    except InputError:
+        raise
+    except Exception as error:
+        # torch's readers raise whatever the archive makes them: zip, pickle, schema and version errors
+        problem = f"torch {torch.__version__} cannot load it: {_first_line(error)}"
+        raise InputError(problem, where=model.path) from error
+
+
+def _exported(torch: Any, path: str, device: torch.device) -> Any:
+    program = torch.export.load(path)
+    if device.type != "cpu":
+        from torch.export.passes import move_to_device_pass
+
+        program = move_to_device_pass(program, device)
+    return program.module()
+
+
+def _single(outputs: Any) -> Any:
+    """The one output; raises ValueError if there are several."""
+    if isinstance(outputs, (tuple, list)) and len(outputs) == 1:
+        outputs = outputs[0]
+    if not hasattr(outputs, "is_floating_point"):
+        raise ValueError(f"it answers a {type(outputs).__name__}, not one tensor")
+    return outputs
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return (text.splitlines()[0] if text else type(error).__name__)[:200]
