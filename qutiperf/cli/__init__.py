@@ -5,6 +5,7 @@ import sys
 import typer
 
 from qutiperf.cli import (
+    adapter,
     agree,
     analyse,
     calibrate,
@@ -41,6 +42,7 @@ app.command("serve")(serve.serve)
 app.command("agree")(agree.agree)
 level0.app.command("fit")(level0_fit.fit)
 level0.app.command("evaluate")(level0_fit.evaluate)
+app.add_typer(adapter.app, name="adapter")
 app.add_typer(level0.app, name="level0")
 app.add_typer(models.app, name="models")
 app.add_typer(analyse.app, name="analyse")

@@ -1,0 +1,41 @@
+"""The checks by name, and one of them run in this process."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from qutiperf.conformance import answering, lasting, probes, tensors, timing
+from qutiperf.conformance.finding import Finding, Job, Seen
+from qutiperf.conformance.subject import Subject
+
+FIRST = "answers"
+CHECKS: dict[str, Callable[[Subject], Finding]] = {
+    FIRST: answering.answers,
+    "ids": tensors.ids,
+    "threads": answering.threads,
+    "batch": answering.batch,
+    "labels": answering.labels,
+    "layout": probes.layout,
+    "values": probes.values,
+    "tensors": tensors.tensors,
+    "timers": timing.timers,
+    "caching": timing.caching,
+    "memory": lasting.memory,
+    "reload": lasting.reload,
+}
+
+
+def check(name: str, job: Job, folder: Path) -> Finding:
+    """The finding of one check; whatever the adapter raises is a FAIL with its words."""
+    calls = 0
+    try:
+        subject = Subject(job, folder)
+        try:
+            finding = CHECKS[name](subject)
+        finally:
+            calls = subject.calls
+    except Seen as seen:
+        finding = seen.finding
+    except Exception as error:  # noqa: BLE001 - an adapter may raise anything
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        finding = Finding(verdict="FAIL", seen=text)
+    return finding.model_copy(update={"check": name, "calls": calls})

@@ -1,0 +1,65 @@
+"""What is asked of a check, and what it found."""
+
+from typing import Literal
+
+from qutiperf.config import StrictModel
+from qutiperf.sut import SystemUnderTest
+from qutiperf.workload import Workload
+
+Verdict = Literal["pass", "FAIL", "skipped"]
+
+
+class Job(StrictModel):
+    """One system with one workload, for the process of a check; `budget_s` bounds its loops."""
+
+    sut: SystemUnderTest
+    workload: Workload
+    budget_s: float
+
+
+class Finding(StrictModel):
+    """The verdict of one check, in a line what was seen, and the numbers behind it."""
+
+    check: str = ""
+    verdict: Verdict
+    seen: str
+    calls: int = 0
+    evidence: dict[str, float | int | str | None] = {}
+
+
+class Report(StrictModel):
+    """The verdict of the kit on one adapter."""
+
+    kind: str = "conformance"
+    schema_version: int = 1
+    sut: str
+    adapter: str
+    describe: dict[str, str]
+    workload: str
+    versions: dict[str, str]
+    seconds: float
+    findings: list[Finding]
+
+    @property
+    def passed(self) -> bool:
+        return all(each.verdict != "FAIL" for each in self.findings)
+
+
+class Seen(Exception):  # noqa: N818 - not an error: how a check ends before its last line
+    """A check has seen enough."""
+
+    def __init__(self, verdict: Verdict, seen: str, **evidence: float | str | None) -> None:
+        super().__init__(seen)
+        self.finding = Finding(verdict=verdict, seen=" ".join(seen.split()), evidence=dict(evidence))
+
+
+def failed(seen: str, **evidence: float | str | None) -> Seen:
+    return Seen("FAIL", seen, **evidence)
+
+
+def skipped(seen: str) -> Seen:
+    return Seen("skipped", seen)
+
+
+def passed(seen: str, **evidence: float | str | None) -> Finding:
+    return Seen("pass", seen, **evidence).finding

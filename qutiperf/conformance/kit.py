@@ -1,0 +1,118 @@
+"""Runs every check in a process of its own, so that a crash or a hang is a verdict and not the end."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+from qutiperf import catalog, host
+from qutiperf.adapters.registry import AnyAdapter
+from qutiperf.conformance.checks import CHECKS, FIRST
+from qutiperf.conformance.finding import Finding, Job, Report
+from qutiperf.errors import InputError, SetupError
+from qutiperf.pairing import pair, runnable
+from qutiperf.sut import SystemUnderTest, load_sut
+from qutiperf.workload import Workload, for_suffixes, load_workload
+
+JOB = "job.json"
+BUDGET_S = 2.5
+_FIRST_LIMIT_S = 180.0
+_LIMIT_S = 30.0
+_LONGEST_LIMIT_S = 600.0
+_PREFERRED = "digits-mlp-25-fp32"
+
+
+def job_for(sut: str, workload: str | None, budget_s: float = BUDGET_S) -> Job:
+    """What to check, checked itself; raises InputError or SetupError."""
+    system, _ = load_sut(sut)
+    adapter = runnable(system)
+    chosen = load_workload(workload)[0] if workload else _default_workload(system, adapter)
+    return Job(sut=system, workload=pair(system, chosen).workload, budget_s=budget_s)
+
+
+def _default_workload(sut: SystemUnderTest, adapter: type[AnyAdapter]) -> Workload:
+    """A shipped digits model in a format that the adapter loads."""
+    shipped = [name for name in catalog.names("workload") if name.startswith("digits-")]
+    for name in sorted(shipped, key=lambda name: name != _PREFERRED):
+        workload, _ = load_workload(name)
+        with contextlib.suppress(InputError, SetupError):
+            for_suffixes(workload, adapter.model_suffixes)
+            pair(sut, workload)
+            return workload
+    loads = ", ".join(adapter.model_suffixes)
+    raise InputError(
+        f"it loads {loads}, no shipped model is one", where=sut.name, cure="name one with --workload"
+    )
+
+
+def run_kit(job: Job, progress: Callable[[str], None]) -> Report:
+    """Every check; after a first answer that fails there is nothing left to check."""
+    started = monotonic()
+    with tempfile.TemporaryDirectory(prefix="qutiperf-conformance-") as name:
+        folder = Path(name)
+        (folder / JOB).write_text(job.model_dump_json(), encoding="utf-8")
+        progress(FIRST)
+        first = _in_process(FIRST, folder, _FIRST_LIMIT_S)
+        findings = [first]
+        for check in list(CHECKS)[1:]:
+            if first.verdict == "FAIL":
+                findings.append(Finding(check=check, verdict="skipped", seen=f"{FIRST} failed"))
+                continue
+            progress(check)
+            findings.append(_in_process(check, folder, _limit_s(first)))
+    return Report(
+        sut=job.sut.name,
+        adapter=job.sut.adapter,
+        describe={key: text for key, text in first.evidence.items() if isinstance(text, str)},
+        workload=job.workload.name,
+        versions=host.versions(),
+        seconds=round(monotonic() - started, 1),
+        findings=findings,
+    )
+
+
+def _limit_s(first: Finding) -> float:
+    """Enough for every load and call that a check makes at least, at the pace of the first answer."""
+    load_s, infer_s = (float(first.evidence.get(key) or 0) for key in ("load_s", "infer_s"))
+    return min(_LIMIT_S + 8 * load_s + 200 * infer_s, _LONGEST_LIMIT_S)
+
+
+def _in_process(check: str, folder: Path, limit_s: float) -> Finding:
+    log = folder / f"{check}.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "qutiperf.conformance", str(folder), check],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
+        )
+    try:
+        status = process.wait(limit_s)
+    except subprocess.TimeoutExpired:
+        return Finding(check=check, verdict="FAIL", seen=f"no end after {limit_s:.0f} s: it hangs")
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    found = folder / f"{check}.json"
+    if found.is_file():
+        return Finding.model_validate_json(found.read_bytes())
+    return Finding(check=check, verdict="FAIL", seen=f"the process {_death(status)}{_last_line(log)}")
+
+
+def _death(status: int) -> str:
+    return (
+        f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
+    )
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return f": {lines[-1][:160]}" if lines else ""

@@ -1,0 +1,136 @@
+"""Colour networks built on the spot whose answer is their input: what reached the model, and in what order.
+
+A convolution, as a runtime that changes layouts does it for one, with one weight a channel.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from qutiperf.adapters.base import Array, Model
+from qutiperf.conformance.finding import Finding, failed, passed, skipped
+from qutiperf.conformance.subject import Loaded, Subject
+
+Reals = npt.NDArray[np.float64]
+_SIDE = 8
+_ALLOWED = 0.01  # bfloat16 rounds by 0.4 %
+_SHAPES = {"NCHW": (3, _SIDE, _SIDE), "NHWC": (_SIDE, _SIDE, 3)}
+
+
+def layout(subject: Subject) -> Finding:
+    """Every pixel of every channel reaches the model in its place, for NCHW and NHWC inputs."""
+    for name, shape in _SHAPES.items():
+        weights = (1.0, 2.0, 4.0)
+        loaded = _loaded(subject, name, "float32", weights)
+        image = np.arange(1, 3 * _SIDE * _SIDE + 1, dtype=np.float32).reshape(1, *shape)
+        for each in (image, np.ascontiguousarray(image[:, ::-1])):
+            _check_layout(name, each, _answer(loaded, each), weights)
+        loaded.close()
+    return passed("every pixel of R, G and B in its place, in NCHW and in NHWC")
+
+
+def values(subject: Subject) -> Finding:
+    """Numbers arrive as they are: fractions, negative and large ones; bytes up to 255."""
+    loaded = _loaded(subject, "NCHW", "float32", (1.0, 1.0, 1.0))
+    _check_values(loaded, (0.02, 0.3, 1.0, -0.7, -3.25, 300.5), np.float32)
+    loaded.close()
+    seen = "fractions, negative and large numbers arrive as they are"
+    try:
+        loaded = _loaded(subject, "NCHW", "uint8", (1.0, 1.0, 1.0))
+    except Exception:  # noqa: BLE001 - runtimes without byte inputs say so in many ways
+        return passed(f"{seen}; it loads no model with uint8 inputs")
+    _check_values(loaded, (0, 1, 127, 128, 255), np.uint8)
+    loaded.close()
+    return passed(f"{seen}, bytes up to 255 too")
+
+
+def _loaded(subject: Subject, name: str, dtype: str, weights: Sequence[float]) -> Loaded:
+    """Ends the check as skipped where the adapter cannot load such a network."""
+    suffixes = subject.adapter.model_suffixes
+    if not subject.runs_models:
+        raise skipped("its answers do not come from the model")
+    if suffixes and ".onnx" not in suffixes:
+        raise skipped(f"the probe is an ONNX file, it loads {', '.join(suffixes)}")
+    path = subject.folder / f"probe-{name}-{dtype}-{weights[-1]:.0f}.onnx"
+    _write(path, name, dtype, weights)
+    model = Model(str(path), "image", dtype, _SHAPES[name], "seen")
+    try:
+        return subject.load(1, model)
+    except Exception as error:
+        raise skipped(f"it does not load the probe: {type(error).__name__}: {str(error)[:120]}") from error
+
+
+def _write(path: Path, name: str, dtype: str, weights: Sequence[float]) -> None:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    kind = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8}[dtype]
+    kernel = np.diag(weights).astype(np.float32).reshape(3, 3, 1, 1)
+    order = [0, 3, 1, 2] if name == "NHWC" else [0, 1, 2, 3]
+    nodes = [
+        helper.make_node("Cast", ["image"], ["real"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["real"], ["planes"], perm=order),
+        helper.make_node("Conv", ["planes", "kernel"], ["weighted"]),
+        helper.make_node("Flatten", ["weighted"], ["seen"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "probe",
+        [helper.make_tensor_value_info("image", kind, ["batch", *_SHAPES[name]])],
+        [helper.make_tensor_value_info("seen", TensorProto.FLOAT, ["batch", 3 * _SIDE * _SIDE])],
+        [numpy_helper.from_array(kernel, "kernel")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+
+
+def _answer(loaded: Loaded, images: Array) -> Reals:
+    found = loaded.answer(images)
+    if found.shape != (len(images), 3 * _SIDE * _SIDE):
+        raise failed(f"a probe of {len(images)} images answered with shape {list(found.shape)}")
+    return found.astype(np.float64)
+
+
+def _planes(name: str, image: Array, weights: Sequence[float]) -> Reals:
+    """What the probe answers to an image: [1, channel, row, column], weighted, then flat."""
+    planes = image.transpose(0, 3, 1, 2) if name == "NHWC" else image
+    weighted = planes.astype(np.float64) * np.array(weights).reshape(1, 3, 1, 1)
+    return np.asarray(weighted.reshape(len(image), -1))
+
+
+def _check_layout(name: str, image: Array, found: Reals, weights: Sequence[float]) -> None:
+    if _close(found, _planes(name, image, weights)):
+        return
+    for what, changed in _mistakes(name, image):
+        if _close(found, _planes(name, changed, weights)):
+            raise failed(f"{name}: {what}")
+    wrong = int((np.abs(found - _planes(name, image, weights)) > _ALLOWED * np.abs(found)).sum())
+    raise failed(f"{name}: {wrong} of {found.size} pixels are not in their place")
+
+
+def _mistakes(name: str, image: Array) -> list[tuple[str, Array]]:
+    other = "NCHW" if name == "NHWC" else "NHWC"
+    channel, row, column = (3, 1, 2) if name == "NHWC" else (1, 2, 3)
+    misread = image.reshape(1, *_SHAPES[other])
+    back = misread.transpose(0, 2, 3, 1) if name == "NHWC" else misread.transpose(0, 3, 1, 2)
+    return [
+        ("red and blue are swapped (RGB read as BGR)", np.flip(image, channel)),
+        (f"the layout is taken for {other}", back),
+        ("rows and columns are swapped", np.swapaxes(image, row, column)),
+        ("the image is upside down", np.flip(image, row)),
+        ("the image is mirrored", np.flip(image, column)),
+    ]
+
+
+def _check_values(loaded: Loaded, numbers: Sequence[float], dtype: type[np.generic]) -> None:
+    """Even images, so that the order of pixels does not matter here."""
+    for number in numbers:
+        image = np.full((1, *_SHAPES["NCHW"]), number, dtype)
+        found = _answer(loaded, image)
+        if not _close(found, np.full_like(found, number)):
+            raise failed(f"{np.dtype(dtype)} input {number} reaches the model as {found.flat[0]:.6g}")
+
+
+def _close(found: Reals, expected: Reals) -> bool:
+    return bool((np.abs(found - expected) <= _ALLOWED * np.abs(expected)).all())

@@ -1,0 +1,147 @@
+"""Checks of the arrays that go in and come out, and that each query is answered once."""
+
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+
+from qutiperf.conformance.finding import Finding, failed, passed
+from qutiperf.conformance.subject import Subject
+from qutiperf.datasets.classification import task_for
+from qutiperf.harness.device import Device
+from qutiperf.harness.samples import PreparedSamples
+from qutiperf.harness.streams import Complete, Completers, Failure, Serving, Stream, Streams
+from qutiperf.scenario import Mode, RunSettings, ScenarioName
+
+_LOADGEN_S = 0.2
+_WAIT_S = 60.0
+
+
+def tensors(subject: Subject) -> Finding:
+    """The input is left as it was; outputs stay until the next call of the same instance.
+
+    Batches are what the harness gives: rows of a larger array, and a scratch that is used again.
+    """
+    size = subject.batch
+    images = np.ascontiguousarray(subject.inputs(2 * size + 1))
+    first, second = subject.load(), subject.load()
+    expected = first.answer(images[1 : size + 1])
+    rows, before = images[1 : size + 1], images.copy()
+    outputs = first.instance.infer(rows)[0]
+    if (images != before).any():
+        raise failed("infer changes its input, which other queries use again")
+    kept = np.array(outputs)
+    if problem := subject.difference(expected, kept):
+        raise failed(f"rows of a larger array: {problem}")
+    images[:] = images[::-1].copy()
+    if not np.array_equal(kept, outputs):
+        raise failed("outputs change with the input array after the call: they are a view of it")
+    other = second.instance.infer(np.array(before[size + 1 :]))[0]
+    if np.shares_memory(outputs, other) or not np.array_equal(kept, outputs):
+        raise failed("a call of a second instance overwrites the outputs of the first")
+    subject.calls += 2
+    first.close()
+    second.close()
+    return passed("input left alone, outputs are each instance's own and stay until its next call")
+
+
+class _Answered:
+    """Every id that was completed; wakes the waiting thread when all are."""
+
+    def __init__(self, expected: int) -> None:
+        self.ids: Counter[int] = Counter()
+        self.done = threading.Event()
+        self._expected, self._lock = expected, threading.Lock()
+
+    def complete(self, ids: Sequence[int], address: int, size: int) -> None:
+        with self._lock:
+            self.ids.update(ids)
+            if self.ids.total() >= self._expected:
+                self.done.set()
+
+
+def ids(subject: Subject) -> Finding:
+    """The harness with two streams, then LoadGen: each sample answered once, none with an error."""
+    loaded = [subject.load(), subject.load()]
+    device = Device(
+        [each.instance for each in loaded],
+        subject.dataset,
+        task_for(subject.workload),
+        subject.model.fixed_batch,
+    )
+    count = 16 * subject.batch
+    answered = _Answered(count)
+    streams, failure = _streams(subject, device, subject.batch, answered.complete)
+    before = monotonic()
+    streams.issue(range(count), [number % subject.dataset.count for number in range(count)])
+    if not answered.done.wait(_WAIT_S):
+        raise failed(f"{answered.ids.total()} of {count} samples answered after {_WAIT_S:.0f} s")
+    streams.close()
+    subject.calls += count // subject.batch
+    _check_ids(answered, count, failure)
+    calls_per_s = count / subject.batch / max(monotonic() - before, 1e-3)
+    by_loadgen = _through_loadgen(subject, device, min(calls_per_s, 500.0))
+    for each in loaded:
+        each.close()
+    return passed(f"{count} samples through two streams, {by_loadgen}: each answered once")
+
+
+def _streams(subject: Subject, device: Device, size: int, complete: Complete) -> tuple[Streams, Failure]:
+    samples = PreparedSamples(subject.dataset)
+    samples.load(range(min(subject.dataset.count, 16 * size)))
+    failure = Failure(lambda _: None)
+    completers = Completers(complete, complete)
+    members = [Stream(infer, device.task, samples, size, completers, failure) for infer in device.infers()]
+    return Streams(members, samples, Serving(size), failure), failure
+
+
+def _check_ids(answered: _Answered, count: int, failure: Failure) -> None:
+    if failure.error is not None:
+        raise failed(f"{type(failure.error).__name__}: {failure.error}")
+    wrong = count - sum(1 for times in answered.ids.values() if times == 1)
+    if wrong or len(answered.ids) != count:
+        raise failed(f"{wrong} of {count} samples not answered exactly once")
+
+
+def _through_loadgen(subject: Subject, device: Device, rate_per_s: float) -> str:
+    """One Offline test of single samples; says so if LoadGen is not installed."""
+    try:
+        from qutiperf.loadgen import driver
+        from qutiperf.loadgen.settings import Targets, TestRequest
+    except ImportError:
+        return "LoadGen is not installed"
+    device.tune(1)
+    answered, asked = _Answered(1 << 62), list[int]()
+
+    def complete(ids: Sequence[int], address: int, size: int) -> None:
+        answered.complete(ids, address, size)
+        driver.complete(ids, address, size)
+
+    streams, failure = _streams(subject, device, 1, complete)
+
+    def issue(ids: list[int], indices: list[int]) -> None:
+        asked.extend(ids)
+        streams.issue(ids, indices)
+
+    held = min(subject.dataset.count, 16)
+    with tempfile.TemporaryDirectory(dir=subject.folder) as folder:
+        settings = RunSettings(min_duration_s=_LOADGEN_S, min_query_count=1, performance_sample_count=held)
+        request = TestRequest(
+            ScenarioName.OFFLINE,
+            Mode.PERFORMANCE,
+            settings,
+            Targets(rate_per_s=rate_per_s),
+            1,
+            held,
+            held,
+            Path(folder),
+        )
+        driver.run_test(request, issue, lambda _: None, lambda _: None)
+    streams.close()
+    subject.calls += len(asked)
+    _check_ids(answered, len(asked), failure)
+    return f"{len(asked)} from LoadGen"

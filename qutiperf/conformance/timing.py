@@ -1,0 +1,111 @@
+"""Checks of time: the device's own clock, and answers that come from a cache."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from qutiperf.adapters.base import Array
+from qutiperf.conformance.finding import Finding, failed, passed, skipped
+from qutiperf.conformance.subject import Loaded, Subject
+
+_ROUNDS = 100
+_GROWN = 3.0  # the wall time must have grown by this much before compute_ns has to follow
+_FLAT = 1.05
+_PAIRS = 400
+_FEWEST_PAIRS = 20
+_CACHED = 0.7
+
+
+def timers(subject: Subject) -> Finding:
+    """compute_ns is a whole number within the time of the call, and follows the batch."""
+    sizes = sorted({1, subject.batch})
+    compute: dict[int, list[int]] = {size: [] for size in sizes}
+    wall: dict[int, list[int]] = {size: [] for size in sizes}
+    loaded = subject.load()
+    for size in sizes:
+        loaded.tune(size)
+        images = subject.inputs(size)
+        loaded.timed(images)
+        while len(wall[size]) < _ROUNDS and (len(wall[size]) < 3 or subject.in_time(0.5 if size == 1 else 1)):
+            _, compute_ns, wall_ns = loaded.timed(images)
+            _check_time(compute_ns, wall_ns, compute[size])
+            wall[size].append(wall_ns)
+    loaded.close()
+    if not compute[sizes[0]]:
+        raise skipped("compute_ns is None: the time of the call counts")
+    _check_follows(compute, wall, sizes)
+    return passed(f"{sum(map(len, compute.values()))} times, each within its call", **_medians(compute))
+
+
+def _check_time(compute_ns: object, wall_ns: int, known: list[int]) -> None:
+    if compute_ns is None and not known:
+        return
+    if isinstance(compute_ns, bool) or not isinstance(compute_ns, int):
+        raise failed(f"compute_ns is {compute_ns!r}, not a whole number each time")
+    if compute_ns <= 0:
+        raise failed(f"compute_ns is {compute_ns}: no batch takes no time")
+    if compute_ns > wall_ns:
+        raise failed(f"compute_ns is {compute_ns}, but the call took {wall_ns}")
+    known.append(compute_ns)
+
+
+def _check_follows(compute: dict[int, list[int]], wall: dict[int, list[int]], sizes: Sequence[int]) -> None:
+    values = {value for times in compute.values() for value in times}
+    if len(values) == 1 and len(sizes) > 1:
+        raise failed(f"compute_ns is {values.pop()} every time, whatever the batch")
+    small, large = sizes[0], sizes[-1]
+    if not compute[large]:
+        raise failed("compute_ns is given for single samples only")
+    grown = float(np.median(wall[large]) / np.median(wall[small]))
+    followed = float(np.median(compute[large]) / np.median(compute[small]))
+    if grown > _GROWN and followed < _FLAT:
+        raise failed(f"a batch of {large} takes {grown:.1f} times as long, compute_ns {followed:.2f} times")
+
+
+def _medians(compute: dict[int, list[int]]) -> dict[str, float]:
+    return {f"compute_ns_batch_{size}": float(np.median(times)) for size, times in compute.items() if times}
+
+
+def caching(subject: Subject) -> Finding:
+    """An input seen before takes as long as a fresh one; fresh ones get the answers of another instance."""
+    random, images = np.random.default_rng(1), subject.inputs(16)
+    loaded, other = subject.load(1), subject.load(1)
+    repeated = images[:1]
+    for _ in range(3):
+        loaded.timed(repeated)
+    again, fresh = list[int](), list[int]()
+    while len(fresh) < _PAIRS and (subject.in_time() or len(fresh) < _FEWEST_PAIRS):
+        unseen = _shuffled(images[len(fresh) % len(images)], random)
+        order = (repeated, unseen) if len(fresh) % 2 else (unseen, repeated)
+        times = {id(each): loaded.timed(each) for each in order}
+        again.append(times[id(repeated)][2])
+        fresh.append(times[id(unseen)][2])
+        if len(fresh) <= _FEWEST_PAIRS:
+            _check_fresh(subject, loaded, other, unseen)
+    loaded.close()
+    other.close()
+    low, middle, high = ratio_interval(again, fresh)
+    seen = f"a repeated input takes {middle:.2f} of a fresh one's time (95 %: {low:.2f} to {high:.2f})"
+    if high < _CACHED:
+        raise failed(f"{seen}: answers are cached", ratio=middle)
+    return passed(seen, ratio=middle, ratio_low=low, ratio_high=high, pairs=len(fresh))
+
+
+def _shuffled(image: Array, random: np.random.Generator) -> Array:
+    """The same pixels in an order never used before: of the right type and range, whatever the model."""
+    return random.permutation(image.reshape(-1)).reshape(1, *image.shape)
+
+
+def _check_fresh(subject: Subject, loaded: Loaded, other: Loaded, unseen: Array) -> None:
+    if problem := subject.difference(other.answer(unseen), loaded.answer(unseen)):
+        raise failed(f"a fresh input is not answered as by another instance: {problem}")
+
+
+def ratio_interval(again: Sequence[int], fresh: Sequence[int]) -> tuple[float, float, float]:
+    """Ratio of the medians with its 95 % bootstrap interval: low, ratio, high."""
+    first, second = np.asarray(again, np.float64), np.asarray(fresh, np.float64)
+    drawn = np.random.default_rng(1).integers(0, len(first), (500, len(first)))
+    ratios: npt.NDArray[np.float64] = np.median(first[drawn], axis=1) / np.median(second[drawn], axis=1)
+    low, high = np.percentile(ratios, (2.5, 97.5))
+    return float(low), float(np.median(first) / np.median(second)), float(high)
