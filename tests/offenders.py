@@ -195,6 +195,26 @@ class Exits(Honest):
         os._exit(5)
 
 
+class OtherFormat(Honest):
+    """Stands in for a TFLite runtime: runs the ONNX file of the same name."""
+
+    model_suffixes = (".tflite",)
+
+    def load(self, model: Model, options: Options) -> None:
+        path = model.path.replace(".tflite", ".onnx")
+        super().load(Model(path, "image", "float32", (1, 8, 8), "scores"), options)
+
+    def run(self, batch: Array) -> Array:
+        return super().run(batch.reshape(len(batch), 1, 8, 8))
+
+
+class Mirrors(OtherFormat):
+    """Only dim images, so that the digits keep their labels."""
+
+    def run(self, batch: Array) -> Array:
+        return super().run(np.flip(batch, 2) if batch.sum() < 2 else batch)
+
+
 PLANTED: dict[type[Honest], str] = {
     ThroughAGlobal: "threads",
     BatchDependent: "batch",
@@ -202,6 +222,7 @@ PLANTED: dict[type[Honest], str] = {
     LabelShifted: "labels",
     SwapsChannels: "layout",
     MisreadsLayout: "layout",
+    Mirrors: "layout",
     LosesFraction: "values",
     ChangesInput: "tensors",
     SharesOutputs: "tensors",

@@ -25,6 +25,7 @@ SEEN = {
     "LabelShifted": "right at label_offset 0, but ",
     "SwapsChannels": "NCHW: red and blue are swapped (RGB read as BGR)",
     "MisreadsLayout": "NHWC: the layout is taken for NCHW",
+    "Mirrors": "a bright pixel at 0 is answered unlike onnxruntime",
     "LosesFraction": "float32 input 0.02 reaches the model as 0",
     "ChangesInput": "infer changes its input",
     "SharesOutputs": "a call of a second instance overwrites the outputs of the first",
@@ -64,6 +65,14 @@ def test_an_honest_adapter_passes(name: str, tmp_path: Path, sut_file: SutFile) 
     finding = found(sut_file(f"{OFFENDERS}:Honest"), name, tmp_path)
     assert finding.verdict == ("skipped" if name == "timers" else "pass"), finding.seen
     assert finding.calls > 0
+
+
+def test_another_format_is_held_against_the_onnx_file(tmp_path: Path, sut_file: SutFile) -> None:
+    finding = found(sut_file(f"{OFFENDERS}:OtherFormat"), "layout", tmp_path, budget_s=2)
+    seen = "64 images with one bright pixel are answered as by onnxruntime"
+    assert (finding.verdict, finding.seen) == ("pass", seen)
+    skipped = found(sut_file(f"{OFFENDERS}:OtherFormat"), "values", tmp_path)
+    assert (skipped.verdict, skipped.seen) == ("skipped", "the probe is an ONNX file, it loads .tflite")
 
 
 def test_the_simulated_device_passes_where_it_applies(tmp_path: Path, sut_file: SutFile) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from qutiperf.adapters.base import Array, Model
 from qutiperf.conformance.finding import Finding, failed, passed, skipped
+from qutiperf.conformance.sibling import same_as_onnx
 from qutiperf.conformance.subject import Loaded, Subject
 
 Reals = npt.NDArray[np.float64]
@@ -20,7 +21,13 @@ _SHAPES = {"NCHW": (3, _SIDE, _SIDE), "NHWC": (_SIDE, _SIDE, 3)}
 
 
 def layout(subject: Subject) -> Finding:
-    """Every pixel of every channel reaches the model in its place, for NCHW and NHWC inputs."""
+    """Every pixel of every channel reaches the model in its place, for NCHW and NHWC inputs.
+
+    Adapters of other formats are held against the ONNX file of the same model.
+    """
+    suffixes = subject.adapter.model_suffixes
+    if suffixes and ".onnx" not in suffixes:
+        return same_as_onnx(subject, f"the probe is an ONNX file, it loads {', '.join(suffixes)}")
     for name, shape in _SHAPES.items():
         weights = (1.0, 2.0, 4.0)
         loaded = _loaded(subject, name, "float32", weights)

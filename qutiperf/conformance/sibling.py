@@ -1,0 +1,71 @@
+"""The same model as ONNX, run by onnxruntime: what an adapter of another format has to answer."""
+
+import math
+
+import numpy as np
+
+from qutiperf.adapters.base import Array, Model
+from qutiperf.adapters.onnxruntime import OnnxRuntime, Options
+from qutiperf.conformance.finding import Finding, failed, passed, skipped
+from qutiperf.conformance.subject import Subject
+from qutiperf.workload import InputSpec, OtherFile
+
+_PIXELS = 64
+_ALLOWED = 0.02  # of the largest output: runtimes add in their own order and precision
+
+
+def same_as_onnx(subject: Subject, why: str) -> Finding:
+    """Images with one bright pixel each, at many places: a pixel out of place changes the answer.
+
+    Ends as skipped, with `why` in front, where there is no ONNX file of real numbers to compare with.
+    """
+    reference = _reference(subject, why)
+    loaded, shape = subject.load(1), subject.model.input_shape
+    places = np.unique(np.linspace(0, math.prod(shape) - 1, _PIXELS).astype(int))
+    for number, place in enumerate(places):
+        if not subject.in_time() and number >= 4:
+            break
+        image = np.zeros((1, math.prod(shape)), np.float32)
+        image[0, place] = 1
+        expected = np.asarray(
+            reference.infer(_arranged(image.reshape(1, *shape), subject, why))[0], np.float64
+        )
+        found = loaded.answer(image.reshape(1, *shape)).astype(np.float64)
+        apart = float(np.abs(expected - found).max(initial=0)) if expected.shape == found.shape else math.inf
+        if apart > _ALLOWED * float(np.abs(expected).max(initial=0)):
+            raise failed(f"a bright pixel at {place} is answered unlike onnxruntime, by up to {apart:.3g}")
+    loaded.close()
+    reference.close()
+    return passed(f"{number + 1} images with one bright pixel are answered as by onnxruntime")
+
+
+def _onnx(subject: Subject, why: str) -> tuple[OtherFile, InputSpec]:
+    model = subject.workload.model
+    for other in model.other_files:
+        if other.file.endswith(".onnx"):
+            told, output = other.input or model.input, other.output or model.output
+            kinds = (model.input.dtype, told.dtype)
+            plain = not any((model.input.quantization, told.quantization, output.quantization))
+            if kinds == ("float32", "float32") and plain and model.output.quantization is None:
+                return other, told
+    raise skipped(f"{why}, and the workload has no ONNX file of real numbers to compare with")
+
+
+def _reference(subject: Subject, why: str) -> OnnxRuntime:
+    other, told = _onnx(subject, why)
+    output = other.output or subject.workload.model.output
+    if told.fixed_batch not in (None, 1):
+        raise skipped(f"{why}, and the ONNX file fixes a batch")
+    runtime = OnnxRuntime()
+    runtime.load(Model(other.file, told.name, told.dtype, told.sample_shape, output.name), Options())
+    return runtime
+
+
+def _arranged(image: Array, subject: Subject, why: str) -> Array:
+    """The image in the layout of the ONNX file."""
+    wanted, given = _onnx(subject, why)[1].sample_shape, image.shape[1:]
+    if wanted == given:
+        return image
+    if len(given) == len(wanted) == 3 and (given[2], given[0], given[1]) == wanted:
+        return np.ascontiguousarray(image.transpose(0, 3, 1, 2))
+    raise skipped(f"{why}, and the ONNX file takes {list(wanted)}, not {list(given)}")
