@@ -30,6 +30,7 @@ LOAD_LIMIT_S = 300.0
 _TICK_S = 1.0
 _LOG = "worker.log"
 _LOG_TAIL_BYTES = 2000
+_SAID_CHARACTERS = 300
 NO_METER = "no power meter is read yet"
 
 
@@ -76,6 +77,12 @@ class _Watch:
             weighted += row["foreign_cpu_percent"] * (row["elapsed_s"] - before)
             before = row["elapsed_s"]
         return weighted / before if before else None
+
+
+def _last_words(error: Exception) -> str:
+    """What a command that failed said in the end, else what Python says of it."""
+    said = str(error.stderr).strip() if isinstance(error, subprocess.CalledProcessError) else ""
+    return said[-_SAID_CHARACTERS:] or str(error)
 
 
 def _cpu_seconds(process: psutil.Process) -> float:
@@ -174,7 +181,7 @@ class Runner:
         try:
             subprocess.run(command, check=True, capture_output=True, timeout=60, text=True)
         except (OSError, subprocess.SubprocessError) as error:
-            raise SetupError(f"{' '.join(command)}: {error}", where=where) from None
+            raise SetupError(f"{' '.join(command)}: {_last_words(error)}", where=where) from None
 
     def _work(self, group: Group, runs: Sequence[PlannedRun]) -> list[RunRecord]:
         """One worker's life: records of the runs it did or failed, in order."""
