@@ -1,5 +1,6 @@
 """The pages say what the code is."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -31,3 +32,14 @@ def test_links_lead_somewhere() -> None:
 
 def test_the_changelog_has_the_version() -> None:
     assert "## Unreleased" in (CHECKOUT / "CHANGELOG.md").read_text()
+
+
+def test_python_in_the_pages_is_python() -> None:
+    blocks = [
+        (page.name, code)
+        for page in (CHECKOUT / "docs").rglob("*.md")
+        for code in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    ]
+    assert "vendors.md" in {name for name, _ in blocks}
+    for name, code in blocks:
+        compile(code, name, "exec", flags=ast.PyCF_ONLY_AST)

@@ -1,5 +1,7 @@
 """`qutiperf list`: what ships, and what can run here."""
 
+from collections.abc import Mapping
+
 import typer
 
 from qutiperf.cli import console
@@ -24,7 +26,12 @@ def list_files(
         return
     for name, rows in found.items():
         columns = list(rows[0]) if rows else ["name"]
-        console.table(name, columns, [[row[column] for column in columns] for row in rows])
+        console.table(name, columns, [[_shown(row, column) for column in columns] for row in rows])
+
+
+def _shown(row: Mapping[str, object], column: str) -> object:
+    """A system that nobody has run is not unknown."""
+    return "never" if column == "verified_on_hardware" and row[column] is None else row[column]
 
 
 Rows = list[dict[str, object]]
@@ -42,7 +49,7 @@ def _suts() -> Rows:
             {
                 "name": name,
                 "title": sut.title,
-                "adapter": sut.adapter.rsplit("/", 1)[-1],
+                "adapter": sut.adapter.rsplit("/", 1)[-1].partition(":")[0],
                 "verified_on_hardware": f"{verified.date}, {verified.version}" if verified else None,
             }
         )
