@@ -52,10 +52,15 @@ def has_truth(workload: Workload) -> bool:
 
 def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
     """Raises InputError or SetupError if the system cannot run the workload."""
-    adapter = runnable(sut)
-    chosen = for_suffixes(workload, _suffixes(sut, adapter))
+    runnable(sut)
+    chosen = chosen_for(sut, workload)
     dataset = open_dataset(chosen.dataset, chosen.model.input)
     return Pairing(sut, chosen, dataset.describe(), _checked_files(chosen))
+
+
+def chosen_for(sut: SystemUnderTest, workload: Workload) -> Workload:
+    """The workload with the file that the system loads, which needs no runtime; raises InputError."""
+    return for_suffixes(workload, _suffixes(sut, adapter_class(sut.adapter)))
 
 
 def _checked_files(workload: Workload) -> dict[str, str]:

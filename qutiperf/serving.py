@@ -16,7 +16,7 @@ from qutiperf.device.__main__ import BAKED, FILES
 from qutiperf.device.configuration import Configuration
 from qutiperf.errors import InputError, SetupError
 from qutiperf.harness.load import model_for
-from qutiperf.pairing import pair
+from qutiperf.pairing import chosen_for
 from qutiperf.sut import SystemUnderTest
 from qutiperf.workload import Workload
 
@@ -36,9 +36,12 @@ def configuration_for(
 ) -> Configuration:
     """What to serve; a topology is built into `folder`. `changes` are adapter options or streams, batch_size.
 
-    Raises InputError or SetupError as `qutiperf run` would.
+    The runtime need not be here: what is packed runs elsewhere. Raises InputError for what does not fit.
     """
-    pairing = pair(sut, workload)
+    chosen = chosen_for(sut, workload)
+    path = chosen.model.file
+    if path is not None and not Path(path).is_file():
+        raise InputError(f"model.file: there is no {path}", where=workload.name)
     adapter = adapter_class(sut.adapter)
     if adapter.over_network:
         raise InputError("is behind a network itself", where=sut.name, cure="serve the system behind it")
@@ -54,7 +57,7 @@ def configuration_for(
     make_options(adapter, dict(options), sut.name)
     return Configuration(
         adapter=sut.adapter,
-        model=model_for(pairing.workload, folder),
+        model=model_for(chosen, folder),
         options=dict(options),
         **own,  # type: ignore[arg-type]  # two whole numbers, checked when served
     )

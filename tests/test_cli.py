@@ -204,6 +204,7 @@ def test_quiet_prints_results_alone(tmp_path: Path, sut_file: SutFile, sweep_fil
         assert (done.stderr == "") == silent
 
 
+@pytest.mark.slow
 def test_exported_files_can_be_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = tmp_path / "mine"
     assert _main(["export", str(mine)], debug=True) == 0

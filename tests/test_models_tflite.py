@@ -104,6 +104,7 @@ def test_samples_come_in_the_integers_of_the_file() -> None:
     assert (samples.min(), samples.max()) == (-128, 127)
 
 
+@pytest.mark.slow
 def test_a_run_names_the_file_and_its_converter(sweep_file: Callable[..., Path], tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert")
     sweep = sweep_file("cpu-litert")

@@ -23,7 +23,7 @@ from qutiperf.errors import InputError, QutiperfError, RunError, SetupError
 from qutiperf.harness.network_fields import network_fields
 from qutiperf.serving import _sources
 from qutiperf.store import Store
-from tests.conftest import SutFile, fails
+from tests.conftest import FAULTY, SutFile, fails
 from tests.fault_server import faulty
 
 CHECKOUT = Path(__file__).parent.parent
@@ -519,6 +519,15 @@ for name in {[*modules, "qutiperf.device.__main__"]!r}:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_runtime_need_not_be_here_to_be_packed(
+    tmp_path: Path, sut_file: SutFile, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sut = sut_file(f"{FAULTY}:NotInstalled")
+    what = ["--sut", str(sut), "--workload", "digits-mlp-12.5-fp32"]
+    assert _main(["export", "--device", str(tmp_path / "d.pyz"), *what], debug=False) == 0
+    assert "a_runtime_that_nobody_has is not installed" in fails(capsys, ["serve", *what], 3)
 
 
 def test_the_one_file_is_the_same_each_time(tmp_path: Path) -> None:

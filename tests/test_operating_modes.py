@@ -11,6 +11,7 @@ from tests.conftest import SutFile
 SweepFile = Callable[..., Path]
 
 
+@pytest.mark.slow
 def test_a_mode_is_entered_before_and_left_after(
     tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile
 ) -> None:
@@ -27,6 +28,7 @@ def test_a_mode_is_entered_before_and_left_after(
     assert log.read_text().split("\n") == ["slow on", "slow off", "fast on", "fast off", ""]
 
 
+@pytest.mark.slow
 def test_a_mode_that_cannot_be_entered_tells_why_in_the_commands_words(
     tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -56,6 +56,7 @@ def test_a_simulated_device_is_measured_as_fast_as_it_is(
     assert single.harness_tax is not None
 
 
+@pytest.mark.slow
 def test_phases_add_up_to_what_loadgen_saw(sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path) -> None:
     out = tmp_path / "results"
     assert run(sweep_file(sut_file(SIMULATED, extra=TIMES), "[MultiStream]"), out) == 0
@@ -99,7 +100,7 @@ def test_records_are_whole(sut_file: SutFile, sweep_file: SweepFile, tmp_path: P
         ("RaisesInInfer", "error", "run", "RuntimeError: the device was lost"),
         pytest.param("WrongShape", "error", "run", "shape", marks=pytest.mark.slow),
         pytest.param("WrongBatch", "error", "run", "9", marks=pytest.mark.slow),
-        ("NotANumber", "error", "run", "NaN"),
+        pytest.param("NotANumber", "error", "run", "NaN", marks=pytest.mark.slow),
         pytest.param("Hangs", "time_limit", "run", TOO_LONG, marks=pytest.mark.slow),
         ("Crashes", "crash", "run", "the process died of SIGSEGV (segmentation fault)"),
         pytest.param("Exits", "crash", "run", EXITED, marks=pytest.mark.slow),
@@ -125,6 +126,21 @@ def test_faults_are_failed_records_and_the_sweep_goes_on(
         assert "about to crash" in failed.failure.log_tail
 
 
+@pytest.mark.slow
+def test_adapter_options_are_shown_where_they_differ(
+    sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "results"
+    sweep = sweep_file(sut_file(SIMULATED), extra="modes: [PerformanceOnly]\n")
+    assert run(sweep, out, "--set", "deployment.latency_us=100.0,200.0") == 0
+    capsys.readouterr()
+    assert qutiperf(["show", str(out)], debug=False) == 0
+    shown = capsys.readouterr().out
+    assert "latency_us" in shown
+    assert "200" in shown
+
+
+@pytest.mark.slow
 def test_what_the_machine_lacks_is_no_fault_of_the_device(
     sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
 ) -> None:

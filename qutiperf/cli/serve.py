@@ -32,13 +32,15 @@ def serve(
     from qutiperf.config import apply_overrides
     from qutiperf.device.configuration import load_adapters
     from qutiperf.device.server import DeviceServer
+    from qutiperf.pairing import runnable
     from qutiperf.serving import configuration_for
     from qutiperf.sut import load_sut
     from qutiperf.workload import load_workload
 
     with tempfile.TemporaryDirectory(prefix="qutiperf-") as folder:
-        changes = apply_overrides({}, settings or [])
-        found = configuration_for(load_sut(sut)[0], load_workload(workload)[0], Path(folder), changes)
+        system, changes = load_sut(sut)[0], apply_overrides({}, settings or [])
+        runnable(system)
+        found = configuration_for(system, load_workload(workload)[0], Path(folder), changes)
         found = replace(found, host=host, port=port, token_file=token_file, certificate=certificate, key=key)
         with DeviceServer(found, load_adapters(found)) as server:
             console.out(f"serving {found.model_name} at {server.url}")

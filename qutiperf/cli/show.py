@@ -10,6 +10,7 @@ from qutiperf.cli import console
 if TYPE_CHECKING:
     from qutiperf.table import Row, Summary
 
+_SETTINGS_END = 9  # of the columns, after which come the figures
 UNVERIFIED = "Result not verified by MLCommons Association."
 _COLUMNS = {
     "run_id": "run",
@@ -59,17 +60,21 @@ def show(
     elif summary:
         print_summary(summarise(records))
     else:
-        _print_rows(found)
+        options = {name for record in records for name in record.point.deployment} - set(_COLUMNS)
+        _print_rows(found, sorted(options))
 
 
-def _print_rows(found: "list[Row]") -> None:
+def _print_rows(found: "list[Row]", options: list[str]) -> None:
+    """`options` are the adapter's own among the parameters; they are shown where they differ."""
     performance = [row for row in found if row["mode"] == "PerformanceOnly"]
-    same = {name for name in _SETTINGS if len({str(row[name]) for row in performance}) == 1}
-    shown = {name: title for name, title in _COLUMNS.items() if name not in same}
+    same = {name for name in (*_SETTINGS, *options) if len({str(row.get(name)) for row in performance}) == 1}
+    first, last = list(_COLUMNS.items())[:_SETTINGS_END], list(_COLUMNS.items())[_SETTINGS_END:]
+    columns = dict([*first, *[(name, name) for name in options], *last])
+    shown = {name: title for name, title in columns.items() if name not in same}
     if performance:
         told = [f"{_COLUMNS[name]} {performance[0][name]}" for name in _SETTINGS if name in same]
         console.out("all: " + ", ".join(told))
-    console.table("", list(shown.values()), [[row[name] for name in shown] for row in performance])
+    console.table("", list(shown.values()), [[row.get(name) for name in shown] for row in performance])
     for row in found:
         reasons = row["reasons"] if isinstance(row["reasons"], list) else []
         if not row["valid"]:

@@ -115,6 +115,7 @@ def test_every_term_of_every_family_has_its_constants() -> None:
     assert candidates("never heard of") == FAMILIES["cpu"]
 
 
+@pytest.mark.slow
 def test_evaluation_of_one_family() -> None:
     rows = [row for row in published_measurements() if row.sut == "ZCU104-FINN"]
     found = evaluate(rows)
