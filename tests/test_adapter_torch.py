@@ -1,6 +1,9 @@
 """PyTorch, where it is installed."""
 
 import json
+import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from qutiperf.adapters.onnxruntime import Options as OnnxRuntimeOptions
 from qutiperf.adapters.torch import Options, Torch
 from qutiperf.cli import _main
 from qutiperf.errors import InputError, SetupError
+from qutiperf.models.digits.__main__ import main as train_digits
 from qutiperf.models.topologies import build
 from tests.conftest import SutFile
 
@@ -222,3 +226,65 @@ def test_a_run_and_agreement(
     rows = json.loads(capsys.readouterr().out)
     assert {row["dtype"]: row["valid"] for row in rows} == {"float32": True, "bfloat16": True}
     assert all(row["top1_percent"] > 90 for row in rows)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch.compile's own
+def test_compiled_it_answers_smaller_batches(files: dict[str, Path]) -> None:
+    adapter = loaded(files["any.pt2"], compile=True)
+    images = np.random.default_rng(1).random((11, 1, 8, 8), np.float32)
+    expected = of_onnxruntime(DIGITS, images)
+    for size in (2, 5):
+        adapter.tune(size)
+        for count in {1, size}:
+            outputs = adapter.infer(images[:count])[0]
+            assert outputs.shape == (count, 10)
+            assert largest_difference(outputs, expected[:count]) < 1e-4
+
+
+def test_torchscript_is_not_compiled(files: dict[str, Path]) -> None:
+    with pytest.raises(InputError, match=r"TorchScript cannot be compiled; save it by torch\.export"):
+        loaded(files["script.pt"], compile=True)
+
+
+def test_shipped_digits_become_programs(tmp_path: Path) -> None:
+    label = Path(DIGITS.path).stem.removesuffix("-fp32")
+    assert train_digits(["--programs", str(tmp_path), "--only", label]) == 0
+    [path] = tmp_path.iterdir()
+    assert path.name == f"{label}-fp32.pt2"
+    images = np.random.default_rng(1).random((3, 1, 8, 8), np.float32)
+    assert largest_difference(loaded(path).infer(images)[0], of_onnxruntime(DIGITS, images)) < 1e-4
+
+
+BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "torch_cuda.py"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_the_benchmark_needs_a_device() -> None:
+    done = subprocess.run([sys.executable, BENCHMARK], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    problem = f"torch {torch.__version__} finds no CUDA device (torch.cuda.is_available() is False)"
+    assert done.stderr == f"torch_cuda: {problem}\n"
+
+
+def test_the_benchmark_takes_the_power_of_each_run() -> None:
+    row = runpy.run_path(str(BENCHMARK))["row"]
+    record = {
+        "started_utc": "1970-01-01T00:00:10+00:00",
+        "elapsed_s": 2.0,
+        "point": {"scenario": "Offline", "deployment": {"batch_size": 8, "dtype": "float16"}},
+        "figures": {"system_throughput_ips": 5.0, "top1_percent": None},
+        "observed": {"adapter_figures": {"copy_to_device_us": 3.0}},
+        "valid": True,
+    }
+    assert row(record, [(9.9, 50.0), (10.0, 100.0), (12.0, 300.0), (12.1, 50.0)]) == {
+        "scenario": "Offline",
+        "batch_size": 8,
+        "dtype": "float16",
+        "valid": True,
+        "system_throughput_ips": 5.0,
+        "copies": {"copy_to_device_us": 3.0},
+        "board_power_mean_w": 200.0,
+        "board_power_samples": 2,
+    }
+    assert row(record, [])["board_power_mean_w"] is None

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Dict, Literal, Optional, Tuple  # noqa: U
 import numpy as np
 
 from qutiperf.adapters.base import Adapter, Array, Model
-from qutiperf.errors import InputError, SetupError
+from qutiperf.errors import InputError, RunError, SetupError
 
 if TYPE_CHECKING:
     import torch
 
+_COMPILED_BATCH_SIZES = 1000  # unless told, torch gives up compiling at the ninth
 _REAL = ("float16", "float32", "float64")
 
 
@@ -64,7 +65,8 @@ class Torch(Adapter[Options]):
         elif options.dtype != "float32":
             raise InputError(f"dtype {options.dtype}: the input is {model.input_dtype}", where=model.path)
         if options.compile:
-            self._module = torch.compile(self._module)
+            self._module = _compiled(torch, self._module, self._kind, model)
+        self._whole = 0  # the batch size that it is compiled for
         backend = getattr(torch, self._device.type, None)
         self._timed = None
         if self._device.type != "cpu" and hasattr(backend, "Stream") and hasattr(backend, "Event"):
@@ -76,6 +78,9 @@ class Torch(Adapter[Options]):
         zeros = np.zeros((batch_size, *self._model.input_shape), self._model.input_dtype)
         try:
             outputs, _ = self.infer(zeros)
+        except self._torch.OutOfMemoryError as error:
+            problem = f"{self._device} has no memory left for batches of {batch_size}: {_first_line(error)}"
+            raise RunError(problem, cure="use a smaller batch_size, fewer streams or float16") from error
         except (RuntimeError, TypeError, ValueError, AssertionError) as error:
             raise InputError(f"torch cannot run it: {_first_line(error)}", where=self._model.path) from error
         if len(outputs) != batch_size:
@@ -83,21 +88,26 @@ class Torch(Adapter[Options]):
 
     def tune(self, batch_size: int) -> None:
         """Compiles for the batch size, allocates pinned memory for it."""
+        self._whole = batch_size if self._options.compile else 0
         self._try(self._model.fixed_batch or batch_size)
         if self._timed is not None:
             self._timed.forget()
 
     def infer(self, batch: Array) -> Tuple[Array, Optional[int]]:  # noqa: UP006, UP045
-        torch = self._torch
+        torch, count = self._torch, len(batch)
+        if count < self._whole:  # another size would be compiled in the middle of a run
+            batch = np.concatenate([batch, np.repeat(batch[-1:], self._whole - count, axis=0)])
         if not batch.flags.writeable:
             batch = batch.copy()  # torch has no read-only tensors
         given = torch.from_numpy(batch)
         with torch.inference_mode():
             if self._timed is not None:
-                return self._timed.infer(given, self._dtype, self._module)
+                answer, compute_ns = self._timed.infer(given, self._dtype, self._module)
+                return answer[:count], compute_ns
             asked = given.to(self._device, self._dtype)
             outputs = _single(self._module(asked))
-            return outputs.to("cpu", torch.float32 if outputs.is_floating_point() else None).numpy(), None
+            answers = outputs.to("cpu", torch.float32 if outputs.is_floating_point() else None).numpy()
+            return answers[:count], None
 
     def close(self) -> None:
         self._module = self._timed = None
@@ -108,6 +118,8 @@ class Torch(Adapter[Options]):
         if self._device.type == "cuda":
             found["device_name"] = torch.cuda.get_device_name(self._device)
             found["cuda"] = str(torch.version.cuda)
+            found["tf32_convolutions"] = str(torch.backends.cudnn.allow_tf32)
+            found["tf32_matmul"] = str(torch.backends.cuda.matmul.allow_tf32)
         return found
 
     def figures(self) -> Dict[str, float]:  # noqa: UP006
@@ -233,6 +245,17 @@ def _module(torch: Any, model: Model, device: torch.device) -> Tuple[Any, str]: 
         # torch's readers raise whatever the archive makes them: zip, pickle, schema and version errors
         problem = f"torch {torch.__version__} cannot load it: {_first_line(error)}"
         raise InputError(problem, where=model.path) from error
+
+
+def _compiled(torch: Any, module: Any, kind: str, model: Model) -> Any:
+    """Of the whole network, one batch size at a time; raises InputError for TorchScript."""
+    import torch._dynamo as dynamo
+
+    if kind == "TorchScript":  # torch.compile would leave it as it is, in silence
+        cure = "save it by torch.export, or compile: false"
+        raise InputError("compile: TorchScript cannot be compiled", where=model.path, cure=cure)
+    dynamo.config.recompile_limit = _COMPILED_BATCH_SIZES
+    return torch.compile(module, dynamic=False, fullgraph=True)
 
 
 def _exported(torch: Any, path: str, device: torch.device) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from qutiperf import catalog
 from qutiperf.errors import InputError, QutiperfError
 from qutiperf.models.digits.export_onnx import build_model, float_weights
 from qutiperf.models.digits.export_torch import save_programs
@@ -44,7 +45,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m qutiperf.models.digits", description=__doc__)
     parser.add_argument("--out", type=Path, help="folder for the ONNX files and their manifest")
     parser.add_argument("--workloads", type=Path, help="folder for one workload YAML per model")
-    parser.add_argument("--programs", type=Path, help="folder for the fp32 networks as torch programs (.pt2)")
+    parser.add_argument(
+        "--programs",
+        type=Path,
+        help="folder for the fp32 networks as torch programs (.pt2), of --out or else shipped",
+    )
     parser.add_argument(
         "--digits", type=Path, default=SHIPPED_DIGITS, help="the .npz to read (default: shipped)"
     )
@@ -59,12 +64,16 @@ def _parser() -> argparse.ArgumentParser:
 def _make(options: argparse.Namespace) -> None:
     if options.make_digits:
         write_digits(options.digits)
-    if options.out is None:
+    if options.out is None and options.programs is None:
         return
     topologies = [topology for topology in all_topologies() if topology.label.startswith(options.only)]
     if not topologies:
         labels = ", ".join(topology.label for topology in all_topologies())
         raise InputError(f"no network '{options.only}'", where="--only", cure=f"allowed: {labels}")
+    if options.out is None:
+        shipped = catalog.root() / "scenarios" / "workloads" / "models"
+        save_programs(topologies, shipped, options.programs)
+        return
     manifest = make_models(topologies, replace(Recipe(), epochs=options.epochs), options.digits, options.out)
     if options.workloads is not None:
         write_workloads(manifest, options.out, options.workloads)
