@@ -150,4 +150,7 @@ def _from_json(name: str, data: object, dtype: np.dtype[np.generic], shape: List
         raise ProtocolError(f"tensor '{name}': its data are no {dtype.name}") from None
     if data is None or array.size != prod(shape):
         raise ProtocolError(f"tensor '{name}': {array.size} numbers for the shape {shape}")
+    kinds = {"b": "b", "f": "iuf"}.get(dtype.kind, "iu")
+    if array.size and np.asarray(data).dtype.kind not in kinds:
+        raise ProtocolError(f"tensor '{name}': its data are no {dtype.name}")
     return array.reshape(shape)
