@@ -23,12 +23,25 @@ from qutiperf.scenario import Metric, RunSettings, Scenario
 from qutiperf.sut import Deployment, OperatingMode, Platform, Power, SystemUnderTest, Verified
 from qutiperf.sweep import Sweep
 from qutiperf.table import DERIVED
-from qutiperf.workload import DatasetSpec, InputSpec, ModelSpec, OutputSpec, Topology, Variant, Workload
+from qutiperf.workload import (
+    DatasetSpec,
+    InputSpec,
+    ModelSpec,
+    OtherFile,
+    OutputSpec,
+    QuantizationSpec,
+    Topology,
+    Variant,
+    Workload,
+)
 
 PAGE = Path(__file__).parent / "reference.md"
 FILES: dict[str, list[type[BaseModel]]] = {
     "sweep": [Sweep, RunSettings],
-    "workload": [Workload, DatasetSpec, ModelSpec, InputSpec, OutputSpec, Topology, Variant],
+    "workload": [
+        *(Workload, DatasetSpec, ModelSpec, OtherFile, InputSpec, OutputSpec, QuantizationSpec),
+        *(Topology, Variant),
+    ],
     "sut": [SystemUnderTest, Deployment, OperatingMode, Platform, Calibration, Terms, Power, Verified],
     "scenario": [Scenario, Metric],
     "round": [Round, Seeds],
@@ -42,7 +55,7 @@ TYPES: dict[object, str] = {
 }
 EXIT_CODES = {
     0: "all went well",
-    1: "a verdict: INVALID in a submission run",
+    1: "a verdict: INVALID in a submission run, labels that differ, a check of an adapter that failed",
     2: "bad input: a file, key, value or option",
     3: "set-up: a package, a device, a right, another LoadGen is missing",
     4: "a run failed; the others are there",
@@ -79,13 +92,18 @@ def page() -> Iterator[str]:
 
 
 def command_line() -> Iterator[str]:
-    commands = typer.main.get_group(app)
-    for name, command in commands.commands.items():
-        yield f"### qutiperf {name}\n\n{one_line(command.help)}\n\n| | |\n|---|---|"
-        for parameter in command.params:
-            spelled = ", ".join(parameter.opts) if parameter.param_type_name == "option" else parameter.name
-            yield f"| `{spelled}` | {one_line(getattr(parameter, 'help', None))} |"
-        yield ""
+    """Every verb with its flags, those of groups too."""
+    for name, command in typer.main.get_group(app).commands.items():
+        for inner, verb in getattr(command, "commands", {"": command}).items():
+            yield from verb_table(f"{name} {inner}".strip(), verb)
+
+
+def verb_table(name: str, command: "typer.core.TyperCommand") -> Iterator[str]:
+    yield f"### qutiperf {name}\n\n{one_line(command.help)}\n\n| | |\n|---|---|"
+    for parameter in command.params:
+        spelled = ", ".join(parameter.opts) if parameter.param_type_name == "option" else parameter.name
+        yield f"| `{spelled}` | {one_line(getattr(parameter, 'help', None))} |"
+    yield ""
 
 
 def model_table(model: type[BaseModel]) -> Iterator[str]:
