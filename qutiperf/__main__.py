@@ -1,5 +1,7 @@
 """`python -m qutiperf` is `qutiperf`."""
 
+import sys
+
 from qutiperf.cli import main
 
-main()
+sys.exit(main())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qutiperf.cli import _main
+from qutiperf.cli import main
 
 FAULTY = Path(__file__).parent / "faulty.py"
 SutFile = Callable[..., Path]
@@ -14,7 +14,7 @@ SutFile = Callable[..., Path]
 def fails(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int) -> str:
     """The one line on standard error of a command that must fail."""
     capsys.readouterr()
-    assert _main(arguments, debug=False) == code
+    assert main(arguments, debug=False) == code
     captured = capsys.readouterr()
     assert captured.out == ""
     [line] = captured.err.splitlines()

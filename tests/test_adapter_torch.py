@@ -17,7 +17,7 @@ from qutiperf.adapters.base import Array, Model
 from qutiperf.adapters.onnxruntime import OnnxRuntime
 from qutiperf.adapters.onnxruntime import Options as OnnxRuntimeOptions
 from qutiperf.adapters.torch import Options, Torch
-from qutiperf.cli import _main
+from qutiperf.cli import main
 from qutiperf.errors import InputError, SetupError
 from qutiperf.models.digits.__main__ import main as train_digits
 from qutiperf.models.topologies import build
@@ -214,7 +214,7 @@ def test_a_run_and_agreement(
     text = shipped.read_text().replace("file: models/", f"file: {MODELS}/")
     workload.write_text(text.replace("  other_files:\n", f"  other_files:\n  - file: {files['any.pt2']}\n"))
     names = ["--sut", "cpu-onnxruntime", "--sut", "cpu-torch"]
-    assert _main(["agree", str(workload), *names, "--count", "100", "--json"], debug=False) == 0
+    assert main(["agree", str(workload), *names, "--count", "100", "--json"], debug=False) == 0
     [_, other] = json.loads(capsys.readouterr().out)
     assert (other["model"], other["same_label_percent"]) == ("any.pt2", 100.0)
     assert other["adapter"]["model"] == "torch.export program"
@@ -222,7 +222,7 @@ def test_a_run_and_agreement(
     sweep = ["run", "quickstart", "--set", "suts=cpu-torch", "--set", f"workloads={workload}", *short]
     plain = ["--set", "deployment.threads=1", "--set", "deployment.dtype=float32,bfloat16"]
     only = ["--set", "scenarios=Offline", "--out", str(tmp_path / "out"), "--json"]
-    assert _main([*sweep, *plain, *only], debug=False) == 0
+    assert main([*sweep, *plain, *only], debug=False) == 0
     rows = json.loads(capsys.readouterr().out)
     # a fifth of a second on a busy machine may be too short for LoadGen, which is not what is tested
     assert {row["dtype"]: row["failure"] for row in rows} == {"float32": None, "bfloat16": None}

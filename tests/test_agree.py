@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qutiperf.agree import Answers, _as_numbers, compare
-from qutiperf.cli import _main
+from qutiperf.cli import main
 from qutiperf.errors import InputError
 from qutiperf.workload import OutputSpec, QuantizationSpec
 from tests.conftest import FAULTY, SutFile, fails
@@ -52,7 +52,7 @@ def test_outputs_of_other_shapes_are_not_compared() -> None:
 
 def test_two_runtimes_agree(capsys: pytest.CaptureFixture[str]) -> None:
     systems = ["--sut", "cpu-onnxruntime", "--sut", "examples/my_adapter"]
-    assert _main(["agree", WORKLOAD, *systems, "--count", "50", "--batch", "16", "--json"], False) == 0
+    assert main(["agree", WORKLOAD, *systems, "--count", "50", "--batch", "16", "--json"], False) == 0
     first, other = json.loads(capsys.readouterr().out)
     assert (first["samples"], other["samples"]) == (50, 50)
     assert first["top1_percent"] == other["top1_percent"] >= 96
@@ -64,11 +64,11 @@ def test_two_runtimes_agree(capsys: pytest.CaptureFixture[str]) -> None:
 def test_another_computation_is_a_verdict(capsys: pytest.CaptureFixture[str], sut_file: SutFile) -> None:
     always_zero = sut_file(f"{FAULTY}:Good", name="zero")
     command = ["agree", WORKLOAD, "--sut", "cpu-onnxruntime", "--sut", str(always_zero), "--count", "100"]
-    assert _main(command, False) == 1
+    assert main(command, False) == 1
     captured = capsys.readouterr()
     assert "zero" in captured.out
     assert "% of the labels are those of cpu-onnxruntime, fewer than --at-least 99" in captured.err
-    assert _main([*command, "--at-least", "0"], False) == 0
+    assert main([*command, "--at-least", "0"], False) == 0
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from qutiperf.cli import _main
+from qutiperf.cli import main
 from tests.conftest import SutFile, fails
 
 SweepFile = Callable[..., Path]
@@ -21,7 +21,7 @@ LOGS = Path(__file__).parent / "data" / "logs"
 
 def test_without_a_verb_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, code in (([], 0), (["level0"], 2)):
-        assert _main(arguments, debug=False) == code
+        assert main(arguments, debug=False) == code
         captured = capsys.readouterr()
         assert captured.out.lstrip().startswith("Usage: ")
         assert captured.err == ""
@@ -60,9 +60,7 @@ def test_a_model_of_ones_own(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = model(tmp_path / "mine.onnx", shape)
-    assert (
-        _main(["run", "--model", str(path), "--out", str(tmp_path / "out"), *more, *QUICK], debug=True) == 0
-    )
+    assert main(["run", "--model", str(path), "--out", str(tmp_path / "out"), *more, *QUICK], debug=True) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["batch_size"] for row in rows] == batches
     assert {(row["valid"], row["top1_percent"]) for row in rows} == {(True, None)}
@@ -98,12 +96,12 @@ def test_show_in_every_form(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], sweep_file: SweepFile
 ) -> None:
     out = tmp_path / "out"
-    assert _main(["run", str(sweep_file("cpu-onnxruntime")), "--out", str(out)], debug=True) == 0
+    assert main(["run", str(sweep_file("cpu-onnxruntime")), "--out", str(out)], debug=True) == 0
     printed = capsys.readouterr().out
     assert "digits-mlp-12.5-fp32" in printed
     assert "2 of 2" in printed
     assert "Result not verified by MLCommons Association." in printed
-    assert _main(["show", str(out), "--json"], debug=True) == 0
+    assert main(["show", str(out), "--json"], debug=True) == 0
     rows = json.loads(capsys.readouterr().out)
     expected = {
         "run_id",
@@ -124,30 +122,30 @@ def test_show_in_every_form(
         "utilisation_percent",
     }
     assert all(expected <= set(row) for row in rows)
-    assert _main(["show", str(out), "--csv"], debug=True) == 0
+    assert main(["show", str(out), "--csv"], debug=True) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
     assert lines[0].split(",") == list(rows[0])
-    assert _main(["show", str(out), "--summary"], debug=True) == 0
+    assert main(["show", str(out), "--summary"], debug=True) == 0
     assert "2 of 2" in capsys.readouterr().out
-    assert _main(["show", str(out)], debug=True) == 0
+    assert main(["show", str(out)], debug=True) == 0
     assert "Offline" in capsys.readouterr().out
-    assert _main(["explain", str(out), "--all"], debug=True) == 0
+    assert main(["explain", str(out), "--all"], debug=True) == 0
     assert "500 samples answered" in capsys.readouterr().out
 
 
 def test_explain_anybodys_logs(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _main(["explain", str(LOGS / "single_stream_early_stopping")], debug=True) == 0
+    assert main(["explain", str(LOGS / "single_stream_early_stopping")], debug=True) == 0
     assert "INVALID" in capsys.readouterr().out
-    assert _main(["explain", str(LOGS), "--json"], debug=True) == 0
+    assert main(["explain", str(LOGS), "--json"], debug=True) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found) == len(list(LOGS.iterdir()))
-    assert _main(["explain", str(LOGS)], debug=True) == 0
+    assert main(["explain", str(LOGS)], debug=True) == 0
     assert "runs are valid and undisturbed" in capsys.readouterr().out
 
 
 def test_list_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _main(["list", "--json"], debug=True) == 0
+    assert main(["list", "--json"], debug=True) == 0
     found = json.loads(capsys.readouterr().out)
     assert list(found) == ["suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "rounds"]
     assert [row["name"] for row in found["datasets"]] == [
@@ -163,19 +161,19 @@ def test_list_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
     "kind", ["suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "rounds"]
 )
 def test_list(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _main(["list", kind, "--json"], debug=True) == 0
+    assert main(["list", kind, "--json"], debug=True) == 0
     rows = json.loads(capsys.readouterr().out)
     assert rows
-    assert _main(["list", kind], debug=True) == 0
+    assert main(["list", kind], debug=True) == 0
     assert all(str(row["name"]) in capsys.readouterr().out for row in rows[:1])
 
 
 def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _main(["doctor", "--json"], debug=True) == 0
+    assert main(["doctor", "--json"], debug=True) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["loadgen"]["version"] is not None
     assert {adapter["name"] for adapter in report["adapters"]} >= {"onnxruntime", "simulated"}
-    assert _main(["doctor"], debug=True) == 0
+    assert main(["doctor"], debug=True) == 0
     assert "LoadGen" in capsys.readouterr().out
 
 
@@ -188,9 +186,9 @@ def test_doctor_without_loadgen(capsys: pytest.CaptureFixture[str], monkeypatch:
         return real(name)
 
     monkeypatch.setattr(metadata, "version", version)
-    assert _main(["doctor", "--json"], debug=True) == 3
+    assert main(["doctor", "--json"], debug=True) == 3
     assert json.loads(capsys.readouterr().out)["loadgen"] is None
-    assert _main(["doctor"], debug=True) == 3
+    assert main(["doctor"], debug=True) == 3
     assert "missing: pip install mlcommons-loadgen" in capsys.readouterr().out
 
 
@@ -207,7 +205,7 @@ def test_quiet_prints_results_alone(tmp_path: Path, sut_file: SutFile, sweep_fil
 @pytest.mark.slow
 def test_exported_files_can_be_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = tmp_path / "mine"
-    assert _main(["export", str(mine)], debug=True) == 0
+    assert main(["export", str(mine)], debug=True) == 0
     assert {path.name for path in mine.iterdir()} == {"scenarios", "sut", "audit", "reports"}
     assert "exists already" in fails(capsys, ["export", str(mine)], 2)
     (tmp_path / "file").write_text("")
@@ -224,7 +222,7 @@ def test_exported_files_can_be_run(tmp_path: Path, capsys: pytest.CaptureFixture
         "--set",
         "deployment.batch_size=8",
     ]
-    assert _main(["run", str(sweep), "--out", str(tmp_path / "out"), *more, *QUICK], debug=True) == 0
+    assert main(["run", str(sweep), "--out", str(tmp_path / "out"), *more, *QUICK], debug=True) == 0
     assert [row["valid"] for row in json.loads(capsys.readouterr().out)] == [True, True]
 
 
@@ -243,7 +241,7 @@ def test_the_program_itself() -> None:
 
 def test_help_imports_no_runtime() -> None:
     code = (
-        "import sys; from qutiperf.cli import _main; _main(['--help'], debug=True);"
+        "import sys; from qutiperf.cli import main; main(['--help'], debug=True);"
         "print(sorted({'numpy', 'onnx', 'onnxruntime', 'mlperf_loadgen', 'pydantic'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from qutiperf.cli import _main
+from qutiperf.cli import main
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = _main(list(arguments), False)
+    code = main(list(arguments), False)
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 

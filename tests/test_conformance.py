@@ -134,9 +134,9 @@ def test_bad_input_has_exit_code_2(
 
 
 def test_one_failure_is_exit_code_1(capsys: pytest.CaptureFixture[str], sut_file: SutFile) -> None:
-    from qutiperf.cli import _main
+    from qutiperf.cli import main
 
-    assert _main(["adapter", "test", str(sut_file(f"{OFFENDERS}:Exits"))], debug=False) == 1
+    assert main(["adapter", "test", str(sut_file(f"{OFFENDERS}:Exits"))], debug=False) == 1
     shown = capsys.readouterr().out
     assert "exit status 5" in shown
     assert shown.count("skipped") == len(CHECKS) - 1
@@ -148,9 +148,9 @@ def test_slope_and_interval_by_hand() -> None:
 
 
 def test_new_writes_what_passes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    from qutiperf.cli import _main
+    from qutiperf.cli import main
 
-    assert _main(["adapter", "new", "my-npu", "--folder", str(tmp_path)], debug=False) == 0
+    assert main(["adapter", "new", "my-npu", "--folder", str(tmp_path)], debug=False) == 0
     assert capsys.readouterr().out.splitlines()[1] == f"  qutiperf adapter test {tmp_path / 'my_npu.yaml'}"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my_npu.py", "my_npu.yaml", "test_my_npu.py"]
     assert "adapter: my_npu.py:MyNpu " in (tmp_path / "my_npu.yaml").read_text()

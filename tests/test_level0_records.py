@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qutiperf.cli import _main
+from qutiperf.cli import main
 from qutiperf.level0.of_records import prediction_of_run
 from qutiperf.level0_terms import Calibration, Terms
 from qutiperf.store import Store
@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "[small.yaml]", f"[{made}/small.yaml]"
     )
     (made / "sweep.yaml").write_text(sweep, encoding="utf-8")
-    assert _main(["run", str(made / "sweep.yaml"), "--out", str(made / "results")], False) == 0
+    assert main(["run", str(made / "sweep.yaml"), "--out", str(made / "results")], False) == 0
     return made
 
 
@@ -70,7 +70,7 @@ def test_a_record_holds_its_prediction(folder: Path) -> None:
 
 
 def test_show_derives_efficiency_and_utilisation(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert _main(["show", str(folder / "results"), "--json"], False) == 0
+    assert main(["show", str(folder / "results"), "--json"], False) == 0
     for row in json.loads(capsys.readouterr().out):
         throughput = row["compute_throughput_ips"]
         assert row["compute_efficiency_percent"] == pytest.approx(
@@ -82,16 +82,12 @@ def test_show_derives_efficiency_and_utilisation(folder: Path, capsys: pytest.Ca
 
 def test_own_runs_can_be_fitted_and_analysed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results, out = str(folder / "results"), folder / "fitted.yaml"
-    assert (
-        _main(["level0", "fit", results, "--sut", str(folder / "mine.yaml"), "--out", str(out)], False) == 0
-    )
+    assert main(["level0", "fit", results, "--sut", str(folder / "mine.yaml"), "--out", str(out)], False) == 0
     assert "one network only: how well it extrapolates is not known" in capsys.readouterr().out
     calibration = load_sut(str(out))[0].platform.calibration
     assert isinstance(calibration, Calibration)
     assert (calibration.points, calibration.networks) == (4, 1)
-    assert (
-        _main(["analyse", "quartiles", results, "--figure", "compute_throughput_ips", "--json"], False) == 0
-    )
+    assert main(["analyse", "quartiles", results, "--figure", "compute_throughput_ips", "--json"], False) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["n"] == 4
 
@@ -101,7 +97,7 @@ def test_a_wrong_input_of_a_topology_is_named(folder: Path, capsys: pytest.Captu
     wrong.write_text(WORKLOAD.replace("name: image,", "name: picture,"), encoding="utf-8")
     sweep = (folder / "sweep.yaml").read_text(encoding="utf-8").replace("small.yaml", "wrong.yaml")
     (folder / "wrong-sweep.yaml").write_text(sweep, encoding="utf-8")
-    code = _main(["run", str(folder / "wrong-sweep.yaml"), "--out", str(folder / "none")], False)
+    code = main(["run", str(folder / "wrong-sweep.yaml"), "--out", str(folder / "none")], False)
     assert code == 2
     assert "cnv-small: model: input, sizes and output are ('picture'" in capsys.readouterr().err
     assert not (folder / "none").exists()

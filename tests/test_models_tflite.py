@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qutiperf.cli import _main as qutiperf
+from qutiperf.cli import main as qutiperf
 from qutiperf.config import sha256_of_file
 from qutiperf.datasets import open_dataset
 from qutiperf.harness.load import model_for

@@ -17,7 +17,7 @@ from qutiperf import catalog
 from qutiperf import inference_protocol as protocol
 from qutiperf.adapters.base import Model
 from qutiperf.adapters.open_inference import OpenInference, Options
-from qutiperf.cli import _main
+from qutiperf.cli import main
 from qutiperf.device.configuration import Configuration, read_configuration, to_json
 from qutiperf.errors import InputError, QutiperfError, RunError, SetupError
 from qutiperf.harness.network_fields import network_fields
@@ -198,7 +198,7 @@ def test_a_run_over_the_network(device: Served, sut_file: SutFile, tmp_path: Pat
         "scenarios=Offline",
     ]
     out = tmp_path / "out"
-    assert _main([*sweep, *short, "--set", "deployment.streams=2", "--out", str(out)], debug=False) == 0
+    assert main([*sweep, *short, "--set", "deployment.streams=2", "--out", str(out)], debug=False) == 0
     records = list(Store.open(out).records())
     assert len(records) == 2
     for record in records:
@@ -526,14 +526,14 @@ def test_the_runtime_need_not_be_here_to_be_packed(
 ) -> None:
     sut = sut_file(f"{FAULTY}:NotInstalled")
     what = ["--sut", str(sut), "--workload", "digits-mlp-12.5-fp32"]
-    assert _main(["export", "--device", str(tmp_path / "d.pyz"), *what], debug=False) == 0
+    assert main(["export", "--device", str(tmp_path / "d.pyz"), *what], debug=False) == 0
     assert "a_runtime_that_nobody_has is not installed" in fails(capsys, ["serve", *what], 3)
 
 
 def test_the_one_file_is_the_same_each_time(tmp_path: Path) -> None:
     what = ["--sut", "examples/my_adapter", "--workload", "digits-mlp-12.5-fp32"]
     for name in ("a.pyz", "b.pyz"):
-        assert _main(["export", "--device", str(tmp_path / name), *what], debug=False) == 0
+        assert main(["export", "--device", str(tmp_path / name), *what], debug=False) == 0
     assert (tmp_path / "a.pyz").read_bytes() == (tmp_path / "b.pyz").read_bytes()
     served = Served(command=(sys.executable, "-P", str(tmp_path / "a.pyz")))
     try:

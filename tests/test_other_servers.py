@@ -13,7 +13,7 @@ import pytest
 from qutiperf import catalog
 from qutiperf.adapters.base import Model
 from qutiperf.adapters.open_inference import OpenInference, Options
-from qutiperf.cli import _main
+from qutiperf.cli import main
 from qutiperf.errors import QutiperfError, RunError
 from tests.conftest import SutFile
 
@@ -95,7 +95,7 @@ def test_the_device_file_under_an_old_python(tmp_path: Path, sut_file: SutFile) 
     packed = tmp_path / "qutiperf-device.pyz"
     sut = sut_file("simulated", extra="options: {latency_us: 200.0}\n")
     what = ["--sut", str(sut), "--workload", "digits-mlp-12.5-fp32", "--set", "streams=2"]
-    assert _main(["export", "--device", str(packed), *what], debug=False) == 0
+    assert main(["export", "--device", str(packed), *what], debug=False) == 0
     process = subprocess.Popen(
         [str(folder / "python"), "-W", "error", str(packed), "--port", "0"],
         stdout=subprocess.PIPE,

@@ -7,7 +7,7 @@ import pytest
 
 from qutiperf import catalog
 from qutiperf.adapters.registry import NO_ADAPTER, adapter_class, make_options
-from qutiperf.cli import _main
+from qutiperf.cli import main
 from qutiperf.level0.capability import peaks_of
 from qutiperf.sut import SystemUnderTest, load_sut
 
@@ -74,7 +74,7 @@ def test_the_page_lists_every_board_and_its_adapter() -> None:
 
 
 def test_the_list_of_systems_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    assert _main(["list", "suts"], debug=False) == 0
+    assert main(["list", "suts"], debug=False) == 0
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert max(map(len, lines)) <= 120
     [line] = [line for line in lines if line.lstrip().startswith("TX2 ")]

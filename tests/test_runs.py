@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from qutiperf.cli import _main as qutiperf
+from qutiperf.cli import main as qutiperf
 from qutiperf.record import RunRecord
 from qutiperf.store import Store, read_record
 from tests.conftest import FAULTY, SutFile

@@ -1,6 +1,7 @@
 """The command line: one module per verb; only this package prints or exits."""
 
 import sys
+from collections.abc import Sequence
 
 import typer
 
@@ -64,18 +65,21 @@ def options(
         raise typer.Exit
 
 
-def main() -> None:
-    """Exit codes: 0 ok, 1 verdict, 2 bad input, 3 set-up missing, 4 a run failed, 130 interrupted."""
-    arguments = sys.argv[1:]
-    debug = "--debug" in arguments
-    if "--quiet" in arguments:
-        console.be_quiet()
-    if "--version" in arguments:
-        arguments = ["--version", "run"]
-    sys.exit(_main([word for word in arguments if word not in ("--debug", "--quiet")], debug))
+def main(arguments: Sequence[str] | None = None, debug: bool = False) -> int:
+    """Runs one command line (default: this process's) and returns its exit code.
+
+    0 ok, 1 verdict, 2 bad input, 3 set-up missing, 4 a run failed, 130 interrupted. With `debug`
+    or --debug errors are raised.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = debug or "--debug" in words
+    console.be_quiet("--quiet" in words)
+    if "--version" in words:
+        words = ["--version", "run"]
+    return _dispatch([word for word in words if word not in ("--debug", "--quiet")], debug)
 
 
-def _main(arguments: list[str], debug: bool) -> int:
+def _dispatch(arguments: list[str], debug: bool) -> int:
     try:
         result = app(arguments or ["--help"], standalone_mode=False)
     except QutiperfError as error:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 _state = {"quiet": False}
 
 
-def be_quiet() -> None:
-    """From now on only results and errors are printed."""
-    _state["quiet"] = True
+def be_quiet(quiet: bool = True) -> None:
+    """Whether only results and errors are printed from now on."""
+    _state["quiet"] = quiet
 
 
 def is_quiet() -> bool:
