@@ -4,7 +4,6 @@ Each system answers in a process of its own (`python -m qutiperf.agree FOLDER`),
 always live together; the answers are compared here.
 """
 
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -13,8 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 
 from qutiperf.adapters.base import Array
+from qutiperf.child import Nursery, Replies, end_now, read_task
+from qutiperf.child import ask as ask_child
 from qutiperf.config import StrictModel
 from qutiperf.datasets import open_dataset
 from qutiperf.datasets.base import Labels
@@ -26,7 +28,7 @@ from qutiperf.pairing import Pairing
 from qutiperf.sut import SystemUnderTest
 from qutiperf.workload import OutputSpec, Workload
 
-_JOB, _ANSWERS, _TOLD, _LOG = "agree.json", "answers.npy", "told.json", "log.txt"
+_ANSWERS = "answers.npy"
 
 
 class Question(StrictModel):
@@ -122,20 +124,17 @@ def _top1(classes: npt.NDArray[np.int64] | None, truth: Labels | None) -> float 
 
 
 def _answered(question: Question, folder: Path, limit_s: float) -> Told:
-    (folder / _JOB).write_text(question.model_dump_json(), encoding="utf-8")
-    command = [sys.executable, "-P", "-m", "qutiperf.agree", str(folder)]
     name = question.sut.name
+    with Nursery() as nursery:
+        answer = ask_child(nursery, "qutiperf.agree", question, folder, limit_s)
+    if answer.ending is None:
+        raise RunError(f"no answers within {limit_s:.0f} s", where=name, cure="give --count")
+    if answer.reply is None:
+        raise RunError(": ".join([str(answer.ending), *answer.log_tail.splitlines()[-1:]]), where=name)
     try:
-        with (folder / _LOG).open("wb") as log:
-            status = subprocess.run(
-                command, stdout=log, stderr=log, cwd=folder, timeout=limit_s, check=False
-            ).returncode
-    except subprocess.TimeoutExpired:
-        raise RunError(f"no answers within {limit_s:.0f} s", where=name, cure="give --count") from None
-    if not (folder / _TOLD).is_file():
-        last = (folder / _LOG).read_text(errors="replace").strip().splitlines()[-1:]
-        raise RunError(": ".join([f"its process ended with status {status}", *last]), where=name)
-    told = Told.model_validate_json((folder / _TOLD).read_bytes())
+        told = Told.model_validate_json(answer.reply)
+    except ValidationError:
+        raise RunError("its adapter wrote to the reply pipe", where=name) from None
     if told.failure is not None:
         kinds: dict[int, type[QutiperfError]] = {2: InputError, 3: SetupError}
         raise kinds.get(told.exit_code, RunError)(told.failure, where=name)
@@ -166,15 +165,16 @@ def _batches(question: Question) -> list[Sequence[int]]:
     return [range(start, min(start + size, count)) for start in range(0, count, size)]
 
 
-def main(name: str) -> None:
-    folder = Path(name)
-    question = Question.model_validate_json((folder / _JOB).read_bytes())
+def main(name: str, descriptor: str) -> None:
+    folder, replies = Path(name), Replies(int(descriptor))
+    question = read_task(Question, folder)
     try:
         told = Told(adapter=answer(question, folder))
     except QutiperfError as error:
         told = Told(failure=str(error), exit_code=error.exit_code)
-    (folder / _TOLD).write_text(told.model_dump_json(), encoding="utf-8")
+    replies.send(told)
+    end_now()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -8,7 +8,6 @@ from qutiperf.record import Failure
 from qutiperf.sut import Settings, SystemUnderTest
 from qutiperf.workload import Workload
 
-JOB = "job.json"
 OBSERVED = "worker.json"
 PHASES = "phases.npz"
 

@@ -83,12 +83,12 @@ class HarnessTax(StrictModel):
 
 
 class Failure(StrictModel):
-    """Why there is no result: `stage` load or run; `kind` error, time_limit or crash.
+    """What failed: `stage` load, run or close; `kind` error, time_limit or crash.
 
     `setup_missing`: the machine lacks something (a device, a library), the runtime did nothing wrong.
     """
 
-    stage: Literal["load", "run"]
+    stage: Literal["load", "run", "close"]
     kind: Literal["error", "time_limit", "crash"]
     reason: str
     log_tail: str = ""
@@ -121,7 +121,11 @@ class Observed(StrictModel):
 
 
 class RunRecord(StrictModel):
-    """One run: inputs, machine, LoadGen's result, figures, verdicts, or the failure."""
+    """One run: inputs, machine, LoadGen's result, figures, verdicts, or the failure.
+
+    The last run of a worker also says whether the adapter's `close()` failed after it, which leaves the
+    figures as they are, and which processes the adapter left running.
+    """
 
     schema_version: Literal[1] = SCHEMA_VERSION
     run_id: str
@@ -144,3 +148,5 @@ class RunRecord(StrictModel):
     quality: Quality
     reasons: list[str] = []
     failure: Failure | None = None
+    close_failure: Failure | None = None
+    left_running: list[str] = []

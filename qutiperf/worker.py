@@ -1,22 +1,19 @@
 """One worker process: `python -m qutiperf.worker FOLDER EVENTS`, started by the runner alone.
 
-It loads one model on one device, does the runs of FOLDER/job.json in order, leaves worker.json, logs
-and phases in each run's folder, and reports on the pipe with file descriptor EVENTS. The first
-failure ends it.
+It loads one model on one device, does the runs of its task in order, leaves worker.json, logs and phases
+in each run's folder, and reports on the pipe with file descriptor EVENTS. The first failure ends it.
 """
 
-import ctypes
-import os
+import contextlib
 import resource
-import signal
 import sys
-import threading
 import traceback
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from time import monotonic
 
+from qutiperf.child import Replies, end_now, read_task
 from qutiperf.datasets import open_dataset
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.classification import Task, task_for
@@ -28,25 +25,27 @@ from qutiperf.harness.phases import Phases
 from qutiperf.harness.run import Outcome, Trial, samples_per_query
 from qutiperf.harness.streams import Failure as FirstError
 from qutiperf.histogram import Histogram
-from qutiperf.job import JOB, OBSERVED, PHASES, Event, Job, JobRun
+from qutiperf.job import OBSERVED, PHASES, Event, Job, JobRun
 from qutiperf.record import Failure, Observed, PhaseTime
 from qutiperf.scenario import Mode
 
 _FAILED = 70  # EX_SOFTWARE
+_REASON_CHARACTERS = 1000
 
 
 class Reporter:
-    """Writes events to the runner, one JSON line each."""
+    """Sends events to the runner."""
 
     def __init__(self, descriptor: int) -> None:
-        self._stream = os.fdopen(descriptor, "w", buffering=1, encoding="utf-8")
+        self._replies = Replies(descriptor)
 
-    def tell(self, event: Event) -> None:
-        self._stream.write(event.model_dump_json() + "\n")
+    def send(self, event: Event) -> None:
+        self._replies.send(event)
 
     def fail(self, stage: str, folder: str | None, error: BaseException) -> None:
         """Reports the failure and ends the process: LoadGen and the runtime are in no known state."""
-        traceback.print_exception(error, file=sys.stderr)
+        with contextlib.suppress(Exception):  # whatever the error's own methods raise
+            traceback.print_exception(error, file=sys.stderr)
         failure = Failure.model_validate(
             {
                 "stage": stage,
@@ -55,14 +54,19 @@ class Reporter:
                 "setup_missing": isinstance(error, SetupError),
             }
         )
-        self.tell(Event(event="failed", folder=folder, failure=failure))
-        sys.stderr.flush()
-        os._exit(_FAILED)
+        self.send(Event(event="failed", folder=folder, failure=failure))
+        end_now(_FAILED)
 
 
 def _reason(error: BaseException) -> str:
-    text = str(error) if isinstance(error, QutiperfError) else f"{type(error).__name__}: {error}"
-    return " ".join(text.split())
+    """One line, bounded, also of an error whose own `__str__` raises."""
+    name = type(error).__name__
+    try:
+        text = str(error) if isinstance(error, QutiperfError) else f"{name}: {error}"
+    except BaseException as second:  # noqa: BLE001 - an adapter's code
+        text = f"{name}, whose text cannot be had: its __str__ raises {type(second).__name__}"
+    text = " ".join(text[: 4 * _REASON_CHARACTERS].split())
+    return text if len(text) <= _REASON_CHARACTERS else f"{text[:_REASON_CHARACTERS]} ..."
 
 
 def load_device(job: Job) -> tuple[Device, dict[str, str]]:
@@ -78,13 +82,13 @@ def load_device(job: Job) -> tuple[Device, dict[str, str]]:
 def run_one(run: JobRun, device: Device, audit: Path | None, reporter: Reporter) -> Outcome:
     """One run; the first error anywhere ends the process through the reporter."""
     folder = Path(run.folder)
-    reporter.tell(Event(event="started", folder=run.folder))
+    reporter.send(Event(event="started", folder=run.folder))
     device.tune(int(run.point.deployment["batch_size"]))
     failure = FirstError(partial(reporter.fail, "run", run.folder))
     per_query = samples_per_query(run.samples_per_query, run.point)
     trial = Trial(device, run.point, per_query, folder, failure, audit)
     return trial.run(
-        lambda seconds: reporter.tell(Event(event="estimated", folder=run.folder, seconds=seconds))
+        lambda seconds: reporter.send(Event(event="estimated", folder=run.folder, seconds=seconds))
     )
 
 
@@ -142,30 +146,18 @@ def save(run: JobRun, observed: Observed, phases: Phases) -> None:
     (folder / OBSERVED).write_text(observed.model_dump_json(), encoding="utf-8")
 
 
-def end_with_parent() -> None:
-    """Ends this process when the runner dies: by the kernel on Linux, else when its pipe closes."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    threading.Thread(target=_wait_for_end, daemon=True).start()
-
-
-def _wait_for_end() -> None:
-    sys.stdin.buffer.read()
-    os._exit(_FAILED)
-
-
 def main(folder: str, descriptor: str) -> None:
-    end_with_parent()
+    """The worker's whole life; never returns."""
     reporter = Reporter(int(descriptor))
     started = monotonic()
     try:
-        job = Job.model_validate_json((Path(folder) / JOB).read_bytes())
+        job = read_task(Job, Path(folder))
         device, described = load_device(job)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - an adapter may raise anything
         reporter.fail("load", None, error)
-        raise
+        return
     load_s = monotonic() - started
-    reporter.tell(Event(event="loaded", seconds=load_s))
+    reporter.send(Event(event="loaded", seconds=load_s))
     audit = Path(job.audit_config) if job.audit_config else None
     network: dict[str, str] = {}
     if device.over_network:
@@ -176,8 +168,12 @@ def main(folder: str, descriptor: str) -> None:
             save(run, observe(run, outcome, device, described, load_s, network), outcome.phases)
         except BaseException as error:  # noqa: BLE001 - as above
             reporter.fail("run", run.folder, error)
-        reporter.tell(Event(event="done", folder=run.folder))
-    device.close()
+        reporter.send(Event(event="done", folder=run.folder))
+    try:
+        device.close()
+    except BaseException as error:  # noqa: BLE001 - as above
+        reporter.fail("close", None, error)
+    end_now()
 
 
 if __name__ == "__main__":

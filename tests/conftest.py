@@ -21,6 +21,12 @@ def fails(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int) -
     return line
 
 
+@pytest.fixture(autouse=True)
+def _state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps the undo journal of operating modes out of the user's home."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+
+
 @pytest.fixture
 def sut_file(tmp_path: Path) -> SutFile:
     """Writes a SUT file for an adapter and its options; gives its path."""

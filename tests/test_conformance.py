@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from qutiperf import catalog
+from qutiperf.child import Nursery
 from qutiperf.conformance import kit
 from qutiperf.conformance.checks import CHECKS, check
 from qutiperf.conformance.finding import Finding
@@ -102,8 +103,8 @@ def test_an_adapter_that_does_not_answer_leaves_nothing_to_check(
 
 def test_a_hang_is_a_verdict(tmp_path: Path, sut_file: SutFile) -> None:
     job = kit.job_for(str(sut_file(f"{OFFENDERS}:Hangs")), None, 0.1)
-    (tmp_path / kit.JOB).write_text(job.model_dump_json())
-    finding = kit._in_process("reload", tmp_path, limit_s=2)
+    with Nursery() as nursery:
+        finding = kit._in_process(nursery, "reload", job, tmp_path, limit_s=2)
     assert (finding.verdict, finding.seen) == ("FAIL", "no end after 2 s: it hangs")
 
 

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 
 LAYERS: list[set[str]] = [
-    {"errors", "units", "histogram", "early_stopping", "inference_protocol"},
-    {"config"},
+    {"errors", "units", "histogram", "early_stopping", "inference_protocol", "supervisor"},
+    {"config", "child"},
     {"catalog", "level0_terms"},
     {"scenario", "workload", "sut", "rounds"},
     {"sweep", "mlperf_logs"},
     {"point"},
     {"record"},
     {"job"},
-    {"store", "host", "datasets", "models", "metrics"},
+    {"store", "host", "operating_mode", "datasets", "models", "metrics"},
     {"adapters", "loadgen", "level0"},
-    {"harness", "device", "pairing"},
+    {"harness", "device", "pairing", "watch"},
     {"worker", "explain"},
     {"plan", "calibrate", "agree", "conformance", "serving"},
     {"runner"},

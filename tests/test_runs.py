@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from qutiperf import runner, tax
 from qutiperf.cli import main as qutiperf
 from qutiperf.record import RunRecord
 from qutiperf.store import Store, read_record
@@ -124,6 +125,104 @@ def test_faults_are_failed_records_and_the_sweep_goes_on(
     assert healthy.valid
     if adapter == "Crashes":
         assert "about to crash" in failed.failure.log_tail
+
+
+@pytest.mark.parametrize(
+    ("adapter", "kind", "reason"),
+    [
+        ("RaisesInClose", "error", "RuntimeError: the device does not let go"),
+        pytest.param(
+            "ExitsInClose",
+            "crash",
+            "the process ended with exit status 3 while the adapter was closed",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "HangsInClose", "time_limit", "close() did not return within 1 s", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_a_close_that_fails_is_in_the_record_of_the_last_run(
+    adapter: str,
+    kind: str,
+    reason: str,
+    sut_file: SutFile,
+    sweep_file: SweepFile,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "results"
+    sweep = sweep_file(
+        sut_file(f"{FAULTY}:{adapter}", extra="options: {good_batches: 1000000}\n"),
+        "[SingleStream, Offline]",
+        "modes: [PerformanceOnly]\n",
+    )
+    monkeypatch.setattr(runner, "CLOSE_LIMIT_S", 1)
+    assert run(sweep, out) == 4
+    first, last = sorted(Store.open(out).records(), key=lambda record: record.started_utc)
+    assert (first.valid, last.valid, first.close_failure) == (True, True, None)
+    assert last.close_failure is not None
+    assert (last.close_failure.stage, last.close_failure.kind) == ("close", kind)
+    assert last.close_failure.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("adapter", "kind", "reason"),
+    [
+        pytest.param(
+            "RaisesSilently",
+            "error",
+            "SilentError, whose text cannot be had: its __str__ raises ValueError",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("LongError", "error", f"RuntimeError: {'x' * 986} ...", marks=pytest.mark.slow),
+        ("WritesToEveryPipe", "error", "something else than the worker wrote to its reply pipe"),
+        pytest.param(
+            "DeletesItsFolder", "error", "mlperf_log_detail.txt: cannot be read", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_hostile_adapters_are_failed_records(
+    adapter: str, kind: str, reason: str, sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
+) -> None:
+    out = tmp_path / "results"
+    sweep = sweep_file(sut_file(f"{FAULTY}:{adapter}"), extra="modes: [PerformanceOnly]\n")
+    assert run(sweep, out) == 4
+    [failed] = failures(out)
+    assert failed.failure is not None
+    assert failed.failure.kind == kind
+    assert reason in failed.failure.reason
+    assert len(failed.failure.reason) < 1100
+
+
+def test_what_an_adapter_leaves_running_is_killed_and_recorded(
+    sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
+) -> None:
+    out = tmp_path / "results"
+    sut = sut_file(f"{FAULTY}:StartsChildren", extra="options: {good_batches: 1000000}\n")
+    assert run(sweep_file(sut, extra="modes: [PerformanceOnly]\n"), out) == 0
+    [record] = Store.open(out).records()
+    assert record.left_running == ["sleep 3471", "sleep 3471"]
+    assert record.close_failure is None
+
+
+@pytest.mark.slow
+def test_an_overhead_run_that_fails_does_not_end_the_sweep(
+    sut_file: SutFile,
+    sweep_file: SweepFile,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "results"
+    broken = tax._SUT.model_copy(update={"adapter": f"{FAULTY}:RaisesInLoad"})
+    monkeypatch.setattr(tax, "_SUT", broken)
+    sweep = sweep_file(sut_file(SIMULATED, extra=TIMES), extra="modes: [PerformanceOnly]\n")
+    assert run(sweep, out) == 0
+    assert "the harness cannot measure itself: RuntimeError: no such device: npu7" in capsys.readouterr().err
+    [record] = Store.open(out).records()
+    assert record.harness_tax is None
+    assert sorted(path.name for path in out.iterdir()) == [f"{record.run_id}-1", "qutiperf-results.json"]
 
 
 @pytest.mark.slow

@@ -23,8 +23,9 @@ class Report(TypedDict):
 
 def doctor(as_json: bool = typer.Option(False, "--json", help="Print one JSON object.")) -> int:
     """Check runtimes, meters, cores, governor, load, LoadGen round; exit code 3 if LoadGen is missing."""
-    from qutiperf import host
+    from qutiperf import host, operating_mode
 
+    undone = operating_mode.undo_left_on()
     machine = host.facts()
     report: Report = {
         "host": machine,
@@ -33,7 +34,7 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="Print one JSON ob
         "adapters": adapter_rows(),
         "power_meters": [],
         "busy_percent": (busy := host.busy_percent()),
-        "warnings": _warnings(machine, busy),
+        "warnings": [*undone, *_warnings(machine, busy)],
     }
     if as_json:
         console.out_json(report)

@@ -10,8 +10,9 @@ from qutiperf.cli import console
 from qutiperf.errors import InputError, SetupError
 
 if TYPE_CHECKING:
+    from qutiperf.child import Nursery
     from qutiperf.plan import Group, Material
-    from qutiperf.record import RunRecord
+    from qutiperf.record import HarnessTax, RunRecord
     from qutiperf.store import Store
     from qutiperf.sweep import Sweep
 
@@ -133,9 +134,10 @@ def _measure(
     audit: Path | None,
     as_json: bool,
 ) -> int:
+    from qutiperf import operating_mode
+    from qutiperf.child import Nursery
     from qutiperf.cli.progress import Progress
     from qutiperf.runner import Runner, wanted
-    from qutiperf.tax import measure_tax
     from qutiperf.units import format_duration
 
     attempts = store.attempts()
@@ -145,17 +147,34 @@ def _measure(
         console.note(f"{total - len(runs)} of {total} runs are done already in {store.folder}")
     seconds = sum(run.estimated_s for run in runs) + len(groups)
     console.note(f"{sweep.name}: {len(runs)} runs, about {format_duration(seconds)}, to {store.folder}")
-    with Progress(runs) as progress:
-        runner = Runner(store, progress, machine, str(audit.resolve()) if audit else None)
+    operating_mode.check_commands((group.sut, group.operating_mode) for group, left in todo if left)
+    for line in operating_mode.undo_left_on():
+        console.note(line)
+    with Progress(runs) as progress, Nursery() as nursery:
+        runner = Runner(store, progress, machine, nursery, str(audit.resolve()) if audit else None)
         try:
             if runs:
-                runner.tax = measure_tax(machine, store.folder)
+                runner.tax = _tax(machine, store, nursery)
             for group, left in todo:
                 if left:
                     runner.run(group.only(left))
         finally:
             store.clean()
     return _report(sweep, groups, store, as_json)
+
+
+def _tax(
+    machine: "dict[str, str | int | float | bool | None]", store: "Store", nursery: "Nursery"
+) -> "HarnessTax | None":
+    """What the harness costs by itself; None, with a note, where that cannot be measured."""
+    from qutiperf.errors import RunError
+    from qutiperf.tax import measure_tax
+
+    try:
+        return measure_tax(machine, store, nursery)
+    except RunError as error:
+        console.note(f"{error}; runs are not checked for being limited by the load generator")
+        return None
 
 
 def _report(sweep: "Sweep", groups: "Sequence[Group]", store: "Store", as_json: bool) -> int:
@@ -174,7 +193,7 @@ def _report(sweep: "Sweep", groups: "Sequence[Group]", store: "Store", as_json: 
 
 def exit_code(records: "Sequence[RunRecord]", profile: str) -> int:
     """3 if the machine lacked something, 4 if a run failed, 1 if a submission run is INVALID, else 0."""
-    failures = [record.failure for record in records if record.failure]
+    failures = [found for record in records for found in (record.failure, record.close_failure) if found]
     if failures:
         return 3 if any(failure.setup_missing for failure in failures) else 4
     return int(profile == "submission" and any(not record.valid for record in records))

@@ -10,11 +10,12 @@ Verdict = Literal["pass", "FAIL", "skipped"]
 
 
 class Job(StrictModel):
-    """One system with one workload, for the process of a check; `budget_s` bounds its loops."""
+    """One system with one workload, for the process of a `check`; `budget_s` bounds its loops."""
 
     sut: SystemUnderTest
     workload: Workload
     budget_s: float
+    check: str = ""
 
 
 class Finding(StrictModel):
