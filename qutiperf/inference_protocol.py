@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from math import prod
-from typing import TYPE_CHECKING, Dict, List, NamedTuple, Optional, Tuple, Union  # noqa: UP035
+from typing import TYPE_CHECKING, NamedTuple, Optional, Union
 
 import numpy as np
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Array = npt.NDArray[np.generic]
-    Header = Dict[str, object]  # noqa: UP006
-    Buffer = Union[bytes, memoryview]  # noqa: UP007
+    Header = dict[str, object]
+    Buffer = Union[bytes, memoryview]
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 BINARY_EXTENSION = "binary_tensor_data"
@@ -48,7 +48,7 @@ class Message(NamedTuple):
     """A request's or a response's JSON header and its tensors by name."""
 
     header: Header
-    tensors: Dict[str, Array]  # noqa: UP006
+    tensors: dict[str, Array]
 
 
 def datatype_of(dtype: str) -> str:
@@ -68,14 +68,14 @@ def dtype_of(datatype: object) -> str:
 def encode(
     header: Header,
     side: str,
-    tensors: List[Tuple[str, Array]],  # noqa: UP006
+    tensors: list[tuple[str, Array]],
     binary: bool = True,
-) -> Tuple[int, List[Buffer]]:  # noqa: UP006
+) -> tuple[int, list[Buffer]]:
     """Length of the JSON header and the body's parts; `side` is inputs or outputs.
 
     Without `binary` the numbers are in the JSON itself. Raises ProtocolError for a type without a name.
     """
-    parts: List[Buffer] = []  # noqa: UP006
+    parts: list[Buffer] = []
     listed = []
     for name, array in tensors:
         entry: Header = {
@@ -93,7 +93,7 @@ def encode(
     return len(text), [text, *parts]
 
 
-def decode(body: Buffer, header_length: Optional[int], side: str) -> Message:  # noqa: UP045
+def decode(body: Buffer, header_length: Optional[int], side: str) -> Message:
     """Reads a body; raises ProtocolError for whatever is missing, of the wrong size, or left over."""
     whole = memoryview(body)
     length = len(whole) if header_length is None else header_length
@@ -126,7 +126,7 @@ def read_json(text: Buffer) -> Header:
     return found
 
 
-def _tensor(entry: object, rest: memoryview) -> Tuple[str, Array, memoryview]:  # noqa: UP006
+def _tensor(entry: object, rest: memoryview) -> tuple[str, Array, memoryview]:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         raise ProtocolError("a tensor has no name")
     name, shape = entry["name"], entry.get("shape")
@@ -143,7 +143,7 @@ def _tensor(entry: object, rest: memoryview) -> Tuple[str, Array, memoryview]:  
     return name, np.frombuffer(rest[:size], dtype).reshape(shape), rest[size:]
 
 
-def _from_json(name: str, data: object, dtype: np.dtype[np.generic], shape: List[int]) -> Array:  # noqa: UP006
+def _from_json(name: str, data: object, dtype: np.dtype[np.generic], shape: list[int]) -> Array:
     try:
         array = np.array(data, dtype)
     except (ValueError, TypeError, OverflowError):

@@ -132,6 +132,17 @@ def test_it_can_be_closed_and_loaded_again(name: str) -> None:
     assert_close(np.array(loaded(name).infer(images)[0]), expected, atol=1e-6)
 
 
+def test_a_second_close_does_nothing(name: str) -> None:
+    adapter = loaded(name)
+    adapter.infer(digits().load(range(2)))
+    adapter.close()
+    adapter.close()
+
+
+def test_an_adapter_that_was_never_loaded_can_be_closed(name: str) -> None:
+    adapter_class(ADAPTERS[name][0])().close()
+
+
 @dataclass
 class Answered:
     """Stands in for LoadGen: every id that was completed, until all are."""

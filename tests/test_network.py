@@ -1,6 +1,5 @@
 """Devices over the network: two processes, real sockets, and servers that misbehave."""
 
-import ast
 import json
 import subprocess
 import sys
@@ -495,11 +494,8 @@ def test_serve_and_export_refuse(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert "go together" in fails(capsys, ["export", "--device", "x.pyz", "--sut", "cpu-onnxruntime"], 2)
 
 
-def test_the_device_side_is_python_3_9_and_needs_numpy_alone() -> None:
+def test_the_device_side_is_imported_without_any_runtime() -> None:
     sources = _sources()
-    assert {"adapters/onnxruntime.py", "adapters/open_inference.py", "device/server.py"} <= set(sources)
-    for name in sources:
-        ast.parse((CHECKOUT / "qutiperf" / name).read_bytes(), feature_version=(3, 9))
     imported_in_load = {"adapters/torch_onnx.py"}  # derives from torch's own classes
     modules = [
         f"qutiperf.{name[:-3].replace('/', '.')}"

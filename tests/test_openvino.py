@@ -10,8 +10,9 @@ from onnx import TensorProto, helper
 
 from qutiperf import catalog
 from qutiperf.adapters.base import Model
-from qutiperf.adapters.openvino import OpenVino, Options
-from qutiperf.adapters.openvino_checks import check_taken, needed_properties, pairs, reason
+from qutiperf.adapters.openvino import OpenVino
+from qutiperf.adapters.openvino_checks import check_taken, needed_properties, reason
+from qutiperf.adapters.openvino_options import Options, pairs
 from qutiperf.adapters.registry import make_options
 from qutiperf.errors import InputError, SetupError
 from qutiperf.sut import load_sut
