@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 LAYERS: list[set[str]] = [
-    {"errors", "units", "histogram", "early_stopping", "inference_protocol"},
+    {"errors", "units", "histogram", "early_stopping", "inference_protocol", "regular_file"},
     {"config"},
     {"catalog", "level0_terms"},
     {"scenario", "workload", "sut", "rounds"},
