@@ -1,6 +1,7 @@
 """Finds, lists and reads the files of the four folders: an existing path wins, else a shipped name."""
 
 import fnmatch
+import glob
 import re
 import shutil
 from collections.abc import Mapping
@@ -10,12 +11,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from qutiperf.config import Yaml, nearest, read_yaml, sha256_of_file
+from qutiperf.config import Yaml, nearest, read_yaml, sha256_of_file, shortened
 from qutiperf.errors import InputError, SetupError
+from qutiperf.regular_file import MISSING, unreadable
 
 Kind = Literal["scenario", "workload", "sweep", "sut", "round"]
 SCHEMA_VERSION = 1
 CONTENT_FOLDERS = ("scenarios", "sut", "audit", "reports")
+_SUFFIXES = {".yaml", ".yml"}
 _FOLDER_OF: Mapping[Kind, str] = {
     "scenario": "scenarios",
     "workload": "scenarios/workloads",
@@ -60,26 +63,49 @@ def _yaml_files(folder: Path, pattern: str) -> list[Path]:
     return [path for path in folder.glob(pattern) if path.is_file()]
 
 
-def matching(kind: Kind, pattern: str) -> list[str]:
-    """Shipped names that match a glob, or the one path or name given; raises InputError if none does."""
-    if not any(sign in pattern for sign in "*?["):
+def matching(kind: Kind, pattern: str, beside: Path | None = None) -> list[str]:
+    """Paths that match a glob (relative to `beside` too), else the shipped names that do, sorted.
+
+    A text without `*?[`, or that of an existing file, stands for itself. Raises InputError for no match.
+    """
+    if not any(sign in pattern for sign in "*?[") or unreadable(pattern) is None:
         return [pattern]
-    found = fnmatch.filter(names(kind), pattern)
+    found = _paths_matching(pattern, beside) or fnmatch.filter(names(kind), pattern)
     if not found:
-        raise InputError(f"no {kind} matches '{pattern}'", cure=nearest(pattern, names(kind)))
+        what = f"no {kind} matches '{shortened(pattern)}', and no file does"
+        raise InputError(what, cure=nearest(pattern, names(kind)))
     return found
 
 
+def _paths_matching(pattern: str, beside: Path | None) -> list[str]:
+    """Files in the working directory, else beside the sweep; only .yaml and .yml files are looked for."""
+    if Path(pattern).suffix not in _SUFFIXES or "\0" in pattern:
+        return []
+    for folder in (None, *([beside] if beside else [])):
+        names_there = glob.glob(pattern, root_dir=folder)  # noqa: PTH207 (Path.glob refuses absolute ones)
+        paths = [str(folder / name) if folder else name for name in names_there]
+        found = sorted(path for path in paths if unreadable(path) is None)
+        if found:
+            return found
+    return []
+
+
 def find(kind: Kind, name: str, beside: Path | None = None) -> Path:
-    """Path of the file meant by `name` (a path, relative to `beside` too, or a shipped name)."""
+    """Path of the file that `name` stands for: a path, relative to `beside` too, or a shipped name."""
+    problems = []
     for path in (Path(name), *([beside / name] if beside else [])):
-        if path.suffix in {".yaml", ".yml"} and path.is_file():
-            return path.resolve()
+        if path.suffix in _SUFFIXES:
+            if (problem := unreadable(path)) is None:
+                return path.resolve()
+            problems.append(problem)
     stem = name.lower() if kind == "scenario" else name
-    path = root() / _FOLDER_OF[kind] / f"{stem}.yaml"
     if stem in names(kind):
-        return path
-    raise InputError(f"no {kind} named '{name}', and no file of that path", cure=nearest(name, names(kind)))
+        return root() / _FOLDER_OF[kind] / f"{stem}.yaml"
+    for problem in problems:
+        if problem != MISSING:
+            raise InputError(problem, where=shortened(name))
+    what = f"no {kind} named '{shortened(name)}', and no file of that path"
+    raise InputError(what, cure=nearest(name, names(kind)))
 
 
 def read(kind: Kind, name: str, beside: Path | None = None) -> CatalogFile:
@@ -104,9 +130,11 @@ def _checked(kind: Kind, path: Path) -> Yaml:
             f"kind: is not '{kind}'", where=str(path), cure=f"a {kind} file starts with kind: {kind}"
         )
     version = data.pop("schema_version", None)
-    if version != SCHEMA_VERSION:
+    if type(version) is not int or version != SCHEMA_VERSION:  # True == 1 == 1.0
         cure = f"this qutiperf reads schema_version: {SCHEMA_VERSION}"
-        raise InputError(f"schema_version: {version} is not known", where=str(path), cure=cure)
+        raise InputError(
+            f"schema_version: {shortened(str(version))} is not known", where=str(path), cure=cure
+        )
     return data
 
 

@@ -97,6 +97,8 @@ def test_extends_merges_one_level(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (BASE.replace("schema_version: 1", "schema_version: 9"), "schema_version: 9 is not known"),
+        (BASE.replace("schema_version: 1", "schema_version: true"), "schema_version: True is not known"),
+        (BASE.replace("schema_version: 1", "schema_version: 1.0"), "schema_version: 1.0 is not known"),
         (BASE.replace("kind: sut", "kind: sweep"), "kind: is not 'sut'"),
         (BASE + "colour: red\n", "colour: unknown key"),
         (BASE.replace("title: t\n", ""), "title: missing; add this key"),
@@ -118,3 +120,37 @@ def test_numbers_in_names_are_sorted_by_size() -> None:
         name for name in catalog.names("workload") if name.startswith("digits-mlp") and name.endswith("fp32")
     ]
     assert names == [f"digits-mlp-{scale}-fp32" for scale in ("12.5", "25", "50", "100")]
+
+
+def test_a_glob_matches_paths_beside_the_sweep_sorted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside, here = tmp_path / "beside", tmp_path / "here"
+    for folder, names in ((beside, ("b.yaml", "a.yaml", "[x].yaml", "notes.txt")), (here, ("c.yaml",))):
+        (folder / "mine").mkdir(parents=True)
+        for name in names:
+            (folder / "mine" / name).write_text("")
+    (beside / "mine/folder.yaml").mkdir()
+    monkeypatch.chdir(tmp_path)
+    found = catalog.matching("workload", "mine/*.yaml", beside)
+    assert found == [str(beside / "mine" / name) for name in ("[x].yaml", "a.yaml", "b.yaml")]
+    assert catalog.matching("sut", str(here / "mine/?.yaml"), None) == [str(here / "mine/c.yaml")]
+    monkeypatch.chdir(here)
+    assert catalog.matching("workload", "mine/*.yaml", beside) == ["mine/c.yaml"]
+    monkeypatch.chdir(beside / "mine")
+    assert catalog.matching("workload", "[x].yaml", None) == ["[x].yaml"]
+    with pytest.raises(InputError, match=r"no workload matches 'none/\*.yaml', and no file does"):
+        catalog.matching("workload", "none/*.yaml", beside)
+
+
+def test_what_is_found_but_is_not_a_file(tmp_path: Path) -> None:
+    (tmp_path / "folder.yaml").mkdir()
+    for name, message in [
+        (str(tmp_path / "folder.yaml"), "is a folder, not a file"),
+        ("x" * 5000 + ".yaml", "cannot be read: File name too long"),
+        ("a\0b.yaml", "its name is not text"),
+        ("a\0b", "no sut named"),
+    ]:
+        with pytest.raises(InputError, match=message) as caught:
+            catalog.find("sut", name, tmp_path)
+        assert len(str(caught.value)) < 1000

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 LAYERS: list[set[str]] = [
-    {"errors", "units", "histogram", "early_stopping", "inference_protocol", "supervisor"},
+    {"errors", "units", "histogram", "early_stopping", "inference_protocol", "supervisor", "regular_file"},
     {"config", "child"},
     {"catalog", "level0_terms"},
     {"scenario", "workload", "sut", "rounds"},
