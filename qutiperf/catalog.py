@@ -1,6 +1,7 @@
 """Finds, lists and reads the files of the four folders: an existing path wins, else a shipped name."""
 
 import fnmatch
+import json
 import re
 import shutil
 from collections.abc import Mapping
@@ -104,9 +105,9 @@ def _checked(kind: Kind, path: Path) -> Yaml:
             f"kind: is not '{kind}'", where=str(path), cure=f"a {kind} file starts with kind: {kind}"
         )
     version = data.pop("schema_version", None)
-    if version != SCHEMA_VERSION:
+    if type(version) is not int or version != SCHEMA_VERSION:  # True == 1
         cure = f"this qutiperf reads schema_version: {SCHEMA_VERSION}"
-        raise InputError(f"schema_version: {version} is not known", where=str(path), cure=cure)
+        raise InputError(f"schema_version: {json.dumps(version)} is not known", where=str(path), cure=cure)
     return data
 
 

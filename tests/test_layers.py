@@ -6,21 +6,21 @@ from pathlib import Path
 import pytest
 
 LAYERS: list[set[str]] = [
-    {"errors", "units", "histogram", "early_stopping", "inference_protocol"},
-    {"config"},
+    {"errors", "units", "printable", "histogram", "early_stopping", "inference_protocol"},
+    {"config", "lock"},
     {"catalog", "level0_terms"},
     {"scenario", "workload", "sut", "rounds"},
     {"sweep", "mlperf_logs"},
     {"point"},
     {"record"},
     {"job"},
-    {"store", "host", "datasets", "models", "metrics"},
+    {"store", "host", "datasets", "models", "metrics", "derived"},
     {"adapters", "loadgen", "level0"},
     {"harness", "device", "pairing"},
     {"worker", "explain"},
     {"plan", "calibrate", "agree", "conformance", "serving"},
     {"runner"},
-    {"tax", "table"},
+    {"tax", "table", "superseded"},
     {"cli"},
     {"__main__"},
 ]
