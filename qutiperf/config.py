@@ -7,10 +7,10 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from qutiperf.errors import InputError
@@ -33,6 +33,14 @@ class StrictModel(BaseModel):
     )
 
 
+def _whole_number(value: object) -> object:
+    if type(value) is not int:
+        raise ValueError("should be a whole number")
+    return value
+
+
+# Without the check `true` and 1.0 would pass for 1.
+SchemaVersion = Annotated[Literal[1], BeforeValidator(_whole_number)]
 Model = TypeVar("Model", bound=BaseModel)
 
 

@@ -1,8 +1,10 @@
 """The record of one run, written once and never changed."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from qutiperf.config import StrictModel
+from pydantic import BeforeValidator, model_validator
+
+from qutiperf.config import SchemaVersion, StrictModel
 from qutiperf.mlperf_logs import LoadGenResult
 from qutiperf.point import Point
 from qutiperf.scenario import Scenario
@@ -25,6 +27,11 @@ class Inputs(StrictModel):
     resolved_sha256: str
 
 
+_FORMER_FIGURES = frozenset(
+    {"system_gops", "compute_gops", "energy_per_input_mj", "ips_per_watt", "energy_delay_mj_ms"}
+)
+
+
 class Figures(StrictModel):
     """Figures of merit; None was not measured. Latencies in ms of a query (system) or batch (compute).
 
@@ -44,16 +51,21 @@ class Figures(StrictModel):
     compute_latency_p99_9_ms: float | None = None
     system_throughput_ips: float | None = None
     compute_throughput_ips: float | None = None
-    system_gops: float | None = None
-    compute_gops: float | None = None
     top1_percent: float | None = None
     top5_percent: float | None = None
     base_power_w: float | None = None
     idle_power_w: float | None = None
     full_power_w: float | None = None
-    energy_per_input_mj: float | None = None
-    ips_per_watt: float | None = None
-    energy_delay_mj_ms: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_former_fields(cls, data: object) -> object:
+        """Drops fields of older records that were never filled: they are derived when a record is read."""
+        if not isinstance(data, dict):
+            return data
+        return {
+            name: value for name, value in data.items() if value is not None or name not in _FORMER_FIGURES
+        }
 
 
 class PhaseTime(StrictModel):
@@ -120,6 +132,39 @@ class Observed(StrictModel):
     adapter_figures: dict[str, float] = {}
 
 
+def _whole(value: object) -> object:
+    """8 for 8.0: older records hold all numbers of a prediction as floats."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_whole)]
+
+
+class StoredPrediction(StrictModel):
+    """What theory said of the run, with what it was computed from (level0.prediction.Prediction).
+
+    Where nothing could be predicted there are `note`, which says why, and what the model alone tells:
+    `ops` and `weights`.
+    """
+
+    model: Literal["plain", "refined"] | None = None
+    batch_size: WholeNumber | None = None
+    streams: WholeNumber | None = None
+    datatype: str | None = None
+    carrier: str | None = None
+    predicted_throughput_ips: float | None = None
+    predicted_latency_ms: float | None = None
+    bound: Literal["compute", "memory"] | None = None
+    operational_intensity_ops_per_byte: float | None = None
+    ops: float | None = None
+    weights: float | None = None
+    peak_tops: float | None = None
+    memory_bandwidth_gb_s: float | None = None
+    interval_factor: float | None = None
+    error_factor: float | None = None
+    note: str | None = None
+
+
 class RunRecord(StrictModel):
     """One run: inputs, machine, LoadGen's result, figures, verdicts, or the failure.
 
@@ -127,7 +172,7 @@ class RunRecord(StrictModel):
     figures as they are, and which processes the adapter left running.
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: SchemaVersion = SCHEMA_VERSION
     run_id: str
     attempt: int
     started_utc: str
@@ -141,7 +186,7 @@ class RunRecord(StrictModel):
     figures: Figures = Figures()
     power_source: str | None = None
     power_reason: str
-    prediction: dict[str, float | str | None] | None = None
+    prediction: StoredPrediction | None = None
     harness_tax: HarnessTax | None = None
     accuracy_run_id: str | None = None
     valid: bool

@@ -1,42 +1,70 @@
 """Records as flat rows: one object per run with the figures' names, and the summary of a sweep."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
-from qutiperf.level0.prediction import compute_efficiency_percent, gops, utilisation_percent
-from qutiperf.record import Figures, RunRecord
+from qutiperf.derived import Derived, derived_of, efficiency_reason
+from qutiperf.record import Figures, RunRecord, StoredPrediction
 from qutiperf.scenario import Mode, ScenarioName
 
 Cell = str | int | float | bool | None | list[str]
 Row = dict[str, Cell]
 DERIVED = (
-    *("utilisation_percent", "compute_efficiency_percent"),
+    *(field.name for field in fields(Derived)),
     *("predicted_throughput_ips", "predicted_latency_ms"),
 )
+_DEPLOYMENT = ("batch_size", "threads", "streams", "operating_mode")
 _ACCURACY = ("top1_percent", "top5_percent")
+_COLUMNS = frozenset(
+    {
+        *("run_id", "attempt", "sut", "workload", "scenario", "mode", "profile", "repeat", *_DEPLOYMENT),
+        *("valid", "quality", "reasons", *Figures.model_fields, *DERIVED, "compute_clock", "over_network"),
+        *("end_to_end", "power_source", "topology", "channel_scale_percent", "weight_datatype"),
+        *("activation_datatype", "failure", "started_utc", "superseded"),
+    }
+)
 
 
 def rows(records: Sequence[RunRecord]) -> list[Row]:
-    """One row a record; accuracy is joined from the accuracy run that each record refers to."""
+    """One row a record, all with the same columns; accuracy comes from the run that the record names."""
     by_id = {record.run_id: record for record in records}
-    told = sorted({name for record in records if record.observed for name in record.observed.adapter_figures})
+    named = {name for record in records if record.observed for name in record.observed.adapter_figures}
+    numbers = {name: _free("adapter", name) for name in sorted(named)}
+    options = _options(records)
     return [
-        _row(record, by_id.get(record.accuracy_run_id or "")) | _adapter_figures(record, told)
+        _row(record, by_id.get(record.accuracy_run_id or ""), options) | _adapter_figures(record, numbers)
         for record in records
     ]
 
 
-def _adapter_figures(record: RunRecord, names: Sequence[str]) -> Row:
+def option_columns(records: Sequence[RunRecord]) -> list[str]:
+    """Columns of the adapters' own deployment parameters."""
+    return list(_options(records).values())
+
+
+def _options(records: Sequence[RunRecord]) -> dict[str, str]:
+    """The columns of the adapters' own deployment parameters, by their names."""
+    own = {name for record in records for name in record.point.deployment} - set(_DEPLOYMENT)
+    return {name: _free("deployment", name) for name in sorted(own)}
+
+
+def _free(origin: str, name: str) -> str:
+    """`name`, or `<origin>_<name>` where a column of every row has that name."""
+    return f"{origin}_{name}" if name in _COLUMNS else name
+
+
+def _adapter_figures(record: RunRecord, columns: Mapping[str, str]) -> Row:
     """The numbers that adapters gave of their own runs, in the same columns for all records."""
     mine = record.observed.adapter_figures if record.observed else {}
-    return {name: mine.get(name) for name in names}
+    return {column: mine.get(name) for name, column in columns.items()}
 
 
-def _row(record: RunRecord, accuracy: RunRecord | None) -> Row:
-    point, variant = record.point, record.inputs.workload.variant
+def _row(record: RunRecord, accuracy: RunRecord | None, options: Mapping[str, str]) -> Row:
+    point, variant, deployment = record.point, record.inputs.workload.variant, record.point.deployment
     figures: Row = dict(record.figures.model_dump())
     if accuracy is not None and accuracy.valid:
         figures |= {name: getattr(accuracy.figures, name) for name in _ACCURACY}
+    reason = efficiency_reason(record)
     return {
         "run_id": record.run_id,
         "attempt": record.attempt,
@@ -46,14 +74,11 @@ def _row(record: RunRecord, accuracy: RunRecord | None) -> Row:
         "mode": point.mode.value,
         "profile": point.profile.value,
         "repeat": point.repeat,
-        "batch_size": None,
-        "threads": None,
-        "streams": None,
-        "operating_mode": None,
-        **point.deployment,
+        **{name: deployment.get(name) for name in _DEPLOYMENT},
+        **{column: deployment.get(name) for name, column in options.items()},
         "valid": record.valid,
         "quality": record.quality,
-        "reasons": list(record.reasons),
+        "reasons": [*record.reasons, *([reason] if reason else [])],
         **figures,
         **_derived(record),
         "compute_clock": record.observed.compute_clock if record.observed else None,
@@ -70,23 +95,12 @@ def _row(record: RunRecord, accuracy: RunRecord | None) -> Row:
 
 
 def _derived(record: RunRecord) -> Row:
-    """Figures that follow from the measured throughput and what the prediction was computed from."""
-    stored, throughput = record.prediction or {}, record.figures.compute_throughput_ips
-    ops, peak = _stored(stored, "ops"), _stored(stored, "peak_tops")
-    predicted = _stored(stored, "predicted_throughput_ips")
+    prediction = record.prediction or StoredPrediction()
     return {
-        "system_gops": gops(record.figures.system_throughput_ips, ops),
-        "compute_gops": gops(throughput, ops),
-        "utilisation_percent": utilisation_percent(throughput, ops, peak),
-        "compute_efficiency_percent": compute_efficiency_percent(throughput, predicted),
-        "predicted_throughput_ips": predicted,
-        "predicted_latency_ms": _stored(stored, "predicted_latency_ms"),
+        **asdict(derived_of(record)),
+        "predicted_throughput_ips": prediction.predicted_throughput_ips,
+        "predicted_latency_ms": prediction.predicted_latency_ms,
     }
-
-
-def _stored(prediction: Mapping[str, float | str | None], name: str) -> float | None:
-    value = prediction.get(name)
-    return float(value) if isinstance(value, int | float) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +162,7 @@ def _best(group: Iterable[Row], scenario: ScenarioName, figure: str, *, smallest
 
 def _number(row: Row | None, figure: str) -> float | None:
     value = row.get(figure) if row else None
-    return float(value) if isinstance(value, int | float) else None
+    return float(value) if isinstance(value, float) else None
 
 
 def _problems(group: Iterable[Row]) -> Iterable[str]:

@@ -247,7 +247,7 @@ def test_files_that_are_wrong(capsys: pytest.CaptureFixture[str], tmp_path: Path
 def test_results_folders_that_cannot_be_used(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     line = fails(capsys, ["run", "quickstart", "--out", str(tmp_path / "file" / "out")], 3)
-    assert "cannot be written to: Not a directory; name another with --out" in line
+    assert "cannot be written to: Not a directory; name another folder with --out" in line
     other = tmp_path / "other"
     other.mkdir()
     (other / "qutiperf-results.json").write_text('{"schema_version":7}')
@@ -256,21 +256,20 @@ def test_results_folders_that_cannot_be_used(capsys: pytest.CaptureFixture[str],
     )
     assert "has schema_version 7" in fails(capsys, ["show", str(other)], 2)
     (other / "qutiperf-results.json").write_bytes(b"\xff\xfe")
-    for verb in (["run", "quickstart", "--out"], ["show"]):
-        assert "qutiperf-results.json: cannot be read: is not UTF-8 text" in fails(
-            capsys, [*verb, str(other)], 2
-        )
+    assert "qutiperf-results.json: is damaged (`qutiperf run` into this folder writes it anew)" in fails(
+        capsys, ["show", str(other)], 2
+    )
     assert [path.name for path in other.iterdir()] == ["qutiperf-results.json"]
     used = tmp_path / "used"
     used.mkdir()
     (used / "thesis.tex").write_text("")
-    assert "is no results folder, it holds thesis.tex" in fails(
+    assert "is not a results folder, it holds thesis.tex" in fails(
         capsys, ["run", "quickstart", "--out", str(used)], 2
     )
     assert [path.name for path in used.iterdir()] == ["thesis.tex"]
     (used / ".staging/1-left").mkdir(parents=True)
     assert "it holds thesis.tex" in fails(capsys, ["run", "quickstart", "--out", str(used)], 2)
-    assert "is no results folder" in fails(capsys, ["show", str(tmp_path / "none")], 2)
+    assert "is not a results folder" in fails(capsys, ["show", str(tmp_path / "none")], 2)
     assert "no such folder" in fails(capsys, ["explain", str(tmp_path / "none")], 2)
 
 

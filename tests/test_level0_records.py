@@ -60,13 +60,15 @@ def test_a_record_holds_its_prediction(folder: Path) -> None:
     records = Store.open(folder / "results").latest()
     assert len(records) == 4
     for record in records:
-        stored = record.prediction or {}
-        assert stored["ops"] == 8_017_792
-        assert stored["weights"] == 97_712
-        assert stored["model"] == "plain"
-        assert stored["note"] == "not calibrated: this is the plain model"
+        stored = record.prediction
+        assert stored is not None
+        assert stored.ops == 8_017_792
+        assert stored.weights == 97_712
+        assert stored.model == "plain"
+        assert stored.batch_size == record.point.deployment["batch_size"]
+        assert stored.note == "not calibrated: this is the plain model"
         # memory bound: 20 GB/s over 97,712 weights of 4 bytes
-        assert stored["predicted_throughput_ips"] == pytest.approx(20e9 / (4 * 97_712))
+        assert stored.predicted_throughput_ips == pytest.approx(20e9 / (4 * 97_712))
 
 
 def test_show_derives_efficiency_and_utilisation(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,9 +108,9 @@ def test_a_wrong_input_of_a_topology_is_named(folder: Path, capsys: pytest.Captu
 def test_an_unknown_platform_keeps_the_requirements_and_says_why() -> None:
     workload = load_workload("digits-mlp-25-fp32")[0]
     stored = prediction_of_run(load_sut("cpu-onnxruntime")[0], workload, {"batch_size": 1})
-    assert stored["weights"] == 64 * 64 + 64 * 64 + 64 * 64 + 64 * 10
-    assert "platform.peaks_tops: is not known" in str(stored["note"])
-    assert "predicted_throughput_ips" not in stored
+    assert stored.weights == 64 * 64 + 64 * 64 + 64 * 64 + 64 * 10
+    assert "platform.peaks_tops: is not known" in str(stored.note)
+    assert stored.predicted_throughput_ips is None
 
 
 def test_no_prediction_never_fails_a_run() -> None:
@@ -117,7 +119,7 @@ def test_no_prediction_never_fails_a_run() -> None:
     stored = prediction_of_run(
         load_sut("cpu-onnxruntime")[0], workload.model_copy(update={"model": spec}), {"batch_size": 1}
     )
-    assert "no such file" in str(stored["note"])
+    assert "no such file" in str(stored.note)
 
 
 def test_terms_name_their_constants() -> None:

@@ -84,7 +84,7 @@ def test_single_stream_figures() -> None:
     assert (found.system_latency_p50_ms, found.system_latency_p99_9_ms) == (2.0, 6.0)
     assert (found.compute_latency_mean_ms, found.compute_latency_p50_ms) == (2.0, 1.0)
     assert (found.system_throughput_ips, found.compute_throughput_ips) == (300.0, 500.0)
-    assert (found.top1_percent, found.full_power_w, found.system_gops) == (None, None, None)
+    assert (found.top1_percent, found.full_power_w) == (None, None)
 
 
 def test_multi_stream_counts_samples() -> None:

@@ -45,22 +45,31 @@ def test_the_last_attempt_counts(tmp_path: Path) -> None:
     assert {run_id: len(found) for run_id, found in store.attempts().items()} == {"0123456789ab": 2}
 
 
-def test_damaged_records_are_named(tmp_path: Path) -> None:
+def test_damaged_records_are_named_and_skipped(tmp_path: Path) -> None:
     store = Store.create(tmp_path)
     path = placed(store) / RECORD
+    placed(store, attempt=2)
     whole = path.read_text()
     for text in (whole[: len(whole) // 2], whole.replace('"schema_version": 1', '"schema_version": 2'), "{}"):
         path.write_text(text)
-        with pytest.raises(InputError, match=r"record.json: .*this qutiperf reads schema_version 1"):
-            list(store.records())
+        contents = store.read()
+        assert [record.attempt for record in contents.records] == [2]
+        assert [error.where for error in contents.damaged] == [str(path)]
 
 
-def test_a_cut_record_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_record_of_another_version_names_the_version_read(tmp_path: Path) -> None:
     store = Store.create(tmp_path)
     path = placed(store) / RECORD
+    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 2'))
+    with pytest.raises(InputError, match=r"record.json: .*this qutiperf reads schema_version 1"):
+        read_record(path.parent)
+
+
+def test_a_cut_record_is_reported_in_one_line(tmp_path: Path) -> None:
+    path = placed(Store.create(tmp_path)) / RECORD
     path.write_text('{"run')
     with pytest.raises(InputError, match=r"record.json: Invalid JSON: EOF"):
-        list(store.records())
+        read_record(path.parent)
 
 
 def test_nothing_is_staged_before_there_is_a_run(tmp_path: Path) -> None:

@@ -57,13 +57,14 @@ def fit(
 
 def _measured(results: str, system: "SystemUnderTest") -> "Measured":
     """Points of one system from wherever they are."""
+    from qutiperf.cli.results import read_results
     from qutiperf.errors import InputError
     from qutiperf.level0.evaluate import measured_points
     from qutiperf.level0.of_records import measured_of_records
-    from qutiperf.store import Store
 
     if results != QUTIBENCH and Path(results).is_dir():
-        records = [record for record in Store.open(Path(results)).latest() if record.point.sut == system.name]
+        found = read_results(Path(results)).records
+        records = [record for record in found if record.point.sut == system.name]
         return measured_of_records(records, system.platform, results)
     rows = [row for row in _rows(results) if row.sut == system.name and row.throughput_ips is not None]
     if not rows:

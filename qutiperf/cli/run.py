@@ -134,12 +134,29 @@ def _measure(
     audit: Path | None,
     as_json: bool,
 ) -> int:
+    """Holds the folder's lock from before the look at what is done until the last run is stored."""
+    with store.lock():
+        store.clean()
+        _measure_rest(sweep, groups, store, machine, audit)
+    return _report(sweep, groups, store, as_json)
+
+
+def _measure_rest(
+    sweep: "Sweep",
+    groups: "Sequence[Group]",
+    store: "Store",
+    machine: "dict[str, str | int | float | bool | None]",
+    audit: Path | None,
+) -> None:
+    """Measures what is not done yet; raises SetupError if the folder cannot be written to any more."""
     from qutiperf import operating_mode
     from qutiperf.child import Nursery
     from qutiperf.cli.progress import Progress
+    from qutiperf.cli.results import report_damaged
     from qutiperf.runner import Runner, wanted
     from qutiperf.units import format_duration
 
+    report_damaged(store.read().damaged)
     attempts = store.attempts()
     todo = [(group, wanted(group, attempts)) for group in groups]
     total, runs = sum(len(group.runs) for group in groups), [run for _, left in todo for run in left]
@@ -160,7 +177,6 @@ def _measure(
                     runner.run(group.only(left))
         finally:
             store.clean()
-    return _report(sweep, groups, store, as_json)
 
 
 def _tax(

@@ -1,19 +1,17 @@
 """Rows to analyse, from the published table or from records, with the figures that follow from others."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
+from qutiperf.derived import Basis, derived, derived_of
 from qutiperf.level0.analysis import AnalysedRow
-from qutiperf.level0.capability import capability
+from qutiperf.level0.capability import OPS_PER_TOP, capability
 from qutiperf.level0.evaluate import measured_points
 from qutiperf.level0.predict import plain
 from qutiperf.level0.reference import Measurement, network
 from qutiperf.record import RunRecord
 from qutiperf.scenario import Mode
 from qutiperf.sut import load_sut
-
-PERCENT = 100.0
-MILLIJOULES_PER_JOULE = 1000.0
-_COUNTED = ("compute_throughput_ips", "full_power_w", "compute_latency_ms")
 
 
 def published_rows(rows: Sequence[Measurement]) -> list[AnalysedRow]:
@@ -25,14 +23,23 @@ def published_rows(rows: Sequence[Measurement]) -> list[AnalysedRow]:
     for row, bound in zip(usable, bounds, strict=True):
         platform, figures = systems[row.sut], dict(row.figures)
         able = capability(platform, row.datatype, row.operating_mode, row.sut)
-        throughput = figures["compute_throughput_ips"]
-        ops = network(row.topology, row.channel_scale_percent).total_ops
-        figures["compute_efficiency_percent"] = PERCENT * throughput / bound
-        figures["utilisation_percent"] = PERCENT * throughput * ops / able.peak
-        if platform.hardware_cost is not None:
-            figures["hardware_cost"] = platform.hardware_cost
-        found.append(_published(row, figures | energy(figures)))
+        basis = Basis(
+            compute_throughput_ips=figures["compute_throughput_ips"],
+            compute_latency_ms=figures.get("compute_latency_ms"),
+            full_power_w=figures.get("full_power_w"),
+            ops=network(row.topology, row.channel_scale_percent).total_ops,
+            peak_tops=able.peak / OPS_PER_TOP,
+            predicted_throughput_ips=bound,
+        )
+        figures |= _known(asdict(derived(basis)))
+        figures |= _known({"hardware_cost": platform.hardware_cost})
+        found.append(_published(row, figures))
     return found
+
+
+def _known(figures: Mapping[str, float | None]) -> dict[str, float]:
+    """Those that are known and above 0: analyses take logarithms and reciprocals."""
+    return {name: value for name, value in figures.items() if value is not None and value > 0}
 
 
 def _published(row: Measurement, figures: Mapping[str, float]) -> AnalysedRow:
@@ -50,18 +57,6 @@ def _published(row: Measurement, figures: Mapping[str, float]) -> AnalysedRow:
     )
 
 
-def energy(figures: Mapping[str, float]) -> dict[str, float]:
-    """Energy per input, inputs/s per watt, energy x delay from full power; empty where one is unknown."""
-    if any(name not in figures for name in _COUNTED):
-        return {}
-    millijoules = MILLIJOULES_PER_JOULE * figures["full_power_w"] / figures["compute_throughput_ips"]
-    return {
-        "energy_per_input_mj": millijoules,
-        "ips_per_watt": figures["compute_throughput_ips"] / figures["full_power_w"],
-        "energy_delay_mj_ms": millijoules * figures["compute_latency_ms"],
-    }
-
-
 def record_rows(records: Sequence[RunRecord]) -> list[AnalysedRow]:
     """Valid performance runs; accuracy is joined from the run that each record names."""
     by_id = {record.run_id: record for record in records}
@@ -74,8 +69,8 @@ def record_rows(records: Sequence[RunRecord]) -> list[AnalysedRow]:
 
 def _of_record(record: RunRecord, accuracy: RunRecord | None) -> AnalysedRow:
     deployment, workload = record.point.deployment, record.inputs.workload
-    known = {name: value for name, value in record.figures.model_dump().items() if value}
-    if accuracy is not None:
+    known = record.figures.model_dump() | asdict(derived_of(record))
+    if accuracy is not None and accuracy.valid:
         known |= {
             "top1_percent": accuracy.figures.top1_percent,
             "top5_percent": accuracy.figures.top5_percent,
@@ -92,5 +87,5 @@ def _of_record(record: RunRecord, accuracy: RunRecord | None) -> AnalysedRow:
         channel_scale_percent=variant.channel_scale_percent,
         datatype=variant.weight_datatype,
         setting=" ".join(f"{name} {value}" for name, value in deployment.items()),
-        figures={name: float(value) for name, value in known.items() if value},
+        figures=_known(known),
     )

@@ -10,15 +10,17 @@ from qutiperf.level0.network import Network
 from qutiperf.level0.points import Setting, points_of
 from qutiperf.level0.prediction import Asked, predict
 from qutiperf.level0.subject import Subject, subject_of_workload
-from qutiperf.record import RunRecord
+from qutiperf.printable import bounded
+from qutiperf.record import RunRecord, StoredPrediction
 from qutiperf.scenario import Mode
 from qutiperf.sut import Platform, Settings, SystemUnderTest
 from qutiperf.workload import Workload
 
-Stored = dict[str, float | str | None]
+Stored = StoredPrediction
+_NOTE_CHARACTERS = 1000
 
 
-def prediction_of_run(sut: SystemUnderTest, workload: Workload, deployment: Settings) -> Stored:
+def prediction_of_run(sut: SystemUnderTest, workload: Workload, deployment: Settings) -> StoredPrediction:
     """What a record stores: prediction with its inputs, else requirements and a note that says why not.
 
     Never raises: a run does not fail for want of a prediction.
@@ -26,15 +28,15 @@ def prediction_of_run(sut: SystemUnderTest, workload: Workload, deployment: Sett
     try:
         subject = subject_of_workload(workload)
     except QutiperfError as error:
-        return {"note": str(error)}
-    counted: Stored = {"ops": subject.network.total_ops, "weights": subject.network.total_weights}
+        return StoredPrediction(note=bounded(str(error), _NOTE_CHARACTERS))
+    counted = StoredPrediction(ops=subject.network.total_ops, weights=subject.network.total_weights)
     try:
         asked = asked_of(sut, subject, str(deployment.get("operating_mode") or "default"))
         setting = (_count(deployment, "batch_size"), _count(deployment, "streams"))
         found = predict(subject.network, asked, [setting])[0]
     except QutiperfError as error:
-        return counted | {"note": str(error)}
-    return dict(found.model_dump())
+        return counted.model_copy(update={"note": bounded(str(error), _NOTE_CHARACTERS)})
+    return StoredPrediction(**found.model_dump())
 
 
 def asked_of(sut: SystemUnderTest, subject: Subject, mode: str) -> Asked:
