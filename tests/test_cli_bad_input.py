@@ -256,7 +256,7 @@ def test_results_folders_that_cannot_be_used(capsys: pytest.CaptureFixture[str],
     )
     assert "has schema_version 7" in fails(capsys, ["show", str(other)], 2)
     (other / "qutiperf-results.json").write_bytes(b"\xff\xfe")
-    assert "qutiperf-results.json: is damaged (`qutiperf run` into this folder writes it anew)" in fails(
+    assert "qutiperf-results.json: is damaged; `qutiperf run` into this folder writes it anew" in fails(
         capsys, ["show", str(other)], 2
     )
     assert [path.name for path in other.iterdir()] == ["qutiperf-results.json"]
