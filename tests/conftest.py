@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from qutiperf.cli import main
+from tests.places import TESTS
 
-FAULTY = Path(__file__).parent / "faulty.py"
+FAULTY = TESTS / "faulty.py"
 SutFile = Callable[..., Path]
 
 

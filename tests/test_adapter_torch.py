@@ -22,6 +22,7 @@ from qutiperf.errors import InputError, SetupError
 from qutiperf.models.digits.__main__ import main as train_digits
 from qutiperf.models.topologies import build
 from tests.conftest import SutFile
+from tests.places import CHECKOUT
 
 MODELS = catalog.root() / "scenarios/workloads/models"
 DIGITS = Model(str(MODELS / "digits-cnv-12.5-fp32.onnx"), "image", "float32", (1, 8, 8), "scores")
@@ -257,7 +258,7 @@ def test_shipped_digits_become_programs(tmp_path: Path) -> None:
     assert largest_difference(loaded(path).infer(images)[0], of_onnxruntime(DIGITS, images)) < 1e-4
 
 
-BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "torch_cuda.py"
+BENCHMARK = CHECKOUT / "benchmarks" / "torch_cuda.py"
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

@@ -14,9 +14,9 @@ from onnx import TensorProto, helper
 
 from qutiperf.cli import main
 from tests.conftest import SutFile, fails
+from tests.places import LOGS
 
 SweepFile = Callable[..., Path]
-LOGS = Path(__file__).parent / "data" / "logs"
 
 
 def test_without_a_verb_there_is_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,10 +14,11 @@ from qutiperf.conformance.checks import CHECKS, check
 from qutiperf.conformance.finding import Finding
 from qutiperf.conformance.lasting import robust_slope
 from qutiperf.conformance.timing import ratio_interval
-from tests.conftest import SutFile, fails
+from tests.conftest import FAULTY, SutFile, fails
 from tests.offenders import PLANTED
+from tests.places import TESTS
 
-OFFENDERS = Path(__file__).with_name("offenders.py")
+OFFENDERS = TESTS / "offenders.py"
 BUDGET_S = 0.15
 SEEN = {
     "ThroughAGlobal": "two instances side by side: outputs differ by up to ",
@@ -130,7 +131,7 @@ def test_bad_input_has_exit_code_2(
     (tmp_path / "there.json").touch()
     line = fails(capsys, ["adapter", "test", "cpu-onnxruntime", "--out", str(tmp_path / "there.json")], 2)
     assert "exists already" in line
-    missing = sut_file(f"{Path(__file__).with_name('faulty.py')}:NotInstalled")
+    missing = sut_file(f"{FAULTY}:NotInstalled")
     assert "a_runtime_that_nobody_has is not installed" in fails(capsys, ["adapter", "test", str(missing)], 3)
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from qutiperf.serving import _sources
+from tests.places import PACKAGE
 
-PACKAGE = Path(__file__).parent.parent / "qutiperf"
 SOURCES = [name for name in _sources() if name.endswith(".py")]
 # Imported in functions or for type checkers only; torch_onnx is itself imported in a function of torch's.
 RUNTIMES = {

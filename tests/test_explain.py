@@ -11,8 +11,8 @@ from qutiperf.explain import Context, Finding, explain, explain_folder, render, 
 from qutiperf.explain.server import achievable_rate
 from qutiperf.mlperf_logs import read_result
 from qutiperf.scenario import RunSettings
+from tests.places import LOGS
 
-LOGS = Path(__file__).parent / "data" / "logs"
 KINDS = sorted(path.name for path in LOGS.iterdir())
 INVALID = [kind for kind in KINDS if read_result(LOGS / kind).validity == "INVALID"]
 CONTEXTS = {"submission_seeds_v5_1": Context(round_name="v6.1")}

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.places import PACKAGE
+
 LAYERS: list[set[str]] = [
     {
         "errors",
@@ -33,7 +35,6 @@ LAYERS: list[set[str]] = [
     {"cli"},
     {"__main__"},
 ]
-PACKAGE = Path(__file__).parent.parent / "qutiperf"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -23,6 +23,7 @@ from qutiperf.errors import InputError, SetupError
 
 pytest.importorskip("ai_edge_litert")
 from tests import tflite_edit
+from tests.places import TESTS
 
 MODELS = catalog.root() / "scenarios/workloads/models"
 FP32 = Model(
@@ -170,7 +171,7 @@ def delegate(tmp_path_factory: pytest.TempPathFactory) -> str:
     if compiler is None or struct.calcsize("P") != 8:
         pytest.skip("needs a C compiler for 64 bits")
     path = tmp_path_factory.mktemp("delegate") / "libdelegates.so"
-    source = Path(__file__).with_name("delegates.c")
+    source = TESTS / "delegates.c"
     subprocess.run([compiler, "-shared", "-fPIC", "-o", str(path), str(source)], check=True)
     return str(path)
 

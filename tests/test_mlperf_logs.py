@@ -11,8 +11,8 @@ import pytest
 
 from qutiperf.errors import InputError
 from qutiperf.mlperf_logs import LoadGenResult, log_folders, read_result
+from tests.places import LOGS, PACKAGE
 
-LOGS = Path(__file__).parent / "data" / "logs"
 DETAIL = "mlperf_log_detail.txt"
 V6_1 = (2085463073848966840, 2747215439041700203, 16159082839903944936)
 V5_1 = (1780908523862526354, 14771362308971278857, 18209322760996052031)
@@ -195,7 +195,7 @@ def test_log_folders_of_a_tree() -> None:
     with pytest.raises(InputError, match="no such folder; name a folder of LoadGen's logs"):
         log_folders(LOGS / "absent")
     with pytest.raises(InputError, match=f"holds no {DETAIL}"):
-        log_folders(Path(__file__).parent.parent / "qutiperf")
+        log_folders(PACKAGE)
 
 
 def test_damage_is_an_input_error_or_a_result(tmp_path: Path) -> None:

@@ -28,9 +28,9 @@ from qutiperf.models.digits.topology import Layer, all_topologies, topology
 from qutiperf.models.digits.train import Recipe, TrainedLayer
 from qutiperf.models.digits.workloads import workload_text
 from qutiperf.models.onnx_file import read_onnx
+from tests.places import CHECKOUT
 
-ROOT = Path(__file__).parents[1]
-WORKLOADS = ROOT / "scenarios" / "workloads"
+WORKLOADS = CHECKOUT / "scenarios" / "workloads"
 MODELS = WORKLOADS / "models"
 DIGITS = Path(qutiperf.__file__).parent / "datasets" / "data" / "digits.npz"
 MANIFEST = read_manifest(MODELS)

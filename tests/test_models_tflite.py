@@ -23,8 +23,9 @@ from qutiperf.models.digits.manifest import (
 )
 from qutiperf.store import Store
 from qutiperf.workload import for_suffixes, load_workload
+from tests.places import CHECKOUT
 
-MODELS = Path(__file__).parents[1] / "scenarios" / "workloads" / "models"
+MODELS = CHECKOUT / "scenarios" / "workloads" / "models"
 MANIFEST = read_manifest(MODELS)
 CONVERTED = [model for model in MANIFEST.models if model.tflite is not None]
 TOLERANCE_PERCENT = 1.0  # five images: other processors may round otherwise in int8

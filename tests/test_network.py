@@ -25,7 +25,6 @@ from qutiperf.store import Store
 from tests.conftest import FAULTY, SutFile, fails
 from tests.fault_server import faulty
 
-CHECKOUT = Path(__file__).parent.parent
 ONNX = str(catalog.root() / "scenarios/workloads/models/digits-mlp-12.5-fp32.onnx")
 DIGITS = Model(ONNX, "image", "float32", (1, 8, 8), "scores")
 ONES = np.ones((3, 1, 8, 8), np.float32)

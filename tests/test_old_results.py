@@ -12,8 +12,8 @@ from qutiperf.plan import gather, make_plan
 from qutiperf.runner import wanted
 from qutiperf.store import Store
 from qutiperf.sweep import load_sweep
+from tests.places import DATA
 
-DATA = Path(__file__).parent / "data"
 OLD = DATA / "results_862dfec"
 
 

@@ -3,13 +3,12 @@
 import ast
 import re
 import tomllib
-from pathlib import Path
 
 import yaml
 
 import qutiperf
+from tests.places import CHECKOUT
 
-CHECKOUT = Path(__file__).parent.parent
 SOURCE = (CHECKOUT / "qutiperf/__init__.py").read_text()
 
 
