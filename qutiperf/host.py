@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from qutiperf.config import sha256_of
+from qutiperf.spec.config import sha256_of
 
 Facts = dict[str, str | int | float | bool | None]
 _PACKAGES = ("qutiperf", "mlcommons-loadgen", "numpy", "onnx", "onnxruntime", "pydantic")

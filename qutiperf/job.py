@@ -2,11 +2,11 @@
 
 from typing import Literal
 
-from qutiperf.config import StrictModel
-from qutiperf.point import Point
 from qutiperf.record import Failure
-from qutiperf.sut import Settings, SystemUnderTest
-from qutiperf.workload import Workload
+from qutiperf.spec.config import StrictModel
+from qutiperf.spec.point import Point
+from qutiperf.spec.sut import Settings, SystemUnderTest
+from qutiperf.spec.workload import Workload
 
 OBSERVED = "worker.json"
 PHASES = "phases.npz"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from qutiperf.mlperf_logs import LoadGenResult
 from qutiperf.record import Figures, HarnessTax, Observed, PhaseTime, Quality
-from qutiperf.scenario import Mode, ScenarioName
+from qutiperf.spec.scenario import Mode, ScenarioName
 from qutiperf.units import milliseconds_from_ns
 
 # Above this share of what the harness can do by itself a result says as much about the harness.

@@ -15,10 +15,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from qutiperf.child import Nursery
-from qutiperf.config import StrictModel, sha256_of
 from qutiperf.errors import SetupError
+from qutiperf.spec.config import StrictModel, sha256_of
+from qutiperf.spec.sut import SystemUnderTest
 from qutiperf.supervisor import run_command
-from qutiperf.sut import SystemUnderTest
 
 
 class JournalEntry(StrictModel):

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qutiperf.adapters.registry import AnyAdapter, adapter_class, make_options, require_runtime
-from qutiperf.config import nearest, sha256_of_file
 from qutiperf.datasets import open_dataset
 from qutiperf.errors import InputError
 from qutiperf.models.onnx_file import read_onnx
 from qutiperf.models.topology_spec import declare_for
-from qutiperf.sut import SystemUnderTest
-from qutiperf.workload import Topology, Workload, for_suffixes
+from qutiperf.spec.config import nearest, sha256_of_file
+from qutiperf.spec.sut import SystemUnderTest
+from qutiperf.spec.workload import Topology, Workload, for_suffixes
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from qutiperf import host
 from qutiperf.adapters.registry import adapter_class, make_options, option_names
-from qutiperf.catalog import CatalogFile, matching
-from qutiperf.config import canonical_json, sha256_of, sha256_of_file
 from qutiperf.errors import InputError
 from qutiperf.pairing import Pairing, has_truth, pair, runnable
-from qutiperf.point import Point, System, expand, point_id
 from qutiperf.record import Inputs
-from qutiperf.scenario import Mode, Profile, Scenario, ScenarioName, load_scenario
-from qutiperf.sut import Settings, SystemUnderTest, load_sut
-from qutiperf.sweep import Sweep
-from qutiperf.workload import Workload, load_workload
+from qutiperf.spec.catalog import CatalogFile, matching
+from qutiperf.spec.config import canonical_json, sha256_of, sha256_of_file
+from qutiperf.spec.point import Point, System, expand, point_id
+from qutiperf.spec.scenario import Mode, Profile, Scenario, ScenarioName, load_scenario
+from qutiperf.spec.sut import Settings, SystemUnderTest, load_sut
+from qutiperf.spec.sweep import Sweep
+from qutiperf.spec.workload import Workload, load_workload
 
 _OVERHEAD_S = 0.4  # of a run beyond its minimum duration: probe, logs, writing
 _LOAD_S = 1.0

@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, model_validator
 
-from qutiperf.config import SchemaVersion, StrictModel
 from qutiperf.mlperf_logs import LoadGenResult
-from qutiperf.point import Point
-from qutiperf.scenario import Scenario
-from qutiperf.sut import SystemUnderTest
-from qutiperf.workload import Workload
+from qutiperf.spec.config import SchemaVersion, StrictModel
+from qutiperf.spec.point import Point
+from qutiperf.spec.scenario import Scenario
+from qutiperf.spec.sut import SystemUnderTest
+from qutiperf.spec.workload import Workload
 
 SCHEMA_VERSION: Literal[1] = 1
 Quality = Literal["ok", "noisy", "unstable", "generator_limited"]

@@ -16,7 +16,7 @@ from qutiperf.level0.of_records import Stored, prediction_of_run
 from qutiperf.mlperf_logs import LoadGenResult, read_result
 from qutiperf.plan import Group, PlannedRun
 from qutiperf.record import Failure, Figures, HarnessTax, Observed, RunRecord
-from qutiperf.scenario import Mode, Profile
+from qutiperf.spec.scenario import Mode, Profile
 from qutiperf.store import MAX_ATTEMPTS, Store
 from qutiperf.watch import Watch
 

@@ -17,8 +17,8 @@ from qutiperf.device.configuration import Configuration
 from qutiperf.errors import InputError, SetupError
 from qutiperf.harness.load import model_for
 from qutiperf.pairing import chosen_for
-from qutiperf.sut import SystemUnderTest
-from qutiperf.workload import Workload
+from qutiperf.spec.sut import SystemUnderTest
+from qutiperf.spec.workload import Workload
 
 # What a board gets of the package: nothing of it needs more than the standard library and numpy.
 DEVICE_SOURCES = (

@@ -16,11 +16,11 @@ from pathlib import Path
 import psutil
 from pydantic import ValidationError
 
-from qutiperf.config import canonical_json
 from qutiperf.errors import InputError, SetupError
 from qutiperf.lock import LOCK, locked
 from qutiperf.printable import bounded
 from qutiperf.record import SCHEMA_VERSION, RunRecord
+from qutiperf.spec.config import canonical_json
 
 MARKER = "qutiperf-results.json"
 _STAGING = ".staging"

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from qutiperf import host
-from qutiperf.config import canonical_json
 from qutiperf.record import RunRecord
+from qutiperf.spec.config import canonical_json
 
 
 def superseded(records: Iterable[RunRecord]) -> frozenset[str]:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 
 from qutiperf.derived import Derived, derived_of, efficiency_reason
 from qutiperf.record import Figures, RunRecord, StoredPrediction
-from qutiperf.scenario import Mode, ScenarioName
+from qutiperf.spec.scenario import Mode, ScenarioName
 
 Cell = str | int | float | bool | None | list[str]
 Row = dict[str, Cell]

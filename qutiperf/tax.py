@@ -8,11 +8,11 @@ from qutiperf.errors import RunError
 from qutiperf.plan import Material, PlannedRun, make_plan
 from qutiperf.record import HarnessTax, RunRecord
 from qutiperf.runner import Runner
-from qutiperf.scenario import Mode, RunSettings, ScenarioName, load_scenario
+from qutiperf.spec.scenario import Mode, RunSettings, ScenarioName, load_scenario
+from qutiperf.spec.sut import Platform, SystemUnderTest
+from qutiperf.spec.sweep import Sweep
+from qutiperf.spec.workload import DatasetSpec, InputSpec, ModelSpec, OutputSpec, Workload
 from qutiperf.store import Store
-from qutiperf.sut import Platform, SystemUnderTest
-from qutiperf.sweep import Sweep
-from qutiperf.workload import DatasetSpec, InputSpec, ModelSpec, OutputSpec, Workload
 
 _BATCH = 64
 _SECONDS = 0.3

@@ -27,7 +27,7 @@ from qutiperf.harness.streams import Failure as FirstError
 from qutiperf.histogram import Histogram
 from qutiperf.job import OBSERVED, PHASES, Event, Job, JobRun
 from qutiperf.record import Failure, Observed, PhaseTime
-from qutiperf.scenario import Mode
+from qutiperf.spec.scenario import Mode
 
 _FAILED = 70  # EX_SOFTWARE
 _REASON_CHARACTERS = 1000

@@ -12,7 +12,6 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from qutiperf import catalog
 from qutiperf.adapters.base import Array, Model
 from qutiperf.adapters.onnxruntime import OnnxRuntime, _provider_options
 from qutiperf.adapters.onnxruntime import Options as OnnxRuntimeOptions
@@ -25,7 +24,8 @@ from qutiperf.harness.device import Device
 from qutiperf.harness.phases import combine
 from qutiperf.harness.samples import PreparedSamples, RawSamples
 from qutiperf.harness.streams import Completers, Failure, Serving, Stream, Streams
-from qutiperf.workload import DatasetSpec, InputSpec, OutputSpec
+from qutiperf.spec import catalog
+from qutiperf.spec.workload import DatasetSpec, InputSpec, OutputSpec
 
 DIGITS = Model(
     path=str(catalog.root() / "scenarios/workloads/models/digits-mlp-12.5-fp32.onnx"),

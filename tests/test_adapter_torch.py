@@ -12,7 +12,6 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch, of the extra torch")
 
-from qutiperf import catalog
 from qutiperf.adapters.base import Array, Model
 from qutiperf.adapters.onnxruntime import OnnxRuntime
 from qutiperf.adapters.onnxruntime import Options as OnnxRuntimeOptions
@@ -21,6 +20,7 @@ from qutiperf.cli import main
 from qutiperf.errors import InputError, SetupError
 from qutiperf.models.digits.__main__ import main as train_digits
 from qutiperf.models.topologies import build
+from qutiperf.spec import catalog
 from tests.conftest import SutFile
 from tests.places import CHECKOUT
 

@@ -9,7 +9,7 @@ import pytest
 from qutiperf.agree import Answers, _as_numbers, compare
 from qutiperf.cli import main
 from qutiperf.errors import InputError
-from qutiperf.workload import OutputSpec, QuantizationSpec
+from qutiperf.spec.workload import OutputSpec, QuantizationSpec
 from tests.conftest import FAULTY, SutFile, fails
 
 WORKLOAD = "digits-mlp-12.5-fp32"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qutiperf import catalog
+from qutiperf.spec import catalog
 from tests.conftest import FAULTY, SutFile, fails
 
 SweepFile = Callable[..., Path]

@@ -10,7 +10,7 @@ from qutiperf.errors import InputError
 from qutiperf.explain import Context, Finding, explain, explain_folder, render, to_dict
 from qutiperf.explain.server import achievable_rate
 from qutiperf.mlperf_logs import read_result
-from qutiperf.scenario import RunSettings
+from qutiperf.spec.scenario import RunSettings
 from tests.places import LOGS
 
 KINDS = sorted(path.name for path in LOGS.iterdir())

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qutiperf import catalog
 from qutiperf.adapters.base import Adapter
 from qutiperf.adapters.onnxruntime import OnnxRuntime
 from qutiperf.adapters.registry import require_runtime
@@ -14,7 +13,15 @@ from qutiperf.errors import InputError, SetupError
 from qutiperf.harness.device import Device
 from qutiperf.harness.load import model_for
 from qutiperf.level0.subject import subject_of_workload
-from qutiperf.workload import DatasetSpec, InputSpec, QuantizationSpec, Workload, for_suffixes, load_workload
+from qutiperf.spec import catalog
+from qutiperf.spec.workload import (
+    DatasetSpec,
+    InputSpec,
+    QuantizationSpec,
+    Workload,
+    for_suffixes,
+    load_workload,
+)
 
 ONNX = catalog.root() / "scenarios/workloads/models/digits-mlp-12.5-fp32.onnx"
 TEXT = f"""

@@ -7,10 +7,10 @@ import pytest
 
 from qutiperf.cli import main
 from qutiperf.level0.of_records import prediction_of_run
-from qutiperf.level0_terms import Calibration, Terms
+from qutiperf.spec.level0_terms import Calibration, Terms
+from qutiperf.spec.sut import load_sut
+from qutiperf.spec.workload import load_workload
 from qutiperf.store import Store
-from qutiperf.sut import load_sut
-from qutiperf.workload import load_workload
 
 SUT = """kind: sut
 schema_version: 1

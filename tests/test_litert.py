@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qutiperf import catalog
 from qutiperf.adapters.base import Array, Model, Quantization
 from qutiperf.adapters.litert import LiteRt, Options
 from qutiperf.adapters.litert_delegate import check_library, machine_of
 from qutiperf.adapters.registry import make_options, require_runtime
 from qutiperf.errors import InputError, SetupError
+from qutiperf.spec import catalog
 
 pytest.importorskip("ai_edge_litert")
 from tests import tflite_edit

@@ -9,7 +9,7 @@ import pytest
 from qutiperf.loadgen import driver
 from qutiperf.loadgen.settings import Targets, TestRequest, direct_fields, user_conf
 from qutiperf.mlperf_logs import read_result
-from qutiperf.scenario import Mode, RunSettings, ScenarioName
+from qutiperf.spec.scenario import Mode, RunSettings, ScenarioName
 
 TestRequest.__test__ = False  # type: ignore[attr-defined]  # pytest would take it for a test
 

@@ -4,12 +4,12 @@ import pytest
 
 from qutiperf import metrics
 from qutiperf.mlperf_logs import LoadGenResult
-from qutiperf.point import Point
 from qutiperf.record import Figures, HarnessTax, Inputs, Observed, PhaseTime, RunRecord
-from qutiperf.scenario import Mode, Profile, RunSettings, ScenarioName, load_scenario
-from qutiperf.sut import load_sut
+from qutiperf.spec.point import Point
+from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName, load_scenario
+from qutiperf.spec.sut import load_sut
+from qutiperf.spec.workload import load_workload
 from qutiperf.table import rows, summarise
-from qutiperf.workload import load_workload
 
 
 def a_record(

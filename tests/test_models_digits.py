@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 import qutiperf
-from qutiperf.config import sha256_of_file
 from qutiperf.models.digits.__main__ import main, make_models
 from qutiperf.models.digits.export_onnx import build_model, float_weights
 from qutiperf.models.digits.export_torch import save_program
@@ -28,6 +27,7 @@ from qutiperf.models.digits.topology import Layer, all_topologies, topology
 from qutiperf.models.digits.train import Recipe, TrainedLayer
 from qutiperf.models.digits.workloads import workload_text
 from qutiperf.models.onnx_file import read_onnx
+from qutiperf.spec.config import sha256_of_file
 from tests.places import CHECKOUT
 
 WORKLOADS = CHECKOUT / "scenarios" / "workloads"

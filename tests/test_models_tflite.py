@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from qutiperf.cli import main as qutiperf
-from qutiperf.config import sha256_of_file
 from qutiperf.datasets import open_dataset
 from qutiperf.harness.load import model_for
 from qutiperf.level0.subject import subject_of_workload
@@ -21,8 +20,9 @@ from qutiperf.models.digits.manifest import (
     run_onnx,
     tflite_table,
 )
+from qutiperf.spec.config import sha256_of_file
+from qutiperf.spec.workload import for_suffixes, load_workload
 from qutiperf.store import Store
-from qutiperf.workload import for_suffixes, load_workload
 from tests.places import CHECKOUT
 
 MODELS = CHECKOUT / "scenarios" / "workloads" / "models"

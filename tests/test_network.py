@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qutiperf import catalog
 from qutiperf import inference_protocol as protocol
 from qutiperf.adapters.base import Model
 from qutiperf.adapters.open_inference import OpenInference, Options
@@ -21,6 +20,7 @@ from qutiperf.device.configuration import Configuration, read_configuration, to_
 from qutiperf.errors import InputError, QutiperfError, RunError, SetupError
 from qutiperf.harness.network_fields import network_fields
 from qutiperf.serving import _sources
+from qutiperf.spec import catalog
 from qutiperf.store import Store
 from tests.conftest import FAULTY, SutFile, fails
 from tests.fault_server import faulty

@@ -10,8 +10,8 @@ from qutiperf import host
 from qutiperf.cli import main
 from qutiperf.plan import gather, make_plan
 from qutiperf.runner import wanted
+from qutiperf.spec.sweep import load_sweep
 from qutiperf.store import Store
-from qutiperf.sweep import load_sweep
 from tests.places import DATA
 
 OLD = DATA / "results_862dfec"

@@ -7,13 +7,13 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, save
 
-from qutiperf import catalog
 from qutiperf.adapters.base import Model
 from qutiperf.adapters.onnxruntime import OnnxRuntime, Options, _check_placement, _first_line
 from qutiperf.adapters.onnxruntime_device import DeviceTensors, placement
 from qutiperf.adapters.registry import make_options
 from qutiperf.errors import InputError, SetupError
-from qutiperf.sut import load_sut
+from qutiperf.spec import catalog
+from qutiperf.spec.sut import load_sut
 
 PATH = str(catalog.root() / "scenarios/workloads/models/digits-mlp-12.5-fp32.onnx")
 DIGITS = Model(PATH, "image", "float32", (1, 8, 8), "scores")

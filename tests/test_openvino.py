@@ -8,14 +8,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from qutiperf import catalog
 from qutiperf.adapters.base import Model
 from qutiperf.adapters.openvino import OpenVino
 from qutiperf.adapters.openvino_checks import check_taken, needed_properties, reason
 from qutiperf.adapters.openvino_options import Options, pairs
 from qutiperf.adapters.registry import make_options
 from qutiperf.errors import InputError, SetupError
-from qutiperf.sut import load_sut
+from qutiperf.spec import catalog
+from qutiperf.spec.sut import load_sut
 
 openvino = pytest.importorskip("openvino")
 

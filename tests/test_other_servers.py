@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qutiperf import catalog
 from qutiperf.adapters.base import Model
 from qutiperf.adapters.open_inference import OpenInference, Options
 from qutiperf.cli import main
 from qutiperf.errors import QutiperfError, RunError
+from qutiperf.spec import catalog
 from tests.conftest import SutFile
 
 pytestmark = pytest.mark.slow

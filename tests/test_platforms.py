@@ -4,11 +4,11 @@ import re
 
 import pytest
 
-from qutiperf import catalog
 from qutiperf.adapters.registry import NO_ADAPTER, adapter_class, make_options
 from qutiperf.cli import main
 from qutiperf.level0.capability import peaks_of
-from qutiperf.sut import SystemUnderTest, load_sut
+from qutiperf.spec import catalog
+from qutiperf.spec.sut import SystemUnderTest, load_sut
 from tests.places import CHECKOUT
 
 SUTS = catalog.names("sut")

@@ -32,8 +32,8 @@ def agree(
     from qutiperf.agree import ask, compare
     from qutiperf.errors import InputError
     from qutiperf.pairing import pair
-    from qutiperf.sut import load_sut
-    from qutiperf.workload import load_workload
+    from qutiperf.spec.sut import load_sut
+    from qutiperf.spec.workload import load_workload
 
     if len(sut) < 2:
         raise InputError("--sut: name two systems or more", cure="--sut cpu-onnxruntime --sut cpu-openvino")

@@ -45,7 +45,7 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="Print one JSON ob
 
 def _loadgen() -> dict[str, str | None] | None:
     """Version and round of the installed LoadGen, None if there is none."""
-    from qutiperf.rounds import round_of_version
+    from qutiperf.spec.rounds import round_of_version
 
     try:
         version = metadata.version("mlcommons-loadgen")

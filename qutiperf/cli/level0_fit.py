@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qutiperf.level0.evaluate import Evaluation
     from qutiperf.level0.measured import Measured
     from qutiperf.level0.reference import Measurement
-    from qutiperf.sut import SystemUnderTest
+    from qutiperf.spec.sut import SystemUnderTest
 
 QUTIBENCH = "qutibench"
 _DECIMALS = 4
@@ -32,7 +32,7 @@ def fit(
     from qutiperf.level0.calibration import calibrate
     from qutiperf.level0.calibration_file import write_calibration
     from qutiperf.level0.predict import plain
-    from qutiperf.sut import load_sut
+    from qutiperf.spec.sut import load_sut
 
     system, file = load_sut(sut)
     if out.exists():

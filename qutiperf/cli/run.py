@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from qutiperf.child import Nursery
     from qutiperf.plan import Group, Material
     from qutiperf.record import HarnessTax, RunRecord
+    from qutiperf.spec.sweep import Sweep
     from qutiperf.store import Store
-    from qutiperf.sweep import Sweep
 
 _LIST = "comma-separated"
 
@@ -77,7 +77,7 @@ def run(
 
 
 def _of_sweep(name: str, overrides: list[str]) -> "tuple[Sweep, Material | None]":
-    from qutiperf.sweep import load_sweep
+    from qutiperf.spec.sweep import load_sweep
 
     return load_sweep(name, overrides)[0], None
 
@@ -86,10 +86,10 @@ def _of_model(
     model: Path, sut: str, batch: str, scenario: str, shape: str | None, overrides: list[str]
 ) -> "tuple[Sweep, Material | None]":
     """A sweep over one model that has no workload file: shapes from its graph, random data, no accuracy."""
-    from qutiperf.config import Yaml, apply_overrides
     from qutiperf.models.workload_of import workload_of_file
     from qutiperf.plan import gather
-    from qutiperf.sweep import parse_sweep
+    from qutiperf.spec.config import Yaml, apply_overrides
+    from qutiperf.spec.sweep import parse_sweep
 
     workload = workload_of_file(model, shape)
     start: Yaml = {"name": workload.name, "workloads": workload.name, "suts": sut}
@@ -112,7 +112,7 @@ def require_loadgen(mlperf_round: str | None) -> None:
     from importlib import metadata
     from importlib.util import find_spec
 
-    from qutiperf.rounds import load_round
+    from qutiperf.spec.rounds import load_round
 
     if find_spec("mlperf_loadgen") is None:
         cure = "pip install mlcommons-loadgen (no wheel for Linux on Arm: use x86-64; Python 3.11 to 3.13)"

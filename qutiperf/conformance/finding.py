@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from qutiperf.config import StrictModel
-from qutiperf.sut import SystemUnderTest
-from qutiperf.workload import Workload
+from qutiperf.spec.config import StrictModel
+from qutiperf.spec.sut import SystemUnderTest
+from qutiperf.spec.workload import Workload
 
 Verdict = Literal["pass", "FAIL", "skipped"]
 

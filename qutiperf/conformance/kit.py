@@ -8,15 +8,16 @@ from time import monotonic
 
 from pydantic import ValidationError
 
-from qutiperf import catalog, host
+from qutiperf import host
 from qutiperf.adapters.registry import AnyAdapter
 from qutiperf.child import Nursery, ask
 from qutiperf.conformance.checks import CHECKS, FIRST
 from qutiperf.conformance.finding import Finding, Job, Report
 from qutiperf.errors import InputError, SetupError
 from qutiperf.pairing import pair, runnable
-from qutiperf.sut import SystemUnderTest, load_sut
-from qutiperf.workload import Workload, for_suffixes, load_workload
+from qutiperf.spec import catalog
+from qutiperf.spec.sut import SystemUnderTest, load_sut
+from qutiperf.spec.workload import Workload, for_suffixes, load_workload
 
 BUDGET_S = 2.5
 _FIRST_LIMIT_S = 180.0

@@ -10,8 +10,8 @@ from qutiperf.level0.evaluate import measured_points
 from qutiperf.level0.predict import plain
 from qutiperf.level0.reference import Measurement, network
 from qutiperf.record import RunRecord
-from qutiperf.scenario import Mode
-from qutiperf.sut import load_sut
+from qutiperf.spec.scenario import Mode
+from qutiperf.spec.sut import load_sut
 
 
 def published_rows(rows: Sequence[Measurement]) -> list[AnalysedRow]:

@@ -12,9 +12,9 @@ from qutiperf.level0.prediction import Asked, predict
 from qutiperf.level0.subject import Subject, subject_of_workload
 from qutiperf.printable import bounded
 from qutiperf.record import RunRecord, StoredPrediction
-from qutiperf.scenario import Mode
-from qutiperf.sut import Platform, Settings, SystemUnderTest
-from qutiperf.workload import Workload
+from qutiperf.spec.scenario import Mode
+from qutiperf.spec.sut import Platform, Settings, SystemUnderTest
+from qutiperf.spec.workload import Workload
 
 Stored = StoredPrediction
 _NOTE_CHARACTERS = 1000

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from qutiperf.config import StrictModel
 from qutiperf.errors import InputError
 from qutiperf.level0.capability import BYTES_PER_GB, OPS_PER_TOP, Capability, capability
 from qutiperf.level0.network import Array, Network
 from qutiperf.level0.points import Setting, points_of
 from qutiperf.level0.predict import plain, refined
-from qutiperf.level0_terms import Calibration
-from qutiperf.sut import Platform
+from qutiperf.spec.config import StrictModel
+from qutiperf.spec.level0_terms import Calibration
+from qutiperf.spec.sut import Platform
 from qutiperf.units import MILLISECONDS_PER_SECOND
 
 ModelName = Literal["published", "plain", "refined"]

@@ -17,9 +17,9 @@ from qutiperf.level0.prediction import (
     predict,
     predict_many,
 )
-from qutiperf.level0_terms import Terms
 from qutiperf.models.topologies import declare
-from qutiperf.sut import Platform, load_sut
+from qutiperf.spec.level0_terms import Terms
+from qutiperf.spec.sut import Platform, load_sut
 
 ONE_TOP = Capability(
     datatype="int8",

@@ -8,10 +8,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from qutiperf.config import SchemaVersion, StrictModel, sha256_of_file
 from qutiperf.models.digits.images import Digits
 from qutiperf.models.digits.topology import Topology
-from qutiperf.workload import QuantizationSpec
+from qutiperf.spec.config import SchemaVersion, StrictModel, sha256_of_file
+from qutiperf.spec.workload import QuantizationSpec
 
 MANIFEST_FILE = "manifest.json"
 TOOLS = ("torch", "onnx", "onnxruntime")

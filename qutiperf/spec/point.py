@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from qutiperf.config import StrictModel, nearest, sha256_of
 from qutiperf.errors import InputError
-from qutiperf.scenario import Mode, Profile, RunSettings, Scenario, ScenarioName
-from qutiperf.sut import Setting, Settings, SystemUnderTest
-from qutiperf.sweep import Sweep
-from qutiperf.workload import Workload
+from qutiperf.spec.config import StrictModel, nearest, sha256_of
+from qutiperf.spec.scenario import Mode, Profile, RunSettings, Scenario, ScenarioName
+from qutiperf.spec.sut import Setting, Settings, SystemUnderTest
+from qutiperf.spec.sweep import Sweep
+from qutiperf.spec.workload import Workload
 
 ALL = "all"
 _COUNTS = ("batch_size", "threads", "streams")

@@ -11,9 +11,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from qutiperf.config import Yaml, nearest, read_yaml, sha256_of_file, shortened
 from qutiperf.errors import InputError, SetupError
 from qutiperf.regular_file import MISSING, unreadable
+from qutiperf.spec.config import Yaml, nearest, read_yaml, sha256_of_file, shortened
 
 Kind = Literal["scenario", "workload", "sweep", "sut", "round"]
 SCHEMA_VERSION = 1

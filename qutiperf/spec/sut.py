@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from qutiperf.catalog import CatalogFile, read
-from qutiperf.config import StrictModel, parse_model
-from qutiperf.level0_terms import Calibration
+from qutiperf.spec.catalog import CatalogFile, read
+from qutiperf.spec.config import StrictModel, parse_model
+from qutiperf.spec.level0_terms import Calibration
 
 Setting = bool | int | float | str
 Settings = dict[str, Setting]

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from qutiperf.catalog import CatalogFile, read
-from qutiperf.config import StrictModel, Yaml, apply_overrides, parse_model
-from qutiperf.scenario import Mode, Profile, RunSettings, ScenarioName
-from qutiperf.sut import Setting
+from qutiperf.spec.catalog import CatalogFile, read
+from qutiperf.spec.config import StrictModel, Yaml, apply_overrides, parse_model
+from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName
+from qutiperf.spec.sut import Setting
 
 Names = Annotated[list[str], Field(min_length=1)]
 

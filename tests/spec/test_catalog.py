@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from qutiperf import catalog
 from qutiperf.errors import InputError
 from qutiperf.plan import gather, make_plan
-from qutiperf.rounds import load_round, round_of_version
-from qutiperf.scenario import Profile, ScenarioName, load_scenario
-from qutiperf.sut import load_sut
-from qutiperf.sweep import load_sweep
-from qutiperf.workload import load_workload
+from qutiperf.spec import catalog
+from qutiperf.spec.rounds import load_round, round_of_version
+from qutiperf.spec.scenario import Profile, ScenarioName, load_scenario
+from qutiperf.spec.sut import load_sut
+from qutiperf.spec.sweep import load_sweep
+from qutiperf.spec.workload import load_workload
 
 SHIPPED: list[tuple[catalog.Kind, str]] = [
     (kind, name) for kind in ("scenario", "workload", "sut", "round", "sweep") for name in catalog.names(kind)

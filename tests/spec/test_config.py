@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from qutiperf import config
 from qutiperf.errors import InputError
+from qutiperf.spec import config
 
 
 class Inner(config.StrictModel):

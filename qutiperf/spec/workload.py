@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from qutiperf.catalog import CatalogFile, read
-from qutiperf.config import StrictModel, YamlValue, parse_model
 from qutiperf.errors import InputError
+from qutiperf.spec.catalog import CatalogFile, read
+from qutiperf.spec.config import StrictModel, YamlValue, parse_model
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Dimension = int | str

@@ -5,11 +5,11 @@ import hashlib
 import pytest
 
 from qutiperf.errors import InputError
-from qutiperf.point import Point, System, expand, point_id
-from qutiperf.scenario import Mode, ScenarioName, load_scenario
-from qutiperf.sut import load_sut
-from qutiperf.sweep import parse_sweep
-from qutiperf.workload import load_workload
+from qutiperf.spec.point import Point, System, expand, point_id
+from qutiperf.spec.scenario import Mode, ScenarioName, load_scenario
+from qutiperf.spec.sut import load_sut
+from qutiperf.spec.sweep import parse_sweep
+from qutiperf.spec.workload import load_workload
 
 WORKLOADS = {name: load_workload(name)[0] for name in ("digits-mlp-25-fp32", "digits-cnv-25-fp32")}
 

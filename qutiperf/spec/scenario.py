@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from qutiperf.catalog import CatalogFile, read
-from qutiperf.config import StrictModel, parse_model
+from qutiperf.spec.catalog import CatalogFile, read
+from qutiperf.spec.config import StrictModel, parse_model
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]

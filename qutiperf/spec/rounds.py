@@ -1,7 +1,7 @@
 """The rules of an MLPerf round that are data: its seeds and the LoadGen versions that carry them."""
 
-from qutiperf.catalog import CatalogFile, names, read
-from qutiperf.config import StrictModel, parse_model
+from qutiperf.spec.catalog import CatalogFile, names, read
+from qutiperf.spec.config import StrictModel, parse_model
 
 
 class Seeds(StrictModel):

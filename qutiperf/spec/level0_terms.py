@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from qutiperf.config import StrictModel
+from qutiperf.spec.config import StrictModel
 
 Times = Literal["none", "once", "layer", "position"]
 Positive = Annotated[float, Field(gt=0)]
