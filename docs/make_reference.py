@@ -16,7 +16,8 @@ from pydantic_core import PydanticUndefined
 from qutiperf.adapters import ADAPTERS
 from qutiperf.adapters.registry import adapter_class
 from qutiperf.cli import app
-from qutiperf.record import Figures
+from qutiperf.results.record import Figures
+from qutiperf.results.table import DERIVED
 from qutiperf.spec.level0_terms import Calibration, Terms
 from qutiperf.spec.rounds import Round, Seeds
 from qutiperf.spec.scenario import Metric, RunSettings, Scenario
@@ -33,7 +34,6 @@ from qutiperf.spec.workload import (
     Variant,
     Workload,
 )
-from qutiperf.table import DERIVED
 
 PAGE = Path(__file__).parent / "reference.md"
 FILES: dict[str, list[type[BaseModel]]] = {

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from qutiperf.record import Failure
+from qutiperf.results.record import Failure
 from qutiperf.spec.config import StrictModel
 from qutiperf.spec.point import Point
 from qutiperf.spec.sut import Settings, SystemUnderTest

@@ -8,16 +8,17 @@ from typing import Literal, Protocol
 
 from pydantic import ValidationError
 
-from qutiperf import host, metrics, operating_mode
+from qutiperf import host, operating_mode
 from qutiperf.child import BrokenReplies, Child, Nursery
 from qutiperf.errors import QutiperfError, SetupError
 from qutiperf.job import OBSERVED, Event, Job, JobRun
-from qutiperf.level0.of_records import Stored, prediction_of_run
 from qutiperf.mlperf_logs import LoadGenResult, read_result
 from qutiperf.plan import Group, PlannedRun
-from qutiperf.record import Failure, Figures, HarnessTax, Observed, RunRecord
+from qutiperf.results import metrics
+from qutiperf.results.predictions import Stored, prediction_of_run
+from qutiperf.results.record import Failure, Figures, HarnessTax, Observed, RunRecord
+from qutiperf.results.store import MAX_ATTEMPTS, Store
 from qutiperf.spec.scenario import Mode, Profile
-from qutiperf.store import MAX_ATTEMPTS, Store
 from qutiperf.watch import Watch
 
 LOAD_LIMIT_S = 300.0

@@ -6,13 +6,13 @@ from qutiperf import host
 from qutiperf.child import Nursery
 from qutiperf.errors import RunError
 from qutiperf.plan import Material, PlannedRun, make_plan
-from qutiperf.record import HarnessTax, RunRecord
+from qutiperf.results.record import HarnessTax, RunRecord
+from qutiperf.results.store import Store
 from qutiperf.runner import Runner
 from qutiperf.spec.scenario import Mode, RunSettings, ScenarioName, load_scenario
 from qutiperf.spec.sut import Platform, SystemUnderTest
 from qutiperf.spec.sweep import Sweep
 from qutiperf.spec.workload import DatasetSpec, InputSpec, ModelSpec, OutputSpec, Workload
-from qutiperf.store import Store
 
 _BATCH = 64
 _SECONDS = 0.3

@@ -24,9 +24,9 @@ from qutiperf.harness.network_fields import network_fields
 from qutiperf.harness.phases import Phases
 from qutiperf.harness.run import Outcome, Trial, samples_per_query
 from qutiperf.harness.streams import Failure as FirstError
-from qutiperf.histogram import Histogram
 from qutiperf.job import OBSERVED, PHASES, Event, Job, JobRun
-from qutiperf.record import Failure, Observed, PhaseTime
+from qutiperf.results.histogram import Histogram
+from qutiperf.results.record import Failure, Observed, PhaseTime
 from qutiperf.spec.scenario import Mode
 
 _FAILED = 70  # EX_SOFTWARE

@@ -8,21 +8,11 @@ import pytest
 from tests.places import PACKAGE
 
 LAYERS: list[set[str]] = [
-    {
-        "errors",
-        "units",
-        "printable",
-        "regular_file",
-        "histogram",
-        "early_stopping",
-        "inference_protocol",
-        "supervisor",
-    },
-    {"spec", "child", "lock"},
+    {"errors", "units", "printable", "regular_file", "early_stopping", "inference_protocol", "supervisor"},
+    {"spec", "child"},
     {"mlperf_logs", "host", "datasets", "models", "adapters", "loadgen"},
-    {"device", "record"},
-    {"store", "metrics", "derived"},
-    {"level0", "table", "superseded"},
+    {"level0", "device"},
+    {"results"},
     {"explain", "harness"},
     {"job", "operating_mode", "pairing", "watch"},
     {"worker", "plan"},

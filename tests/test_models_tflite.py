@@ -20,9 +20,9 @@ from qutiperf.models.digits.manifest import (
     run_onnx,
     tflite_table,
 )
+from qutiperf.results.store import Store
 from qutiperf.spec.config import sha256_of_file
 from qutiperf.spec.workload import for_suffixes, load_workload
-from qutiperf.store import Store
 from tests.places import CHECKOUT
 
 MODELS = CHECKOUT / "scenarios" / "workloads" / "models"

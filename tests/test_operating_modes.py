@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from qutiperf.cli import main
-from qutiperf.store import Store
+from qutiperf.results.store import Store
 from tests.conftest import FAULTY, SutFile
 
 SweepFile = Callable[..., Path]

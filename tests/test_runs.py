@@ -13,8 +13,8 @@ import pytest
 
 from qutiperf import runner, tax
 from qutiperf.cli import main as qutiperf
-from qutiperf.record import RunRecord
-from qutiperf.store import Store, read_record
+from qutiperf.results.record import RunRecord
+from qutiperf.results.store import Store, read_record
 from tests.conftest import FAULTY, SutFile
 
 SweepFile = Callable[..., Path]

@@ -79,8 +79,8 @@ def quartiles(
 
 def _rows(results: str) -> "list[AnalysedRow]":
     from qutiperf.cli.results import read_results
-    from qutiperf.level0.analysed import published_rows, record_rows
     from qutiperf.level0.reference import published_measurements
+    from qutiperf.results.analysed import published_rows, record_rows
 
     if results == "qutibench":
         return published_rows(published_measurements())

@@ -11,7 +11,7 @@ from qutiperf.cli import console
 
 if TYPE_CHECKING:
     from qutiperf.explain import Context, Finding
-    from qutiperf.record import RunRecord
+    from qutiperf.results.record import RunRecord
 
 _FINE = {"valid", "note"}
 
@@ -77,7 +77,7 @@ def _entries(where: Path, *, everything: bool) -> "Iterator[Entry]":
     """From records where there are some, else from LoadGen's logs alone."""
     from qutiperf.cli.results import read_results
     from qutiperf.explain import explain_folder
-    from qutiperf.store import RECORD, Store, read_record
+    from qutiperf.results.store import RECORD, Store, read_record
 
     if (where / RECORD).is_file():
         yield _of_record(read_record(where))
@@ -111,7 +111,7 @@ def _last_lines(text: str) -> str:
 
 def _context(record: "RunRecord") -> "Context":
     from qutiperf.explain import Context
-    from qutiperf.metrics import generator_share
+    from qutiperf.results.metrics import generator_share
 
     point, observed, machine = record.point, record.observed, record.host
     return Context(

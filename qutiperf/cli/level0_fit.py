@@ -60,7 +60,7 @@ def _measured(results: str, system: "SystemUnderTest") -> "Measured":
     from qutiperf.cli.results import read_results
     from qutiperf.errors import InputError
     from qutiperf.level0.evaluate import measured_points
-    from qutiperf.level0.of_records import measured_of_records
+    from qutiperf.results.predictions import measured_of_records
 
     if results != QUTIBENCH and Path(results).is_dir():
         found = read_results(Path(results)).records

@@ -11,7 +11,7 @@ from qutiperf.units import format_duration
 
 if TYPE_CHECKING:
     from qutiperf.plan import PlannedRun
-    from qutiperf.record import RunRecord
+    from qutiperf.results.record import RunRecord
 
 
 class Progress:

@@ -8,7 +8,7 @@ from qutiperf.cli import console
 
 if TYPE_CHECKING:
     from qutiperf.errors import InputError
-    from qutiperf.record import RunRecord
+    from qutiperf.results.record import RunRecord
 
 _MOST_NAMED = 10
 
@@ -23,8 +23,8 @@ class Results:
 
 def read_results(folder: Path, *, everything: bool = False) -> Results:
     """Names damaged parts and goes on; leaves superseded runs out unless `everything`; raises InputError."""
-    from qutiperf.store import Store, latest
-    from qutiperf.superseded import superseded
+    from qutiperf.results.store import Store, latest
+    from qutiperf.results.superseded import superseded
 
     contents = Store.open(folder).read()
     report_damaged(contents.damaged)

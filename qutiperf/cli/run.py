@@ -12,9 +12,9 @@ from qutiperf.errors import InputError, SetupError
 if TYPE_CHECKING:
     from qutiperf.child import Nursery
     from qutiperf.plan import Group, Material
-    from qutiperf.record import HarnessTax, RunRecord
+    from qutiperf.results.record import HarnessTax, RunRecord
+    from qutiperf.results.store import Store
     from qutiperf.spec.sweep import Sweep
-    from qutiperf.store import Store
 
 _LIST = "comma-separated"
 
@@ -55,7 +55,7 @@ def run(
     """
     from qutiperf import host
     from qutiperf.plan import gather, make_plan
-    from qutiperf.store import Store
+    from qutiperf.results.store import Store
 
     if (sweep is None) == (model is None):
         raise InputError("name a sweep or --model FILE", cure="qutiperf run quickstart; qutiperf list sweeps")
@@ -195,7 +195,7 @@ def _tax(
 
 def _report(sweep: "Sweep", groups: "Sequence[Group]", store: "Store", as_json: bool) -> int:
     from qutiperf.cli.show import print_summary
-    from qutiperf.table import rows, summarise
+    from qutiperf.results.table import rows, summarise
 
     planned = {run.run_id for group in groups for run in group.runs}
     records = [record for record in store.latest() if record.run_id in planned]

@@ -8,7 +8,7 @@ import typer
 from qutiperf.cli import console
 
 if TYPE_CHECKING:
-    from qutiperf.table import Row, Summary
+    from qutiperf.results.table import Row, Summary
 
 _SETTINGS_END = 9  # of the columns, after which come the figures
 UNVERIFIED = "Result not verified by MLCommons Association."
@@ -52,7 +52,7 @@ def show(
 ) -> None:
     """Show the runs of a results folder: every setting, or the best of each model."""
     from qutiperf.cli.results import read_results
-    from qutiperf.table import option_columns, rows, summarise
+    from qutiperf.results.table import option_columns, rows, summarise
 
     read = read_results(results, everything=everything)
     records, found = read.records, rows(read.records)

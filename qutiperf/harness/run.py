@@ -13,7 +13,7 @@ from qutiperf.harness.streams import Completers, Failure, Serving, Stream, Strea
 from qutiperf.loadgen import driver
 from qutiperf.loadgen.settings import Targets, TestRequest
 from qutiperf.mlperf_logs import LoadGenResult, read_result
-from qutiperf.record import Probe
+from qutiperf.results.record import Probe
 from qutiperf.spec.point import Point
 from qutiperf.spec.scenario import Mode, Profile, ScenarioName
 from qutiperf.units import NANOSECONDS_PER_SECOND, ns_from_seconds

@@ -3,9 +3,9 @@
 import pytest
 
 from qutiperf.errors import InputError
-from qutiperf.level0.analysed import published_rows
 from qutiperf.level0.analysis import AnalysedRow, correlations, orthogonality, pareto, quartiles
 from qutiperf.level0.reference import published_measurements
+from qutiperf.results.analysed import published_rows
 
 
 def _row(scale: float, datatype: str, **figures: float) -> AnalysedRow:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from qutiperf.errors import InputError
-from qutiperf.store import RECORD, Store, read_record
-from tests.test_metrics import a_record
+from qutiperf.results.store import RECORD, Store, read_record
+from tests.results.test_metrics import a_record
 
 
 def placed(store: Store, attempt: int = 1) -> Path:

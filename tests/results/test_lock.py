@@ -14,11 +14,11 @@ import psutil
 import pytest
 
 from qutiperf.errors import SetupError
-from qutiperf.lock import LOCK, Holder, locked
+from qutiperf.results.lock import LOCK, Holder, locked
 
 HOLD = """
 import sys, pathlib
-from qutiperf.lock import locked
+from qutiperf.results.lock import locked
 with locked(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

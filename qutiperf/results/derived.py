@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from qutiperf.record import RunRecord, StoredPrediction
+from qutiperf.results.record import RunRecord, StoredPrediction
 
 PERCENT = 100.0
 _OPS_PER_GOP = 1e9

@@ -5,12 +5,12 @@ from dataclasses import asdict, fields
 
 import pytest
 
-from qutiperf.derived import Basis, Derived, derived, derived_of, efficiency_reason
-from qutiperf.level0.analysed import record_rows
 from qutiperf.level0.prediction import Prediction
-from qutiperf.record import Figures, RunRecord, StoredPrediction
-from qutiperf.table import rows
-from tests.test_metrics import a_record
+from qutiperf.results.analysed import record_rows
+from qutiperf.results.derived import Basis, Derived, derived, derived_of, efficiency_reason
+from qutiperf.results.record import Figures, RunRecord, StoredPrediction
+from qutiperf.results.table import rows
+from tests.results.test_metrics import a_record
 
 EXCESS = "measured compute throughput is 300 % of the predicted, so no efficiency is given"
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from qutiperf.cli import main
-from qutiperf.level0.of_records import prediction_of_run
+from qutiperf.results.predictions import prediction_of_run
+from qutiperf.results.store import Store
 from qutiperf.spec.level0_terms import Calibration, Terms
 from qutiperf.spec.sut import load_sut
 from qutiperf.spec.workload import load_workload
-from qutiperf.store import Store
 
 SUT = """kind: sut
 schema_version: 1

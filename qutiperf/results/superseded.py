@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from qutiperf import host
-from qutiperf.record import RunRecord
+from qutiperf.results.record import RunRecord
 from qutiperf.spec.config import canonical_json
 
 

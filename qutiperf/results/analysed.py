@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from qutiperf.derived import Basis, derived, derived_of
 from qutiperf.level0.analysis import AnalysedRow
 from qutiperf.level0.capability import OPS_PER_TOP, capability
 from qutiperf.level0.evaluate import measured_points
 from qutiperf.level0.predict import plain
 from qutiperf.level0.reference import Measurement, network
-from qutiperf.record import RunRecord
+from qutiperf.results.derived import Basis, derived, derived_of
+from qutiperf.results.record import RunRecord
 from qutiperf.spec.scenario import Mode
 from qutiperf.spec.sut import load_sut
 

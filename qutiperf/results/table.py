@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 
-from qutiperf.derived import Derived, derived_of, efficiency_reason
-from qutiperf.record import Figures, RunRecord, StoredPrediction
+from qutiperf.results.derived import Derived, derived_of, efficiency_reason
+from qutiperf.results.record import Figures, RunRecord, StoredPrediction
 from qutiperf.spec.scenario import Mode, ScenarioName
 
 Cell = str | int | float | bool | None | list[str]

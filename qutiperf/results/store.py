@@ -17,9 +17,9 @@ import psutil
 from pydantic import ValidationError
 
 from qutiperf.errors import InputError, SetupError
-from qutiperf.lock import LOCK, locked
 from qutiperf.printable import bounded
-from qutiperf.record import SCHEMA_VERSION, RunRecord
+from qutiperf.results.lock import LOCK, locked
+from qutiperf.results.record import SCHEMA_VERSION, RunRecord
 from qutiperf.spec.config import canonical_json
 
 MARKER = "qutiperf-results.json"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from qutiperf.mlperf_logs import LoadGenResult
-from qutiperf.record import Figures, HarnessTax, Observed, PhaseTime, Quality
+from qutiperf.results.record import Figures, HarnessTax, Observed, PhaseTime, Quality
 from qutiperf.spec.scenario import Mode, ScenarioName
 from qutiperf.units import milliseconds_from_ns
 

@@ -2,14 +2,14 @@
 
 import pytest
 
-from qutiperf import metrics
 from qutiperf.mlperf_logs import LoadGenResult
-from qutiperf.record import Figures, HarnessTax, Inputs, Observed, PhaseTime, RunRecord
+from qutiperf.results import metrics
+from qutiperf.results.record import Figures, HarnessTax, Inputs, Observed, PhaseTime, RunRecord
+from qutiperf.results.table import rows, summarise
 from qutiperf.spec.point import Point
 from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName, load_scenario
 from qutiperf.spec.sut import load_sut
 from qutiperf.spec.workload import load_workload
-from qutiperf.table import rows, summarise
 
 
 def a_record(

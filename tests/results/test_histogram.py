@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qutiperf.histogram import Histogram, bucket_of, value_of
+from qutiperf.results.histogram import Histogram, bucket_of, value_of
 
 
 def test_small_values_are_exact() -> None:

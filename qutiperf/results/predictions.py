@@ -11,7 +11,7 @@ from qutiperf.level0.points import Setting, points_of
 from qutiperf.level0.prediction import Asked, predict
 from qutiperf.level0.subject import Subject, subject_of_workload
 from qutiperf.printable import bounded
-from qutiperf.record import RunRecord, StoredPrediction
+from qutiperf.results.record import RunRecord, StoredPrediction
 from qutiperf.spec.scenario import Mode
 from qutiperf.spec.sut import Platform, Settings, SystemUnderTest
 from qutiperf.spec.workload import Workload

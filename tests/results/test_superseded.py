@@ -1,8 +1,8 @@
 """Runs of files that have changed since."""
 
-from qutiperf.record import RunRecord
-from qutiperf.superseded import superseded
-from tests.test_metrics import a_record
+from qutiperf.results.record import RunRecord
+from qutiperf.results.superseded import superseded
+from tests.results.test_metrics import a_record
 
 MACHINE: dict[str, object] = {"cores": 2, "cpu_model": "x"}
 
