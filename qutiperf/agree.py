@@ -15,15 +15,15 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from qutiperf.adapters.base import Array
-from qutiperf.child import Nursery, Replies, end_now, read_task
-from qutiperf.child import ask as ask_child
 from qutiperf.datasets import open_dataset
 from qutiperf.datasets.base import Labels
 from qutiperf.datasets.classification import task_for
 from qutiperf.errors import InputError, QutiperfError, RunError, SetupError
 from qutiperf.harness.device import Device
 from qutiperf.harness.load import load_instances
-from qutiperf.pairing import Pairing
+from qutiperf.run.child import Nursery, Replies, end_now, read_task
+from qutiperf.run.child import ask as ask_child
+from qutiperf.run.pairing import Pairing
 from qutiperf.spec.config import StrictModel
 from qutiperf.spec.sut import SystemUnderTest
 from qutiperf.spec.workload import OutputSpec, Workload

@@ -16,7 +16,7 @@ from qutiperf.device.__main__ import BAKED, FILES
 from qutiperf.device.configuration import Configuration
 from qutiperf.errors import InputError, SetupError
 from qutiperf.harness.load import model_for
-from qutiperf.pairing import chosen_for
+from qutiperf.run.pairing import chosen_for
 from qutiperf.spec.sut import SystemUnderTest
 from qutiperf.spec.workload import Workload
 

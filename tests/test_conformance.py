@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from qutiperf.child import Nursery
 from qutiperf.conformance import kit
 from qutiperf.conformance.checks import CHECKS, check
 from qutiperf.conformance.finding import Finding
 from qutiperf.conformance.lasting import robust_slope
 from qutiperf.conformance.timing import ratio_interval
+from qutiperf.run.child import Nursery
 from qutiperf.spec import catalog
 from tests.conftest import FAULTY, SutFile, fails
 from tests.offenders import PLANTED

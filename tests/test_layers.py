@@ -8,16 +8,14 @@ import pytest
 from tests.places import PACKAGE
 
 LAYERS: list[set[str]] = [
-    {"errors", "units", "printable", "regular_file", "early_stopping", "inference_protocol", "supervisor"},
-    {"spec", "child"},
+    {"errors", "units", "printable", "regular_file", "early_stopping", "inference_protocol"},
+    {"spec"},
     {"mlperf_logs", "host", "datasets", "models", "adapters", "loadgen"},
     {"level0", "device"},
     {"results"},
     {"explain", "harness"},
-    {"job", "operating_mode", "pairing", "watch"},
-    {"worker", "plan"},
-    {"runner"},
-    {"calibrate", "conformance", "tax", "agree", "serving"},
+    {"run"},
+    {"calibrate", "conformance", "agree", "serving"},
     {"cli"},
     {"__main__"},
 ]

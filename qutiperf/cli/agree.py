@@ -31,7 +31,7 @@ def agree(
     """
     from qutiperf.agree import ask, compare
     from qutiperf.errors import InputError
-    from qutiperf.pairing import pair
+    from qutiperf.run.pairing import pair
     from qutiperf.spec.sut import load_sut
     from qutiperf.spec.workload import load_workload
 

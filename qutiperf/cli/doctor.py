@@ -23,7 +23,8 @@ class Report(TypedDict):
 
 def doctor(as_json: bool = typer.Option(False, "--json", help="Print one JSON object.")) -> int:
     """Check runtimes, meters, cores, governor, load, LoadGen round; exit code 3 if LoadGen is missing."""
-    from qutiperf import host, operating_mode
+    from qutiperf import host
+    from qutiperf.run import operating_mode
 
     undone = operating_mode.undo_left_on()
     machine = host.facts()

@@ -10,8 +10,8 @@ from qutiperf.printable import one_line
 from qutiperf.units import format_duration
 
 if TYPE_CHECKING:
-    from qutiperf.plan import PlannedRun
     from qutiperf.results.record import RunRecord
+    from qutiperf.run.plan import PlannedRun
 
 
 class Progress:

@@ -10,10 +10,10 @@ from qutiperf.cli import console
 from qutiperf.errors import InputError, SetupError
 
 if TYPE_CHECKING:
-    from qutiperf.child import Nursery
-    from qutiperf.plan import Group, Material
     from qutiperf.results.record import HarnessTax, RunRecord
     from qutiperf.results.store import Store
+    from qutiperf.run.child import Nursery
+    from qutiperf.run.plan import Group, Material
     from qutiperf.spec.sweep import Sweep
 
 _LIST = "comma-separated"
@@ -54,8 +54,8 @@ def run(
     is valid, and tries what failed once more.
     """
     from qutiperf import host
-    from qutiperf.plan import gather, make_plan
     from qutiperf.results.store import Store
+    from qutiperf.run.plan import gather, make_plan
 
     if (sweep is None) == (model is None):
         raise InputError("name a sweep or --model FILE", cure="qutiperf run quickstart; qutiperf list sweeps")
@@ -87,7 +87,7 @@ def _of_model(
 ) -> "tuple[Sweep, Material | None]":
     """A sweep over one model that has no workload file: shapes from its graph, random data, no accuracy."""
     from qutiperf.models.workload_of import workload_of_file
-    from qutiperf.plan import gather
+    from qutiperf.run.plan import gather
     from qutiperf.spec.config import Yaml, apply_overrides
     from qutiperf.spec.sweep import parse_sweep
 
@@ -149,11 +149,11 @@ def _measure_rest(
     audit: Path | None,
 ) -> None:
     """Measures what is not done yet; raises SetupError if the folder cannot be written to any more."""
-    from qutiperf import operating_mode
-    from qutiperf.child import Nursery
     from qutiperf.cli.progress import Progress
     from qutiperf.cli.results import report_damaged
-    from qutiperf.runner import Runner, wanted
+    from qutiperf.run import operating_mode
+    from qutiperf.run.child import Nursery
+    from qutiperf.run.runner import Runner, wanted
     from qutiperf.units import format_duration
 
     report_damaged(store.read().damaged)
@@ -184,7 +184,7 @@ def _tax(
 ) -> "HarnessTax | None":
     """What the harness costs by itself; None, with a note, where that cannot be measured."""
     from qutiperf.errors import RunError
-    from qutiperf.tax import measure_tax
+    from qutiperf.run.overhead import measure_tax
 
     try:
         return measure_tax(machine, store, nursery)

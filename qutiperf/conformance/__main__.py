@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from qutiperf.child import Replies, end_now, read_task
 from qutiperf.conformance.checks import check
 from qutiperf.conformance.finding import Job
+from qutiperf.run.child import Replies, end_now, read_task
 
 
 def main(folder: str, descriptor: str) -> None:

@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from qutiperf import host
 from qutiperf.adapters.registry import AnyAdapter
-from qutiperf.child import Nursery, ask
 from qutiperf.conformance.checks import CHECKS, FIRST
 from qutiperf.conformance.finding import Finding, Job, Report
 from qutiperf.errors import InputError, SetupError
-from qutiperf.pairing import pair, runnable
+from qutiperf.run.child import Nursery, ask
+from qutiperf.run.pairing import pair, runnable
 from qutiperf.spec import catalog
 from qutiperf.spec.sut import SystemUnderTest, load_sut
 from qutiperf.spec.workload import Workload, for_suffixes, load_workload

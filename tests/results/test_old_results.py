@@ -8,9 +8,9 @@ import pytest
 
 from qutiperf import host
 from qutiperf.cli import main
-from qutiperf.plan import gather, make_plan
 from qutiperf.results.store import Store
-from qutiperf.runner import wanted
+from qutiperf.run.plan import gather, make_plan
+from qutiperf.run.runner import wanted
 from qutiperf.spec.sweep import load_sweep
 from tests.places import DATA
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from qutiperf.errors import InputError
-from qutiperf.plan import gather, make_plan
+from qutiperf.run.plan import gather, make_plan
 from qutiperf.spec import catalog
 from qutiperf.spec.rounds import load_round, round_of_version
 from qutiperf.spec.scenario import Profile, ScenarioName, load_scenario

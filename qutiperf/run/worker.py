@@ -1,4 +1,4 @@
-"""One worker process: `python -m qutiperf.worker FOLDER EVENTS`, started by the runner alone.
+"""One worker process: `python -m qutiperf.run.worker FOLDER EVENTS`, started by the runner alone.
 
 It loads one model on one device, does the runs of its task in order, leaves worker.json, logs and phases
 in each run's folder, and reports on the pipe with file descriptor EVENTS. The first failure ends it.
@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from qutiperf.child import Replies, end_now, read_task
 from qutiperf.datasets import open_dataset
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.classification import Task, task_for
@@ -24,9 +23,10 @@ from qutiperf.harness.network_fields import network_fields
 from qutiperf.harness.phases import Phases
 from qutiperf.harness.run import Outcome, Trial, samples_per_query
 from qutiperf.harness.streams import Failure as FirstError
-from qutiperf.job import OBSERVED, PHASES, Event, Job, JobRun
 from qutiperf.results.histogram import Histogram
 from qutiperf.results.record import Failure, Observed, PhaseTime
+from qutiperf.run.child import Replies, end_now, read_task
+from qutiperf.run.job import OBSERVED, PHASES, Event, Job, JobRun
 from qutiperf.spec.scenario import Mode
 
 _FAILED = 70  # EX_SOFTWARE

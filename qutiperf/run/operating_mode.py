@@ -14,11 +14,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from qutiperf.child import Nursery
 from qutiperf.errors import SetupError
+from qutiperf.run.child import Nursery
+from qutiperf.run.supervisor import run_command
 from qutiperf.spec.config import StrictModel, sha256_of
 from qutiperf.spec.sut import SystemUnderTest
-from qutiperf.supervisor import run_command
 
 
 class JournalEntry(StrictModel):

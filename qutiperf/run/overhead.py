@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from qutiperf import host
-from qutiperf.child import Nursery
 from qutiperf.errors import RunError
-from qutiperf.plan import Material, PlannedRun, make_plan
 from qutiperf.results.record import HarnessTax, RunRecord
 from qutiperf.results.store import Store
-from qutiperf.runner import Runner
+from qutiperf.run.child import Nursery
+from qutiperf.run.plan import Material, PlannedRun, make_plan
+from qutiperf.run.runner import Runner
 from qutiperf.spec.scenario import Mode, RunSettings, ScenarioName, load_scenario
 from qutiperf.spec.sut import Platform, SystemUnderTest
 from qutiperf.spec.sweep import Sweep

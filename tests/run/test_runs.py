@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from qutiperf import runner, tax
 from qutiperf.cli import main as qutiperf
 from qutiperf.results.record import RunRecord
 from qutiperf.results.store import Store, read_record
+from qutiperf.run import overhead, runner
 from tests.conftest import FAULTY, SutFile
 
 SweepFile = Callable[..., Path]
@@ -215,8 +215,8 @@ def test_an_overhead_run_that_fails_does_not_end_the_sweep(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "results"
-    broken = tax._SUT.model_copy(update={"adapter": f"{FAULTY}:RaisesInLoad"})
-    monkeypatch.setattr(tax, "_SUT", broken)
+    broken = overhead._SUT.model_copy(update={"adapter": f"{FAULTY}:RaisesInLoad"})
+    monkeypatch.setattr(overhead, "_SUT", broken)
     sweep = sweep_file(sut_file(SIMULATED, extra=TIMES), extra="modes: [PerformanceOnly]\n")
     assert run(sweep, out) == 0
     assert "the harness cannot measure itself: RuntimeError: no such device: npu7" in capsys.readouterr().err

@@ -8,25 +8,26 @@ from typing import Literal, Protocol
 
 from pydantic import ValidationError
 
-from qutiperf import host, operating_mode
-from qutiperf.child import BrokenReplies, Child, Nursery
+from qutiperf import host
 from qutiperf.errors import QutiperfError, SetupError
-from qutiperf.job import OBSERVED, Event, Job, JobRun
 from qutiperf.mlperf_logs import LoadGenResult, read_result
-from qutiperf.plan import Group, PlannedRun
 from qutiperf.results import metrics
 from qutiperf.results.predictions import Stored, prediction_of_run
 from qutiperf.results.record import Failure, Figures, HarnessTax, Observed, RunRecord
 from qutiperf.results.store import MAX_ATTEMPTS, Store
+from qutiperf.run import operating_mode
+from qutiperf.run.child import BrokenReplies, Child, Nursery
+from qutiperf.run.job import OBSERVED, Event, Job, JobRun
+from qutiperf.run.plan import Group, PlannedRun
+from qutiperf.run.watch import Watch
 from qutiperf.spec.scenario import Mode, Profile
-from qutiperf.watch import Watch
 
 LOAD_LIMIT_S = 300.0
 CLOSE_LIMIT_S = 60.0
 _HANG_UP_S = 2.0  # between the closing of the reply pipe and the end of the process
 _TICK_S = 1.0
 _LOG = "worker.log"
-_WORKER = "qutiperf.worker"
+_WORKER = "qutiperf.run.worker"
 NO_METER = "no power meter is read yet"
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from qutiperf import host
 from qutiperf.adapters.registry import adapter_class, make_options, option_names
 from qutiperf.errors import InputError
-from qutiperf.pairing import Pairing, has_truth, pair, runnable
 from qutiperf.results.record import Inputs
+from qutiperf.run.pairing import Pairing, has_truth, pair, runnable
 from qutiperf.spec.catalog import CatalogFile, matching
 from qutiperf.spec.config import canonical_json, sha256_of, sha256_of_file
 from qutiperf.spec.point import Point, System, expand, point_id

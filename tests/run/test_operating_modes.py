@@ -87,7 +87,7 @@ def test_a_kill_leaves_nothing_running_and_nothing_switched_on(
     process, log = _start(tmp_path, sut_file, sweep_file)
     children = psutil.Process(process.pid).children(recursive=True)
     [supervisor] = [child for child in children if "supervisor.py" in " ".join(child.cmdline())]
-    worker = next(child for child in children if "qutiperf.worker" in child.cmdline())
+    worker = next(child for child in children if "qutiperf.run.worker" in child.cmdline())
     started = [child for child in children if "3471" in child.cmdline()]
     assert len(started) == 2  # one of them in a session of its own
     os.kill({"parent": process.pid, "worker": worker.pid, "supervisor": supervisor.pid}[target], number)
