@@ -2,7 +2,7 @@
 
 import pytest
 
-from qutiperf.early_stopping import minimum_queries, queries_for_share
+from qutiperf.mlperf_logs.early_stopping import minimum_queries, queries_for_share
 
 
 @pytest.mark.parametrize(
