@@ -22,7 +22,7 @@ from qutiperf.spec.workload import Workload
 
 # What a board gets of the package: nothing of it needs more than the standard library and numpy.
 DEVICE_SOURCES = (
-    *("__init__.py", "errors.py", "inference_protocol.py", "py.typed"),
+    *("__init__.py", "errors.py", "py.typed"),
     *("adapters/__init__.py", "adapters/base.py"),
     *("device/__init__.py", "device/__main__.py", "device/configuration.py", "device/server.py"),
 )

@@ -67,7 +67,7 @@ def imports(module: ast.Module) -> set[str]:
 
 def test_what_is_packed() -> None:
     present = {path.relative_to(PACKAGE).as_posix() for path in (PACKAGE / "device").glob("*.py")}
-    present |= {"__init__.py", "errors.py", "inference_protocol.py", "adapters/open_inference.py"}
+    present |= {"__init__.py", "errors.py", "adapters/protocol.py", "adapters/open_inference.py"}
     assert present <= set(SOURCES)
     assert "adapters/registry.py" not in SOURCES
 

@@ -8,7 +8,7 @@ import pytest
 from tests.places import PACKAGE
 
 LAYERS: list[set[str]] = [
-    {"errors", "units", "printable", "regular_file", "inference_protocol"},
+    {"errors", "units", "printable", "regular_file"},
     {"spec"},
     {"mlperf_logs", "host", "datasets", "models", "adapters", "loadgen"},
     {"level0", "device"},

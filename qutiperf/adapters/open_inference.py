@@ -18,7 +18,7 @@ from statistics import median
 from typing import Optional
 from urllib.parse import quote, urlsplit
 
-from qutiperf import inference_protocol as protocol
+from qutiperf.adapters import protocol
 from qutiperf.adapters.base import Adapter, Array, Completion, Model
 from qutiperf.errors import InputError, RunError, SetupError
 

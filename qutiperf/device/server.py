@@ -20,7 +20,7 @@ from typing import NamedTuple, Optional
 import numpy as np
 
 from qutiperf import __version__
-from qutiperf import inference_protocol as protocol
+from qutiperf.adapters import protocol
 from qutiperf.adapters.base import Array
 from qutiperf.device.configuration import MEGA, AnyAdapter, Configuration
 from qutiperf.errors import InputError, SetupError

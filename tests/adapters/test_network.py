@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qutiperf import inference_protocol as protocol
+from qutiperf.adapters import protocol
 from qutiperf.adapters.base import Model
 from qutiperf.adapters.open_inference import OpenInference, Options
 from qutiperf.cli import main

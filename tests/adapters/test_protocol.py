@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from qutiperf.inference_protocol import ProtocolError, decode
+from qutiperf.adapters.protocol import ProtocolError, decode
 
 
 @pytest.mark.parametrize(
