@@ -15,7 +15,7 @@ LAYERS: list[set[str]] = [
     {"results"},
     {"explain", "harness"},
     {"run"},
-    {"calibrate", "conformance", "agree", "serving"},
+    {"calibrate", "conformance", "serving"},
     {"cli"},
     {"__main__"},
 ]

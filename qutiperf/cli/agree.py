@@ -7,7 +7,7 @@ import typer
 from qutiperf.cli import console
 
 if TYPE_CHECKING:
-    from qutiperf.agree import Agreement, Answers
+    from qutiperf.conformance.agree import Agreement, Answers
 
 _SHOWN = 8
 
@@ -29,7 +29,7 @@ def agree(
 
     Speeds are only comparable between systems that compute the same.
     """
-    from qutiperf.agree import ask, compare
+    from qutiperf.conformance.agree import ask, compare
     from qutiperf.errors import InputError
     from qutiperf.run.pairing import pair
     from qutiperf.spec.sut import load_sut

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qutiperf.agree import Answers, _as_numbers, compare
 from qutiperf.cli import main
+from qutiperf.conformance.agree import Answers, _as_numbers, compare
 from qutiperf.errors import InputError
 from qutiperf.spec.workload import OutputSpec, QuantizationSpec
 from tests.conftest import FAULTY, SutFile, fails

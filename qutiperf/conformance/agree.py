@@ -1,6 +1,6 @@
 """One model through several runtimes: do they compute the same?
 
-Each system answers in a process of its own (`python -m qutiperf.agree FOLDER`), as runtimes do not
+Each system answers in a process of its own (`python -m qutiperf.conformance.agree FOLDER`), as runtimes do not
 always live together; the answers are compared here.
 """
 
@@ -126,7 +126,7 @@ def _top1(classes: npt.NDArray[np.int64] | None, truth: Labels | None) -> float 
 def _answered(question: Question, folder: Path, limit_s: float) -> Told:
     name = question.sut.name
     with Nursery() as nursery:
-        answer = ask_child(nursery, "qutiperf.agree", question, folder, limit_s)
+        answer = ask_child(nursery, "qutiperf.conformance.agree", question, folder, limit_s)
     if answer.ending is None:
         raise RunError(f"no answers within {limit_s:.0f} s", where=name, cure="give --count")
     if answer.reply is None:
