@@ -15,7 +15,7 @@ LAYERS: list[set[str]] = [
     {"results"},
     {"explain", "harness"},
     {"run"},
-    {"calibrate", "conformance", "serving"},
+    {"calibrate", "conformance", "device_file"},
     {"cli"},
     {"__main__"},
 ]

@@ -50,7 +50,7 @@ def _export_files(folder: Path) -> None:
 
 
 def _export_device(device: Path, sut: str | None, workload: str | None, settings: list[str]) -> None:
-    from qutiperf.serving import configuration_for, pack_device
+    from qutiperf.device_file import configuration_for, pack_device
     from qutiperf.spec.config import apply_overrides
     from qutiperf.spec.sut import load_sut
     from qutiperf.spec.workload import load_workload

@@ -31,8 +31,8 @@ def serve(
 
     from qutiperf.device.configuration import load_adapters
     from qutiperf.device.server import DeviceServer
+    from qutiperf.device_file import configuration_for
     from qutiperf.run.pairing import runnable
-    from qutiperf.serving import configuration_for
     from qutiperf.spec.config import apply_overrides
     from qutiperf.spec.sut import load_sut
     from qutiperf.spec.workload import load_workload

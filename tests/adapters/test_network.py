@@ -17,10 +17,10 @@ from qutiperf.adapters.base import Model
 from qutiperf.adapters.open_inference import OpenInference, Options
 from qutiperf.cli import main
 from qutiperf.device.configuration import Configuration, read_configuration, to_json
+from qutiperf.device_file import _sources
 from qutiperf.errors import InputError, QutiperfError, RunError, SetupError
 from qutiperf.harness.network_fields import network_fields
 from qutiperf.results.store import Store
-from qutiperf.serving import _sources
 from qutiperf.spec import catalog
 from tests.conftest import FAULTY, SutFile, fails
 from tests.fault_server import faulty

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qutiperf.serving import _sources
+from qutiperf.device_file import _sources
 from tests.places import PACKAGE
 
 SOURCES = [name for name in _sources() if name.endswith(".py")]
