@@ -1,7 +1,7 @@
 """One model through several runtimes: do they compute the same?
 
-Each system answers in a process of its own (`python -m qutiperf.conformance.agree FOLDER`), as runtimes do not
-always live together; the answers are compared here.
+Each system answers in a process of its own (`python -m qutiperf.conformance.agree FOLDER`), as runtimes do
+not always live together; the answers are compared here.
 """
 
 import sys
