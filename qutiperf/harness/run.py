@@ -15,10 +15,9 @@ from qutiperf.loadgen.settings import Targets, TestRequest
 from qutiperf.mlperf_logs import LoadGenResult, read_result
 from qutiperf.results.record import Probe
 from qutiperf.spec.point import Point
-from qutiperf.spec.scenario import Mode, Profile, ScenarioName
+from qutiperf.spec.scenario import PERFORMANCE_SAMPLES, Mode, Profile, ScenarioName
 from qutiperf.units import NANOSECONDS_PER_SECOND, ns_from_seconds
 
-PERFORMANCE_SAMPLES = 1024  # MLPerf's count for resnet50; fewer where the dataset is smaller
 SUBMISSION_MULTISTREAM = 8  # samples per query in mlperf.conf
 _BUDGET_S = 0.1
 _ATTEMPTS = 3

@@ -46,12 +46,21 @@ def workload_text(**changes: str) -> str:
             "scenarios.0: should be 'SingleStream', 'MultiStream', 'Offline' or 'Server'",
         ),
         (["profile=quick"], "profile: should be 'submission', 'standard' or 'test_run', not \"quick\""),
-        (["deployment.batchsize=1"], "deployment.batchsize: unknown parameter; allowed: "),
+        (
+            ["deployment.batchsize=1"],
+            "quickstart: deployment.batchsize: cpu-onnxruntime (onnxruntime) has no such parameter; did ",
+        ),
         (["deployment.batch_size=0"], "deployment.batch_size: 0 is not a whole number >= 1"),
         (["deployment.threads=0"], "deployment.threads: 0 is not a whole number >= 1"),
         (["deployment.streams=-1"], "deployment.streams: -1 is not a whole number >= 1"),
-        (["deployment.batch_size=1:x"], "deployment.batch_size: '1:x' is no range; write 1:128:x2 or 1:9:2"),
-        (["deployment.batch_size=8:1"], "deployment.batch_size: '8:1' is no range; write 1:128:x2 or 1:9:2"),
+        (
+            ["deployment.batch_size=1:x"],
+            "deployment.batch_size: '1:x' is not a range; write 1:128:x2 or 1:9:2",
+        ),
+        (
+            ["deployment.batch_size=8:1"],
+            "deployment.batch_size: '8:1' is not a range; write 1:128:x2 or 1:9:2",
+        ),
         (["deployment.batch_size=[]"], "deployment.batch_size: has no value; name at least one"),
         (["exclude=[{scenari: Offline}]"], "exclude.0.scenari: unknown key; did you mean 'scenario'?"),
         (
