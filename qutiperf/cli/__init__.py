@@ -25,6 +25,7 @@ from qutiperf.cli import (
     serve,
     show,
 )
+from qutiperf.cli.repeated import check_repeated
 from qutiperf.errors import QutiperfError
 
 app = typer.Typer(
@@ -98,7 +99,9 @@ def _interrupt(*_: object) -> NoReturn:
 def _dispatch(arguments: list[str], debug: bool) -> int:
     _interrupt_on_signals()
     try:
-        result = app(arguments or ["--help"], standalone_mode=False)
+        command = typer.main.get_command(app)
+        check_repeated(command, arguments)
+        result = command(arguments or ["--help"], standalone_mode=False)
     except QutiperfError as error:
         if debug:
             raise

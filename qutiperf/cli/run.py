@@ -72,7 +72,7 @@ def run(
             "there is no such file", where=str(audit_config), cure="give --audit-config an existing file"
         )
     loaded, parts = (
-        _of_model(model, sut or [_SUT], batch, scenario, shape, overrides)
+        parts_of_model(model, sut or [_SUT], batch, scenario, shape, overrides)
         if model
         else _of_sweep(str(sweep), overrides)
     )
@@ -91,7 +91,7 @@ def _of_sweep(name: str, overrides: list[str]) -> "tuple[Sweep, Parts]":
     return sweep, [(sweep, gather(sweep, beside=file.path.parent))]
 
 
-def _of_model(
+def parts_of_model(
     model: Path, suts: list[str], batch: str, scenario: str, shape: str | None, overrides: list[str]
 ) -> "tuple[Sweep, Parts]":
     """A sweep over one model that has no workload file: shapes from its graph, random data, no accuracy.

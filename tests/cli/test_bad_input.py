@@ -303,8 +303,27 @@ def test_rounds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         (["run", "quickstart", "--audit-config", "nowhere"], "there is no such file"),
         (["rnu"], "No such command 'rnu'"),
         (["run", "quickstart", "--sett", "a=1"], "No such option"),
+        (
+            ["run", "quickstart", "--out", "a", "--out=b"],
+            "qutiperf: --out is given twice; it takes one v",
+        ),
+        (
+            ["run", "--model", "m.onnx", "--batch", "1", "--batch", "8"],
+            "--batch is given twice; it takes",
+        ),
+        (["level0", "predict", "--batch", "1", "--batch", "8"], "--batch is given twice"),
+        (["adapter", "test", "x", "--workload", "a", "--workload", "b"], "--workload is given twice"),
         (["list", "sutz"], "nothing named 'sutz' to list; did you mean 'suts'?"),
     ],
 )
 def test_wrong_words(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert message in fails(capsys, arguments, 2)
+
+
+def test_options_that_may_be_given_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    """Repeatable ones, flags, and values that look like an option."""
+    words = ["--set", "repeats=1", "--set", "repeats=0", "--json", "--json", "--out", "--out"]
+    assert "repeats: should be greater than or equal to 1" in fails(capsys, ["run", "quickstart", *words], 2)
+    assert "--scale is given twice" in fails(
+        capsys, ["level0", "requirements", "cnv", *["--scale", "1"] * 2], 2
+    )
