@@ -25,7 +25,7 @@ from qutiperf.cli import (
     serve,
     show,
 )
-from qutiperf.cli.repeated import check_repeated
+from qutiperf.cli.combinations import check_repeated
 from qutiperf.errors import QutiperfError
 
 app = typer.Typer(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qutiperf.cli import console
+from qutiperf.cli.combinations import check_unused
 from qutiperf.errors import InputError, SetupError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     Parts = list[tuple[Sweep, Material]]
 
 _LIST = "comma-separated"
-_SUT = "cpu-onnxruntime"
+_SUT, _BATCH, _SCENARIOS = "cpu-onnxruntime", "1", "SingleStream,Offline"
 
 
 def run(
@@ -38,10 +39,12 @@ def run(
         list[str] | None,
         typer.Option(help="With --model: a system under test; repeatable. Default: cpu-onnxruntime."),
     ] = None,
-    batch: Annotated[str, typer.Option(help=f"With --model: batch sizes, {_LIST}.")] = "1",
+    batch: Annotated[
+        str | None, typer.Option(help=f"With --model: batch sizes, {_LIST}. Default: 1.")
+    ] = None,
     scenario: Annotated[
-        str, typer.Option(help=f"With --model: scenarios, {_LIST}.")
-    ] = "SingleStream,Offline",
+        str | None, typer.Option(help=f"With --model: scenarios, {_LIST}. Default: {_SCENARIOS}.")
+    ] = None,
     shape: Annotated[
         str | None, typer.Option(help="With --model: input=batch,3,224,224 where the file leaves sizes open.")
     ] = None,
@@ -61,18 +64,21 @@ def run(
     is valid, and tries what failed once more.
     """
     from qutiperf import host
+    from qutiperf.regular_file import unreadable
     from qutiperf.results.store import Store
     from qutiperf.run.plan import make_plan
+    from qutiperf.spec.config import shortened
 
     if (sweep is None) == (model is None):
         raise InputError("name a sweep or --model FILE", cure="qutiperf run quickstart; qutiperf list sweeps")
+    if model is None:
+        of_a_model = {"--sut": sut, "--batch": batch, "--scenario": scenario, "--shape": shape}
+        check_unused(of_a_model, "a sweep names its own", "use --set, or --model FILE instead of the sweep")
     overrides = [*(settings or []), *([f"profile={profile}"] if profile else [])]
-    if audit_config is not None and not audit_config.is_file():
-        raise InputError(
-            "there is no such file", where=str(audit_config), cure="give --audit-config an existing file"
-        )
+    if audit_config is not None and (problem := unreadable(audit_config)) is not None:
+        raise InputError(problem, where=shortened(str(audit_config)), cure="give --audit-config another file")
     loaded, parts = (
-        parts_of_model(model, sut or [_SUT], batch, scenario, shape, overrides)
+        parts_of_model(model, sut or [_SUT], batch or _BATCH, scenario or _SCENARIOS, shape, overrides)
         if model
         else _of_sweep(str(sweep), overrides)
     )

@@ -1,6 +1,6 @@
-"""Options given twice that take one value: refused, where click would silently take the last."""
+"""Which options go together: none is silently ignored, neither the first of two nor one without effect."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from qutiperf.errors import InputError
@@ -47,3 +47,17 @@ def _named(command: object, name: str) -> _Option | None:
         if name.startswith("-") and name in (*parameter.opts, *parameter.secondary_opts)
     ]
     return options[0] if options else None
+
+
+def check_unused(given: Mapping[str, object], reason: str, cure: str) -> None:
+    """Raises InputError for the first option that was given: for `reason` it would have no effect."""
+    for name, value in given.items():
+        if value is not None and value is not False:
+            raise InputError(f"{name} has no effect: {reason}", cure=cure)
+
+
+def check_one_form(**forms: bool) -> None:
+    """Raises InputError if output was asked for in several forms."""
+    chosen = [f"--{name}" for name, wanted in forms.items() if wanted]
+    if len(chosen) > 1:
+        raise InputError(f"{' and '.join(chosen)} are two forms of output", cure="give one of them")
