@@ -12,7 +12,8 @@ from qutiperf.datasets import open_dataset
 from qutiperf.errors import InputError
 from qutiperf.models.onnx_file import read_onnx
 from qutiperf.models.topology_spec import declare_for
-from qutiperf.spec.config import nearest, sha256_of_file
+from qutiperf.regular_file import unreadable
+from qutiperf.spec.config import nearest, sha256_of_file, shortened
 from qutiperf.spec.sut import SystemUnderTest
 from qutiperf.spec.workload import Topology, Workload, for_suffixes
 
@@ -72,12 +73,9 @@ def _checked_files(workload: Workload) -> dict[str, str]:
     if spec.file is None:
         return {}
     path = Path(spec.file)
-    if not path.is_file():
-        raise InputError(
-            f"model.file: there is no {path}",
-            where=workload.name,
-            cure="the path is relative to the workload file",
-        )
+    if (problem := unreadable(path)) is not None:
+        cure = "the path is relative to the workload file"
+        raise InputError(f"model.file: {shortened(spec.file)}: {problem}", where=workload.name, cure=cure)
     digest = sha256_of_file(path)
     if spec.sha256 not in (None, digest):
         raise InputError(

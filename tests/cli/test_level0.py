@@ -96,7 +96,7 @@ def test_analyses_of_the_published_points(capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("level0 requirements none.onnx", "none.onnx: no such file"),
+        ("level0 requirements none.onnx", "none.onnx: there is no such file"),
         ("level0 requirements cnv.onnx --shape 3", "--shape: '3' is not input=sizes"),
         ("level0 predict --sut TX2", "what to predict?; give one of --workload"),
         ("level0 predict --topology cnv", "on what?; give --sut"),
