@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from qutiperf.errors import InputError
+from qutiperf.printable import bounded
 
 
 class _Option(Protocol):
@@ -47,6 +48,24 @@ def _named(command: object, name: str) -> _Option | None:
         if name.startswith("-") and name in (*parameter.opts, *parameter.secondary_opts)
     ]
     return options[0] if options else None
+
+
+def check_text(words: Sequence[str]) -> None:
+    """Raises InputError for a word that no file's name, no YAML and no JSON can hold."""
+    for word in words:
+        if "\0" in word or not _encodes(word):
+            shown = bounded(ascii(word), 80)
+            raise InputError(
+                f"the argument {shown} holds a NUL or bytes that are not UTF-8", cure="rename it"
+            )
+
+
+def _encodes(word: str) -> bool:
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_unused(given: Mapping[str, object], reason: str, cure: str) -> None:

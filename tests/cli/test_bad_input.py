@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qutiperf.cli import main
 from qutiperf.spec import catalog
 from tests.conftest import FAULTY, SutFile, fails
 
@@ -330,3 +331,53 @@ def test_options_that_may_be_given_twice(capsys: pytest.CaptureFixture[str]) -> 
     assert "--scale is given twice" in fails(
         capsys, ["level0", "requirements", "cnv", *["--scale", "1"] * 2], 2
     )
+
+
+LONG = "x" * 5000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["show", LONG],
+        ["explain", LONG],
+        ["analyse", "pareto", LONG],
+        ["run", LONG + ".yaml"],
+        ["run", "quickstart", "--out", LONG],
+        ["run", "quickstart", "--audit-config", LONG],
+        ["run", "--model", LONG + ".onnx"],
+        ["export", LONG],
+        ["export", "--device", LONG],
+        ["adapter", "new", "mine", "--folder", LONG],
+        ["adapter", "test", "cpu-onnxruntime", "--out", LONG],
+        ["calibrate", "cpu-onnxruntime", "--out", LONG],
+        ["level0", "fit", LONG, "--sut", "TX2", "--out", "x.yaml"],
+        ["level0", "requirements", LONG],
+        ["level0", "predict", "--sut", "TX2", "--onnx", LONG],
+        ["models", "build", "mlp", "--scale", "1", "--out", LONG],
+    ],
+)
+def test_names_that_no_file_can_have(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Too long, with a NUL, and with bytes that are not UTF-8 as Python passes them on."""
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments, debug=False) in (2, 3)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 1
+    assert len(captured.err) < 2100
+    for name, shown in (("a\0b", r"a\x00b"), ("a\udcffb", r"a\udcffb")):
+        line = fails(capsys, [word.replace(LONG, name) for word in arguments], 2)
+        assert shown in line
+        assert line.endswith("holds a NUL or bytes that are not UTF-8; rename it")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_of_an_operating_mode_with_a_nul(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile
+) -> None:
+    device = sut_file("simulated", extra='operating_modes: {default: {enter: ["true\\0"]}}\n')
+    line = fails(capsys, ["run", str(sweep_file(device)), "--out", str(tmp_path / "out")], 2)
+    assert line == f"qutiperf: {device}: line 7: the text holds a NUL or half a character (a lone surrogate)"
+    assert not (tmp_path / "out").exists()
