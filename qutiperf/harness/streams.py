@@ -52,7 +52,7 @@ class Batch(NamedTuple):
     prepared: Prepared | None
 
 
-class Failure:
+class FirstError:
     """Keeps the first error of any thread and tells `notify` about it, once."""
 
     def __init__(self, notify: Callable[[BaseException], None]) -> None:
@@ -84,7 +84,7 @@ class Stream:
         samples: Samples,
         batch_size: int,
         completers: Completers,
-        failure: Failure,
+        failure: FirstError,
         observe: Observe | None = None,
     ) -> None:
         self.recorder = PhaseRecorder()
@@ -105,7 +105,7 @@ class Stream:
         samples: Samples,
         batch_size: int,
         completers: Completers,
-        failure: Failure,
+        failure: FirstError,
         observe: Observe | None,
     ) -> Answer:
         """A closure: local names are what a batch of a few microseconds can afford."""
@@ -163,7 +163,7 @@ class Streams:
     """Threads that feed batches to streams; call `issue` from LoadGen, `close` when done."""
 
     def __init__(
-        self, streams: Sequence[Stream], samples: Samples, serving: Serving, failure: Failure
+        self, streams: Sequence[Stream], samples: Samples, serving: Serving, failure: FirstError
     ) -> None:
         self._streams, self._samples, self._serving, self._failure = streams, samples, serving, failure
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
