@@ -9,7 +9,7 @@ from qutiperf.cli import console
 from qutiperf.cli.combinations import check_one_form
 
 if TYPE_CHECKING:
-    from qutiperf.results.table import Row, Summary
+    from qutiperf.results.table import BestOfModel, Row
 
 _SETTINGS_END = 9  # of the columns, after which come the figures
 UNVERIFIED = "Result not verified by MLCommons Association."
@@ -91,7 +91,7 @@ def _print_rows(found: "list[Row]", options: list[str], *, everything: bool) -> 
     console.out(UNVERIFIED)
 
 
-def print_summary(lines: "list[Summary]") -> None:
+def print_summary(lines: "list[BestOfModel]") -> None:
     """The table that a sweep ends with."""
     titles = (
         "workload",
@@ -113,7 +113,7 @@ def print_summary(lines: "list[Summary]") -> None:
     console.out(UNVERIFIED)
 
 
-def _summary_row(line: "Summary") -> list[object]:
+def _summary_row(line: "BestOfModel") -> list[object]:
     bad = len(line.problems)
     return [
         line.workload,

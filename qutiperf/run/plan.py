@@ -12,13 +12,14 @@ import numpy as np
 from qutiperf import host
 from qutiperf.adapters.registry import adapter_class, make_options, option_names
 from qutiperf.errors import InputError
+from qutiperf.harness.samples import PERFORMANCE_SAMPLES
 from qutiperf.results.record import Inputs
 from qutiperf.run.pairing import Pairing, has_truth, pair, runnable
 from qutiperf.spec.catalog import CatalogFile, matching
 from qutiperf.spec.config import canonical_json, sha256_of, sha256_of_file
 from qutiperf.spec.limits import check_load, check_scenario
 from qutiperf.spec.point import Point, System, expand, point_id
-from qutiperf.spec.scenario import PERFORMANCE_SAMPLES, Mode, Profile, Scenario, ScenarioName, load_scenario
+from qutiperf.spec.scenario import Mode, Profile, Scenario, ScenarioName, load_scenario
 from qutiperf.spec.sut import Settings, SystemUnderTest, load_sut
 from qutiperf.spec.sweep import Sweep
 from qutiperf.spec.workload import Workload, load_workload
@@ -37,11 +38,12 @@ class PlannedRun:
     point: Point
     inputs: Inputs
     accuracy_run_id: str | None
+    preparation_s: float = 0.0  # of its samples, where no earlier run of the group prepares them
 
     @property
     def estimated_s(self) -> float:
         default = 600.0 if self.point.profile is Profile.SUBMISSION else 0.5
-        return (self.point.settings.min_duration_s or default) + _OVERHEAD_S
+        return (self.point.settings.min_duration_s or default) + self.preparation_s + _OVERHEAD_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ def _check_memory(point: Point, pairing: Pairing, machine: host.Facts) -> None:
     if not isinstance(memory_gb, int):
         return
     sample_bytes = np.dtype(source.dtype).itemsize * math.prod(source.sample_shape)
-    count, batch = int(pairing.dataset["count"] or 0), int(point.deployment["batch_size"])
+    count, batch = pairing.samples, int(point.deployment["batch_size"])
     held = {
         "deployment.batch_size": batch * int(point.deployment["streams"]) * sample_bytes,
         "settings.performance_sample_count": sample_bytes
@@ -189,11 +191,21 @@ def _check_memory(point: Point, pairing: Pairing, machine: host.Facts) -> None:
     }
     if sum(held.values()) > max(memory_gb, 1) * BYTES_PER_GB:
         key = max(held, key=lambda name: held[name])
-        if sample_bytes > memory_gb * BYTES_PER_GB:
-            key = "model.input.shape"
         needed = f"{sum(held.values()) / BYTES_PER_GB:,.1f} GB of samples of {sample_bytes:,} bytes"
         problem = f"{key}: {needed} do not fit into this host's {memory_gb} GB of memory"
         raise InputError(problem, where=f"{point.sut}, {pairing.workload.name}", cure="give less")
+
+
+def _preparation_s(pairing: Pairing, points: Sequence[Point], number: int) -> float:
+    """What a run of a group prepares by itself: a worker keeps the samples of the run before."""
+    point, before = points[number], points[number - 1] if number else None
+    end_to_end = point.settings.end_to_end and point.mode is Mode.PERFORMANCE
+    same = before is not None and before.mode is point.mode
+    if end_to_end or (same and point.profile is not Profile.SUBMISSION):
+        return 0.0
+    held = point.settings.performance_sample_count or PERFORMANCE_SAMPLES
+    count = pairing.samples if point.mode is Mode.ACCURACY else min(held, pairing.samples)
+    return count * pairing.preparation_s
 
 
 class _Planner:
@@ -225,9 +237,13 @@ class _Planner:
             operating_mode=str(first.deployment["operating_mode"]),
             runs=[
                 PlannedRun(
-                    run_id, point, self._inputs(point), accuracy if point.mode is not Mode.ACCURACY else None
+                    run_id,
+                    point,
+                    self._inputs(point),
+                    accuracy if point.mode is not Mode.ACCURACY else None,
+                    _preparation_s(pairing, points, number),
                 )
-                for run_id, point in zip(ids, points, strict=True)
+                for number, (run_id, point) in enumerate(zip(ids, points, strict=True))
             ],
         )
 

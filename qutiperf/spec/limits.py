@@ -29,6 +29,9 @@ MOST = {"batch_size": 1_000_000, "threads": 8192, "streams": 1024}
 # All threads of all streams: the default of kernel.pid_max, which counts threads.
 MOST_THREADS_OF_ALL_STREAMS = 32_768
 
+# One sample, which the plan prepares twice to time it; an image of ImageNet has 600 kB.
+MOST_SAMPLE_BYTES = 1_000_000_000
+
 _COUNTS = (1, MOST_QUERIES)
 _DURATION = (LEAST_DURATION_S, MOST_SECONDS)
 _LATENCY = (LEAST_LATENCY_MS, MOST_SECONDS * MILLISECONDS_PER_SECOND)
@@ -74,6 +77,13 @@ def check_load(settings: RunSettings, where: str) -> None:
         if rate * seconds > MOST_QUERIES:
             problem = f"settings.{name}: {value:,} makes {rate * seconds:,.0f} queries in {seconds:g} s"
             raise InputError(problem, where=where, cure=f"the limit is {MOST_QUERIES:,}: shorten the run")
+
+
+def check_sample(sample_bytes: int, where: str) -> None:
+    """Raises InputError if one sample of the model's input is too large to be prepared."""
+    if sample_bytes > MOST_SAMPLE_BYTES:
+        problem = f"model.input.shape: one sample has {sample_bytes:,} bytes"
+        raise InputError(problem, where=where, cure=f"the limit is {MOST_SAMPLE_BYTES:,}")
 
 
 def check_deployment(name: str, value: float) -> None:

@@ -8,7 +8,6 @@ from pydantic import Field
 from qutiperf.spec.catalog import CatalogFile, read
 from qutiperf.spec.config import StrictModel, parse_model
 
-PERFORMANCE_SAMPLES = 1024  # in memory: MLPerf's count for resnet50; fewer where the dataset is smaller
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
