@@ -91,8 +91,8 @@ def test_a_message_is_read_as_it_was_written() -> None:
 @pytest.mark.parametrize(
     ("body", "length", "message"),
     [
-        (b"<html>", None, "it is no JSON: '<html>'"),
-        (b"[]", None, "its JSON is no object"),
+        (b"<html>", None, "it is not JSON: '<html>'"),
+        (b"[]", None, "its JSON is not an object"),
         (b"{}", None, "it has no inputs"),
         (b"{}", 9, "its JSON is 9 bytes long, the body 2"),
         (
@@ -110,7 +110,7 @@ def test_a_message_is_read_as_it_was_written() -> None:
             None,
             "datatype 'FP33'",
         ),
-        (b'{"inputs": [{"name": "x", "shape": [1], "datatype": "INT8", "data": ["a"]}]}', None, "no int8"),
+        (b'{"inputs": [{"name": "x", "shape": [1], "datatype": "INT8", "data": ["a"]}]}', None, "its data are not int8"),
         (b'{"inputs": [{"shape": [1], "datatype": "INT8", "data": [1]}]}', None, "a tensor has no name"),
         (
             b'{"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", '
@@ -255,7 +255,7 @@ def test_batches_and_requests_have_limits(device: Served) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "headers", "status", "reason"),
     [
-        ("GET", "/", {}, 404, "there is nothing at "),
+        ("GET", "/", {}, 404, "there is nothing at /"),
         ("GET", "/v2/models/model/infer", {}, 405, "infer takes a POST"),
         (
             "POST",
@@ -271,7 +271,7 @@ def test_batches_and_requests_have_limits(device: Served) -> None:
             "/v2/qutiperf/link",
             {"Content-Length": "2", "X-Answer-Bytes": "9999999"},
             400,
-            "is no number",
+            "X-Answer-Bytes: 9999999 is above 1000000",
         ),
     ],
 )
@@ -300,7 +300,7 @@ def test_requests_that_the_device_refuses(
         ("garbage", "connection lost|no HTTP"),
         ("no_tensors", "its answer is not the protocol's: it has no outputs"),
         ("cut_tensor", "its answer is not the protocol's: tensor 'scores': 120 bytes"),
-        ("html", "its answer is not the protocol's: it is no JSON: '<html>"),
+        ("html", "its answer is not the protocol's: it is not JSON: '<html>"),
         ("error", "answered 500: out of memory"),
     ],
 )
@@ -432,7 +432,7 @@ def test_tls(tmp_path: Path) -> None:
             "adapter: 'nope' is not known; litert, onnxr",
         ),
         (["--adapter", "simulated"], 2, "model.input_name is not given; give --input"),
-        (["--adapter", "simulated", "--input", "{", "--output", "y"], 2, "--input: is no JSON"),
+        (["--adapter", "simulated", "--input", "{", "--output", "y"], 2, "--input: is not JSON"),
         (
             ["--adapter", "simulated", "--input", "I", "--output", "y", "--options", '{"a": 1}'],
             2,
@@ -441,7 +441,7 @@ def test_tls(tmp_path: Path) -> None:
         (
             ["--adapter", "simulated", "--input", "I", "--output", "y", "--options", '{"classes": "x"}'],
             2,
-            "options.classes: 'x' is no int",
+            "options.classes: 'x' is not of type int",
         ),
         (
             ["--adapter", "simulated", "--input", "I", "--output", "y", "--token-file", "none"],
