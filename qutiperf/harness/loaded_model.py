@@ -15,7 +15,7 @@ UNITS = ("_ns", "_us", "_ms", "_s", "_mb", "_mb_per_s", "_percent")
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class LoadedModel:
     """Instances of one model, one a stream, with data and task; `benchmark` is its name in mlperf.conf."""
 
     adapters: Sequence[AnyAdapter]
