@@ -142,8 +142,16 @@ def _refuse_constant(name: str) -> None:
 
 def quoted(value: object) -> str:
     """How a message quotes what came from the other side: on one line, cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= _MOST_QUOTED else f"{text[:_MOST_QUOTED]}..."
+    return shown(repr(value) if isinstance(value, str) else value, _MOST_QUOTED)
+
+
+def shown(value: object, most: int) -> str:
+    """A text as it is, anything else as Python writes it, cut after `most` characters."""
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except RecursionError:
+        text = f"{type(value).__name__}, nested too deeply"
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _tensor(entry: object, rest: memoryview) -> tuple[str, Array, memoryview]:

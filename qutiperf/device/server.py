@@ -110,7 +110,7 @@ class Handler(Connection):
         match = _MODEL.match(path)
         name = self.server.configuration.model_name
         if match is None:
-            raise RefusedError(404, f"there is nothing at {path[:100] or "/"}")
+            raise RefusedError(404, f"there is nothing at {path[:100] or '/'}")
         if unquote(match["name"]) != name:
             raise RefusedError(404, f"no model {quoted(unquote(match['name']))}, only '{name}'")
         if match["version"] not in (None, _VERSION):
@@ -198,6 +198,8 @@ class Handler(Connection):
         name = self.server.configuration.model.output_name
         listed = header.get("outputs") or [{"name": name}]
         output = listed[0] if isinstance(listed, list) and len(listed) == 1 else None
+        if not isinstance(header.get("id", ""), str):
+            raise RefusedError(400, f"its id is {quoted(header['id'])}, not text")
         if not isinstance(output, dict) or output.get("name") != name:
             raise RefusedError(400, f"its outputs are not ['{name}']")
         return _asks_binary(header, output)

@@ -110,7 +110,11 @@ def test_a_message_is_read_as_it_was_written() -> None:
             None,
             "datatype 'FP33'",
         ),
-        (b'{"inputs": [{"name": "x", "shape": [1], "datatype": "INT8", "data": ["a"]}]}', None, "its data are not int8"),
+        (
+            b'{"inputs": [{"name": "x", "shape": [1], "datatype": "INT8", "data": ["a"]}]}',
+            None,
+            "its data are not int8",
+        ),
         (b'{"inputs": [{"shape": [1], "datatype": "INT8", "data": [1]}]}', None, "a tensor has no name"),
         (
             b'{"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", '
@@ -294,10 +298,10 @@ def test_requests_that_the_device_refuses(
     [
         ("dies", "connection lost"),
         ("stalls", r"no answer within 0.5 s \(timeout_s\)"),
-        ("wrong_order", "it answered request '17' where 2 was asked"),
+        ("wrong_order", "it answered request '17', not '2'"),
         ("wrong_shape", r"it answered \[4, 10\] for 3 samples"),
         ("wrong_name", r"it answered \['sc0res'\], not 'scores'"),
-        ("garbage", "connection lost|no HTTP"),
+        ("garbage", "its answer is not HTTP: .*not http at all"),
         ("no_tensors", "its answer is not the protocol's: it has no outputs"),
         ("cut_tensor", "its answer is not the protocol's: tensor 'scores': 120 bytes"),
         ("html", "its answer is not the protocol's: it is not JSON: '<html>"),
@@ -334,7 +338,7 @@ def test_a_late_answer_is_not_taken_for_the_next() -> None:
         far.infer(ONES)
         with pytest.raises(RunError, match="no answer within"):
             far.infer(ONES)
-        assert far._connection is None
+        assert not far._connection.is_open
 
 
 def test_retries_are_counted() -> None:
@@ -416,7 +420,7 @@ def test_tls(tmp_path: Path) -> None:
             assert far.infer(ONES)[0].shape == (3, 10)
         with pytest.raises(SetupError, match=r"its certificate is not trusted: .*; set options.ca_file"):
             loaded(served.url)
-        with pytest.raises(RunError, match=r"connection lost|no HTTP"):
+        with pytest.raises(RunError, match=r"connection lost|not HTTP"):
             loaded(served.url.replace("https", "http"))
     finally:
         served.close()
