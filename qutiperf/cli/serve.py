@@ -44,9 +44,9 @@ def serve(
         found = replace(found, host=host, port=port, token_file=token_file, certificate=certificate, key=key)
         check_configuration(found, "flags")
         with loaded_adapters(found) as adapters, DeviceServer(found, adapters) as server:
-            console.out(f"serving {found.model_name} at {server.url}")
             if server.warning():
                 console.note(f"warning: {server.warning()}")
+            console.out(f"serving {found.model_name} at {server.url}")
             sut_file = "--set suts=open-inference --set workloads=" + workload
             console.note(f"measure it: qutiperf run quickstart {sut_file}")
             with contextlib.suppress(KeyboardInterrupt):

@@ -57,9 +57,9 @@ def _serve(arguments: argparse.Namespace, folder: Path) -> int:
         print(to_json(configuration))
         return 0
     with loaded_adapters(configuration) as adapters, DeviceServer(configuration, adapters) as server:
-        print(f"serving {configuration.model_name} at {server.url}", flush=True)
         if server.warning():
             print(f"qutiperf-device: warning: {server.warning()}", file=sys.stderr, flush=True)
+        print(f"serving {configuration.model_name} at {server.url}", flush=True)
         server.serve_forever()
     return 0
 

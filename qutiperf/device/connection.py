@@ -87,6 +87,8 @@ class Connection(BaseHTTPRequestHandler):
         self._reader.allow(_HEAD_S, _MOST_HEAD_BYTES)
         try:
             self.raw_requestline = self.rfile.readline(_MOST_HEAD_BYTES)
+            if len(self.raw_requestline) == _MOST_HEAD_BYTES:
+                raise TooLongError
             if not self.parse_request():
                 raise RefusedError(400, "its request line is empty", True)  # others it has answered itself
         except TooLongError:

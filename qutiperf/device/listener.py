@@ -31,7 +31,7 @@ class Listener(ThreadingHTTPServer):
         self.configuration = configuration
         self.token = _read_token(configuration.token_file)
         self.refused: set[object] = set()
-        self._open, self._lock = 0, threading.Lock()
+        self.open_connections, self._lock = 0, threading.Lock()
         self._tls = _tls_of(configuration)
         try:
             super().__init__((configuration.host, configuration.port), connection)
@@ -62,12 +62,12 @@ class Listener(ThreadingHTTPServer):
         return connection, address
 
     def verify_request(self, request: object, client_address: object) -> bool:
-        return self._open < self.configuration.max_connections + _MOST_REFUSED
+        return self.open_connections < self.configuration.max_connections + _MOST_REFUSED
 
     def process_request(self, request: object, client_address: object) -> None:
         with self._lock:
-            self._open += 1
-            if self._open > self.configuration.max_connections:
+            self.open_connections += 1
+            if self.open_connections > self.configuration.max_connections:
                 self.refused.add(request)
         try:
             super().process_request(request, client_address)  # type: ignore[arg-type]  # a socket
@@ -83,7 +83,7 @@ class Listener(ThreadingHTTPServer):
 
     def _left(self, request: object) -> None:
         with self._lock:
-            self._open -= 1
+            self.open_connections -= 1
             self.refused.discard(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
