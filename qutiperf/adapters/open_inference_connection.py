@@ -32,9 +32,13 @@ class HttpAnswer:
     """An HTTP answer, read to its end."""
 
     def __init__(self, response: http.client.HTTPResponse) -> None:
-        if (response.length or 0) > _MOST_ANSWERED:
-            raise TooLongError
-        self.status, self.body = response.status, response.read()
+        try:
+            if (response.length or 0) > _MOST_ANSWERED:
+                raise TooLongError
+            self.status, self.body = response.status, response.read()
+        except BaseException:
+            response.close()  # read in part, it would hold the socket open
+            raise
         self.kind = response.headers.get_content_type()
         self.header_length = response.headers.get(protocol.HEADER_LENGTH)
 
@@ -45,7 +49,7 @@ class HttpAnswer:
             text = protocol.shown(told.get("error", told) if isinstance(told, dict) else told, _MOST_REASON)
         except (ValueError, RecursionError):
             text = self.body[:100].decode("ascii", "replace")
-        return " ".join(text.split())
+        return " ".join(text.split()) or "no reason given"
 
 
 class _TimedResponse(http.client.HTTPResponse):

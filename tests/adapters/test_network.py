@@ -1,6 +1,7 @@
 """Devices over the network: two processes, real sockets, and servers that misbehave."""
 
 import json
+import select
 import subprocess
 import sys
 import time
@@ -327,9 +328,15 @@ def test_a_second_answer_is_not_taken_for_the_next() -> None:
         far = loaded(server.url, timeout_s=2)
         far.infer(ONES)
         far.infer(ONES)
-        time.sleep(0.2)
+        wait_for_bytes(far)
         with pytest.raises(RunError, match="bytes follow its last answer"):
             far.infer(ONES)
+
+
+def wait_for_bytes(far: OpenInference) -> None:
+    kept = far._connection._open
+    assert kept is not None
+    assert select.select([kept.sock], [], [], 10)[0] == [kept.sock]
 
 
 def test_a_late_answer_is_not_taken_for_the_next() -> None:
