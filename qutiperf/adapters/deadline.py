@@ -11,6 +11,14 @@ import socket
 import time
 
 SLOWEST_BYTES_PER_S = 100_000.0  # what is sent at this pace or faster is waited for
+_SLACK = 1.25  # a timeout may be so much longer than asked for: changing it costs a call of the system
+
+
+def limit_time(connection: socket.socket, seconds: float) -> None:
+    """Sets the socket's timeout to `seconds` or a little more, if it is not so already."""
+    current = connection.gettimeout()
+    if current is None or not seconds <= current <= _SLACK * seconds:
+        connection.settimeout(1.1 * seconds)
 
 
 class TooLongError(Exception):
@@ -41,7 +49,7 @@ class DeadlineReader(io.RawIOBase):
             raise socket.timeout("timed out")  # noqa: UP041 - they differ before Python 3.10
         if self._bytes <= 0:
             raise TooLongError
-        self._connection.settimeout(left)
+        limit_time(self._connection, left)
         count = self._raw.readinto(buffer) or 0  # never None: the socket has a timeout
         self._bytes -= count
         self._deadline += count / SLOWEST_BYTES_PER_S

@@ -128,7 +128,8 @@ class ServerConnection:
             if self.sent > 1:
                 self.reconnections += 1
         connection = self._open
-        connection.sock.settimeout(self._timeout_s)  # reading the last answer has shortened it
+        if connection.sock.gettimeout() != self._timeout_s:  # reading the last answer has shortened it
+            connection.sock.settimeout(self._timeout_s)
         connection.putrequest(method, path, skip_accept_encoding=True)
         for name, value in headers.items():
             connection.putheader(name, value)

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Optional
 
 from qutiperf import __version__
-from qutiperf.adapters.deadline import SLOWEST_BYTES_PER_S, DeadlineReader, TooLongError
+from qutiperf.adapters.deadline import SLOWEST_BYTES_PER_S, DeadlineReader, TooLongError, limit_time
 from qutiperf.adapters.protocol import ProtocolError, quoted
 from qutiperf.device.configuration import MEGA
 from qutiperf.device.listener import Listener
@@ -159,7 +159,7 @@ class Connection(BaseHTTPRequestHandler):
 
     def send(self, status: int, parts: list[Buffer], headers: dict[str, str]) -> None:
         size = sum(len(part) for part in parts)
-        self.connection.settimeout(_BODY_S + size / SLOWEST_BYTES_PER_S)
+        limit_time(self.connection, _BODY_S + size / SLOWEST_BYTES_PER_S)
         self._answered = True
         self.send_response_only(status)
         for name, value in headers.items():

@@ -10,6 +10,7 @@ import json
 import logging
 import re
 import time
+from operator import index
 from queue import SimpleQueue
 from typing import NamedTuple, Optional
 from urllib.parse import unquote
@@ -62,6 +63,8 @@ class Instances:
             started = time.perf_counter_ns()
             outputs, compute_ns = adapter.infer(batch)
             ended = time.perf_counter_ns()
+            if compute_ns is not None:
+                compute_ns = index(compute_ns)  # raises TypeError for what is not a whole number
             kept = np.array(outputs)  # the adapter may use its memory again for the next request
         finally:
             self._free.put(adapter)
