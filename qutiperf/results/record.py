@@ -171,7 +171,8 @@ class RunRecord(StrictModel):
     """One run: inputs, machine, LoadGen's result, figures, verdicts, or the failure.
 
     The last run of a worker also says whether the adapter's `close()` failed after it, which leaves the
-    figures as they are, and which processes the adapter left running.
+    figures as they are, and which processes the adapter left running. `preparation_s` is the part of
+    `elapsed_s` in which samples were decoded and preprocessed, which no figure counts.
     """
 
     schema_version: SchemaVersion = SCHEMA_VERSION
@@ -179,6 +180,7 @@ class RunRecord(StrictModel):
     attempt: int
     started_utc: str
     elapsed_s: float
+    preparation_s: float | None = None
     point: Point
     inputs: Inputs
     host: dict[str, str | int | float | bool | None]
