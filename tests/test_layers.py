@@ -56,7 +56,7 @@ ROOMS: dict[str, list[str]] = {
     ],
     "results": ["histogram lock record", "derived metrics predictions store superseded", "analysed table"],
     "explain": ["wording", "finding", "conditions errors server", "invalid", "__init__"],
-    "harness": ["load network_fields phases samples", "streams", "loaded_model probe", "run"],
+    "harness": ["load network_fields phases samples schedule", "streams", "loaded_model probe", "run"],
     "run": ["child job pairing supervisor watch", "operating_mode plan worker", "runner", "overhead"],
     "conformance": [
         "agree finding scaffold",

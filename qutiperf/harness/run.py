@@ -6,9 +6,10 @@ from pathlib import Path
 
 from qutiperf.datasets.classification import TopFive
 from qutiperf.harness.loaded_model import LoadedModel
-from qutiperf.harness.phases import PhaseRecorder, Phases, combine
+from qutiperf.harness.phases import Integers, PhaseRecorder, Phases, combine
 from qutiperf.harness.probe import StreamProbe, inline_latency_ns
 from qutiperf.harness.samples import Samples
+from qutiperf.harness.schedule import schedule_of
 from qutiperf.harness.streams import Completers, FirstError, Serving, Stream, Streams
 from qutiperf.loadgen import driver
 from qutiperf.loadgen.settings import Targets, TestRequest
@@ -57,6 +58,7 @@ class Trial:
             # MLPerf's network division: nothing is joined into batches on this side of a network
             collect=point.scenario is ScenarioName.SERVER and not model.over_network,
             feed_threads=settings.feed_threads,
+            one_by_one=point.scenario is ScenarioName.SERVER,
         )
         self._inline = self._one_batch_in_flight()
         self._count = min(model.dataset.count, settings.performance_sample_count or PERFORMANCE_SAMPLES)
@@ -73,7 +75,13 @@ class Trial:
                 break
             probe = corrected
             recorders = self._test(self._request(probe))
-        return Outcome(combine(recorders), probe, self._top_five)
+        return Outcome(combine(recorders, self._schedule(probe)), probe, self._top_five)
+
+    def _schedule(self, probe: Probe) -> Integers | None:
+        """When LoadGen meant to issue each query of Server."""
+        if self._point.scenario is not ScenarioName.SERVER or self._point.mode is Mode.ACCURACY:
+            return None
+        return schedule_of(read_result(self._folder), probe.rate_per_s)
 
     def _one_batch_in_flight(self) -> bool:
         """Whether LoadGen waits for each query, and each query is one batch."""

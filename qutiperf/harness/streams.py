@@ -3,6 +3,7 @@
 Nothing here raises into LoadGen: the first error is kept, every sample is completed, `failure` tells.
 """
 
+import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,22 +16,37 @@ import numpy as np
 
 from qutiperf.adapters.base import Array, Completion
 from qutiperf.datasets.classification import Task
+from qutiperf.errors import RunError
 from qutiperf.harness.phases import PhaseRecorder
 from qutiperf.harness.samples import Prepared, Samples
 
 Complete = Callable[[Sequence[int], int, int], None]
 Infer = Callable[[Array], tuple[Array, int | None]]
-Answer = Callable[[Sequence[int], Sequence[int], int, int, Prepared | None], None]
+Answer = Callable[[Sequence[int], Sequence[int], int, int, Prepared | None, "Queries | None"], None]
+_NOT_NANOSECONDS = (
+    "the adapter gave a compute time that is not a 64-bit whole number of nanoseconds, but a {}"
+)
 Observe = Callable[[Array, Sequence[int]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How queries become batches: `collect` joins waiting queries (Server), else a query is cut up."""
+    """How queries become batches: `collect` joins waiting queries (Server), else a query is cut up.
+
+    `one_by_one` says that each query is one sample (Server), and is timed by itself.
+    """
 
     batch_size: int
     collect: bool = False
     feed_threads: int = 0
+    one_by_one: bool = False
+
+
+class Queries(NamedTuple):
+    """The queries of a batch of Server: their numbers in LoadGen's order, and when each was issued."""
+
+    numbers: Sequence[int]
+    issues: Sequence[int]
 
 
 class Work(NamedTuple):
@@ -40,6 +56,7 @@ class Work(NamedTuple):
     indices: Sequence[int]
     issued: int
     starts: Iterator[int]
+    queries: Queries | None
 
 
 class Batch(NamedTuple):
@@ -50,6 +67,7 @@ class Batch(NamedTuple):
     issued: int
     dequeued: int
     prepared: Prepared | None
+    queries: Queries | None
 
 
 class FirstError:
@@ -96,7 +114,7 @@ class Stream:
         Handing a batch to another thread and back costs more than a small model's inference.
         """
         issued = now()
-        self.answer(ids, indices, issued, issued, None)
+        self.answer(ids, indices, issued, issued, None, None)
 
     def _answer_function(
         self,
@@ -112,12 +130,18 @@ class Stream:
         rows = np.zeros((batch_size, task.response_length), task.response_dtype)
         address, size = rows.ctypes.data, rows.strides[0]
         prepare, gather, scratch = samples.prepare, samples.gather, samples.scratch(batch_size)
-        record, responses, response = self.recorder.record, task.responses, task.response
+        record, keep_queries = self.recorder.record, self.recorder.queries
+        responses, response = task.responses, task.response
         in_memory, short = samples.in_memory, task.response_length == 1
         many, one = completers
 
         def answer(
-            ids: Sequence[int], indices: Sequence[int], issued: int, dequeued: int, ready: Prepared | None
+            ids: Sequence[int],
+            indices: Sequence[int],
+            issued: int,
+            dequeued: int,
+            ready: Prepared | None,
+            queries: Queries | None,
         ) -> None:
             """Infers, completes and stamps one batch; after a failure it only completes."""
             count = len(ids)
@@ -141,7 +165,14 @@ class Stream:
                 except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen
                     failure.keep(error)
             (one if count == 1 else many)(ids, address, size)
-            record(issued, dequeued, prepared, gathered, answered, now(), compute_ns, count)
+            completed = now()
+            if queries is not None:
+                keep_queries(*queries)
+            try:
+                record(issued, dequeued, prepared, gathered, answered, completed, compute_ns, count)
+            except (struct.error, TypeError):
+                failure.keep(RunError(_NOT_NANOSECONDS.format(type(compute_ns).__name__)))
+                record(issued, dequeued, prepared, gathered, answered, completed, None, count)
 
         return answer
 
@@ -170,6 +201,7 @@ class Streams:
         self._ready: Queue[Batch | None] = Queue(maxsize=2 * len(streams))
         self._feeders = self._spawn(self._feed, [()] * serving.feed_threads)
         target = self._drain if serving.feed_threads else self._serve
+        self._numbers = count()
         self._servers = self._spawn(target, [(stream,) for stream in streams])
 
     def _spawn(
@@ -183,7 +215,9 @@ class Streams:
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
         """Takes one query; wakes no more threads than it has batches for."""
         size = self._serving.batch_size
-        work = Work(ids, indices, now(), count(0, size))
+        issued = now()
+        queries = Queries((next(self._numbers),), (issued,)) if self._serving.one_by_one else None
+        work = Work(ids, indices, issued, count(0, size), queries)
         batches = -(-len(ids) // size)
         for _ in range(min(batches, max(len(self._streams), self._serving.feed_threads))):
             self._queue.put(work)
@@ -204,12 +238,13 @@ class Streams:
     def _serve(self, stream: Stream) -> None:
         size, answer = self._serving.batch_size, stream.answer
         while (work := self._next_work()) is not None:
-            ids, indices, issued, starts = work
+            ids, indices, issued, starts, queries = work
             total = len(ids)
             for start in starts:
                 if start >= total:
                     break
-                answer(ids[start : start + size], indices[start : start + size], issued, now(), None)
+                end = start + size
+                answer(ids[start:end], indices[start:end], issued, now(), None, queries)
 
     def _feed(self) -> None:
         size = self._serving.batch_size
@@ -231,7 +266,7 @@ class Streams:
                 prepared = self._samples.prepare(indices)
         except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen
             self._failure.keep(error)
-        return Batch(work.ids[start:end], indices, work.issued, dequeued, prepared)
+        return Batch(work.ids[start:end], indices, work.issued, dequeued, prepared, work.queries)
 
     def _next_work(self) -> Work | None:
         """A query; with `collect`, the waiting queries up to a batch as one, timed from the oldest on."""
@@ -249,4 +284,7 @@ class Streams:
             return first
         ids = [query for work in works for query in work.ids]
         indices = [index for work in works for index in work.indices]
-        return Work(ids, indices, first.issued, count(0, self._serving.batch_size))
+        together = [work.queries for work in works if work.queries is not None]
+        numbers = [number for queries in together for number in queries.numbers]
+        issues = [issued for queries in together for issued in queries.issues]
+        return Work(ids, indices, first.issued, count(0, len(ids)), Queries(numbers, issues))

@@ -112,11 +112,13 @@ class Observed(StrictModel):
 
     `adapter_figures` are the adapter's own numbers of the run, with their unit in their name;
     `over_network` says that the device was reached through a network, `network_fields` are what is known
-    of those that MLPerf's network division asks for.
+    of those that MLPerf's network division asks for. `impossible_clocks` counts batches whose time by the
+    device's clock was none or longer than the call: with any, `compute_clock` is host_wall for the run.
     """
 
     adapter: dict[str, str]
     compute_clock: Literal["device", "host_wall"] | None = None
+    impossible_clocks: int = 0
     inputs: int | None = None
     phases: dict[str, PhaseTime] = {}
     unsteadiness_percent: float | None = None

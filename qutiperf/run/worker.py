@@ -110,6 +110,7 @@ def observe(
     return Observed(
         adapter=dict(adapter),
         compute_clock="device" if phases.device_clock else "host_wall",
+        impossible_clocks=phases.impossible_clocks,
         inputs=phases.inputs,
         phases={
             name: time for name, histogram in phases.histograms.items() if (time := _phase_time(histogram))

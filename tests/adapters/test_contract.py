@@ -171,7 +171,7 @@ def test_every_query_is_answered_once(name: str, feed_threads: int, collect: boo
     completers = Completers(answered.complete, answered.complete)
     device = LoadedModel([loaded(name), loaded(name)], dataset, Classification(SCORES), None)
     members = [Stream(infer, device.task, samples, 8, completers, failure) for infer in device.infers()]
-    streams = Streams(members, samples, Serving(8, collect, feed_threads), failure)
+    streams = Streams(members, samples, Serving(8, collect, feed_threads, one_by_one=collect), failure)
     if collect:
         for number in range(count):
             streams.issue([number], [number % 50])
@@ -181,7 +181,12 @@ def test_every_query_is_answered_once(name: str, feed_threads: int, collect: boo
     streams.close()
     assert errors == []
     assert answered.ids == Counter(range(count))
-    assert combine([member.recorder for member in members]).inputs == count
+    recorders = [member.recorder for member in members]
+    assert combine(recorders).inputs == count
+    numbers = [
+        number for recorder in recorders for part in recorder.answered for number in part[:, 0].tolist()
+    ]
+    assert sorted(numbers) == (list(range(count)) if collect else [])
 
 
 def fixed_model(folder: Path) -> Model:
