@@ -35,7 +35,6 @@ class ImageNet(Dataset):
     name = "imagenet"
 
     def __init__(self, spec: DatasetSpec, model_input: InputSpec) -> None:
-        self._spec = spec
         self._preprocessing = spec.preprocessing or "resnet50"
         if self._preprocessing not in _INTERPOLATION:
             cure = nearest(self._preprocessing, _INTERPOLATION)

@@ -13,7 +13,6 @@ from qutiperf.models.topologies import declare
 from qutiperf.spec import catalog
 
 FOLDER = "reports/reference"
-SUITE = "qutibench"
 REQUIRED = (
     *("sut", "operating_mode", "task", "topology", "channel_scale_percent", "datatype"),
     *("batch_size", "streams", "compute_throughput_ips"),

@@ -97,15 +97,6 @@ class Requirements:
         return sum(layer.state for layer in self.layers) / self.batch
 
     @property
-    def weight_layers(self) -> int:
-        return sum(1 for layer in self.layers if layer.weights)
-
-    @property
-    def output_positions(self) -> int:
-        """Sum over weight layers of the outputs per channel (1 for a dense layer)."""
-        return sum(layer.positions for layer in self.layers if layer.weights)
-
-    @property
     def unknown_share_percent(self) -> float:
         """Nodes whose operator has no counting rule, as a share of all nodes."""
         return 100 * sum(self.unknown_operators.values()) / self.nodes if self.nodes else 0.0
