@@ -37,7 +37,7 @@ def _check_output(outputs: object, count: int) -> None:
     if outputs.ndim == 0 or len(outputs) != count:
         raise failed(f"outputs of shape {list(outputs.shape)} for {count} samples")
     if not np.isfinite(outputs.astype(np.float64)).all():
-        raise failed("outputs hold NaN or infinity")
+        raise failed("outputs contain NaN or infinity")
 
 
 def batch(subject: LoadedAdapter) -> CheckFinding:

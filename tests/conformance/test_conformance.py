@@ -90,7 +90,7 @@ def test_the_simulated_device_passes_where_it_applies(tmp_path: Path, sut_file: 
     ("offender", "seen"),
     [
         ("Exits", "the process ended with exit status 5"),
-        ("NoNumbers", "outputs hold NaN or infinity"),
+        ("NoNumbers", "outputs contain NaN or infinity"),
     ],
 )
 def test_an_adapter_that_does_not_answer_leaves_nothing_to_check(
