@@ -1,6 +1,6 @@
-"""One system with one workload, checked: the model's file that its adapter loads, data, options.
+"""One system with one workload, checked: the model file for its adapter, the data, the options.
 
-Nothing is loaded and no runtime imported.
+Nothing is loaded, and no runtime is imported.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from qutiperf.spec.workload import Topology, Workload, for_suffixes
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """What runs where: `workload` has the file that the adapter loads first."""
+    """A workload on a system; `workload` has the first file that the adapter loads."""
 
     sut: SystemUnderTest
     workload: Workload
@@ -45,7 +45,7 @@ def _suffixes(sut: SystemUnderTest, adapter: type[AnyAdapter]) -> Sequence[str]:
 
 
 def has_truth(workload: Workload) -> bool:
-    """Whether answers can be judged; raises InputError or SetupError if the data cannot be opened."""
+    """Whether there are labels for accuracy; raises InputError or SetupError if the data cannot be opened."""
     labels = open_dataset(workload.dataset, workload.model.input).labels
     return labels is not None and workload.task != "none"
 
@@ -59,12 +59,12 @@ def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
 
 
 def chosen_for(sut: SystemUnderTest, workload: Workload) -> Workload:
-    """The workload with the file that the system loads, which needs no runtime; raises InputError."""
+    """The workload with the file that the system loads, without its runtime; raises InputError."""
     return for_suffixes(workload, _suffixes(sut, adapter_class(sut.adapter)))
 
 
 def _checked_files(workload: Workload) -> dict[str, str]:
-    """Digest of the model file by name; raises InputError if it is not what the workload says."""
+    """Digest of the model file by name; raises InputError if it does not match the workload."""
     spec = workload.model
     if spec.topology is not None:
         _check_topology(workload, spec.topology)
@@ -91,7 +91,7 @@ def _checked_files(workload: Workload) -> dict[str, str]:
 
 
 def _check_topology(workload: Workload, topology: Topology) -> None:
-    """Raises InputError if the network cannot be built, or is not what the workload says."""
+    """Raises InputError if the network cannot be built or does not match the workload."""
     model, spec = declare_for(topology, workload.model.input), workload.model
     source, result = model.graph.input[0], model.graph.output[0].name
     sizes = tuple(dim.dim_value for dim in source.type.tensor_type.shape.dim)[1:]
@@ -103,9 +103,9 @@ def _check_topology(workload: Workload, topology: Topology) -> None:
 
 
 def _check_tensors(workload: Workload, path: Path) -> None:
-    spec, found = workload.model, read_onnx(path)
-    inputs = {tensor.name: tensor for tensor in found.inputs}
-    outputs = [tensor.name for tensor in found.outputs]
+    spec, content = workload.model, read_onnx(path)
+    inputs = {tensor.name: tensor for tensor in content.inputs}
+    outputs = [tensor.name for tensor in content.outputs]
     where = workload.name
     if list(inputs) != [spec.input.name]:
         raise InputError(
@@ -121,8 +121,8 @@ def _check_tensors(workload: Workload, path: Path) -> None:
             f"model.input.dtype: {spec.input.dtype}, but {path.name} takes {tensor.dtype}", where=where
         )
     same = len(tensor.shape) == len(spec.input.shape) and all(
-        not isinstance(size, int) or size == told or index == 0
-        for index, (size, told) in enumerate(zip(tensor.shape, spec.input.shape, strict=True))
+        not isinstance(size, int) or size == declared or index == 0
+        for index, (size, declared) in enumerate(zip(tensor.shape, spec.input.shape, strict=True))
     )
     fixed = tensor.shape[0] if tensor.shape and isinstance(tensor.shape[0], int) else spec.input.fixed_batch
     if not same or fixed != spec.input.fixed_batch:

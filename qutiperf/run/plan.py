@@ -24,7 +24,7 @@ _LOAD_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """A run with its stable id and the inputs its record will hold."""
+    """A run with its stable id and the inputs for its record."""
 
     run_id: str
     point: Point
@@ -92,10 +92,10 @@ def gather(sweep: Sweep, extra_workloads: Mapping[str, Workload] | None = None) 
 
 
 def _all_matching(kind: str, patterns: Sequence[str]) -> list[str]:
-    found: list[str] = []
+    names: list[str] = []
     for pattern in patterns:
-        found += matching("sut" if kind == "sut" else "workload", pattern)
-    return list(dict.fromkeys(found))
+        names += matching("sut" if kind == "sut" else "workload", pattern)
+    return list(dict.fromkeys(names))
 
 
 def make_plan(sweep: Sweep, material: Material, machine: host.Facts) -> list[Group]:
@@ -197,13 +197,13 @@ class _Planner:
 
     def _files(self, point: Point) -> dict[str, str]:
         digests = self._material.digests
-        wanted = (f"sut:{point.sut}", f"workload:{point.workload}", f"scenario:{point.scenario}")
-        found = {key: digests[key] for key in wanted if key in digests}
+        files = (f"sut:{point.sut}", f"workload:{point.workload}", f"scenario:{point.scenario}")
+        sha256 = {key: digests[key] for key in files if key in digests}
         adapter = self._material.suts[point.sut].adapter
         if ".py:" in adapter:
             path = Path(adapter.rsplit(":", 1)[0])
-            found[f"adapter:{path.name}"] = sha256_of_file(path)
-        return {**found, **self._pairings[point.sut, point.workload].files_sha256}
+            sha256[f"adapter:{path.name}"] = sha256_of_file(path)
+        return {**sha256, **self._pairings[point.sut, point.workload].files_sha256}
 
     def _inputs(self, point: Point) -> Inputs:
         pairing = self._pairings[point.sut, point.workload]

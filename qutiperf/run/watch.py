@@ -1,4 +1,4 @@
-"""What the machine did while a worker was busy, and how long that may take."""
+"""The machine's state during a run, and the run's time limit."""
 
 import os
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from qutiperf import host
 
 @dataclass(slots=True)
 class Watch:
-    """Times a run and samples its surroundings; `worker_pid` is None where no worker could be started."""
+    """Times a run and samples the machine; `worker_pid` is None if no worker could be started."""
 
     worker_pid: int | None
     limit_s: float
@@ -30,7 +30,7 @@ class Watch:
         self.rows = []
 
     def look(self) -> None:
-        """Adds a row on what happened since the last look."""
+        """Adds a row with the changes since the last sample."""
         before, self.own_cpu_s = self.own_cpu_s, self._cpu_seconds() + sum(os.times()[:2])
         self.rows.append(self.surroundings.look(self.own_cpu_s - before, self.elapsed_s))
 
@@ -44,7 +44,7 @@ class Watch:
         return max(self.limit_s - self.elapsed_s, 0.0)
 
     def foreign_cpu_percent(self) -> float | None:
-        """Mean over the run of what other processes used, weighted by the time each look spans."""
+        """Mean CPU use of other processes over the run, weighted by the duration of each sample."""
         weighted, before = 0.0, 0.0
         for row in self.rows:
             if row["foreign_cpu_percent"] is None or row["elapsed_s"] is None:

@@ -174,7 +174,7 @@ def test_a_close_that_fails_is_in_the_record_of_the_last_run(
         pytest.param(
             "RaisesSilently",
             "error",
-            "SilentError, whose text cannot be had: its __str__ raises ValueError",
+            "SilentError, whose text is not available: its __str__ raises ValueError",
             marks=pytest.mark.slow,
         ),
         pytest.param("LongError", "error", f"RuntimeError: {'x' * 986} ...", marks=pytest.mark.slow),
