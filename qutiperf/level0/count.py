@@ -12,7 +12,7 @@ from qutiperf.level0.requirements import LayerRequirement, Requirements
 
 
 def requirements_of_file(path: Path, input_shapes: Shapes | None = None) -> Requirements:
-    """Of an ONNX file, or a TFLite file where LiteRT is installed; raises InputError or SetupError."""
+    """Requirements of an ONNX file, or of a TFLite file with LiteRT; raises InputError or SetupError."""
     if not path.is_file():
         raise InputError("no such file", where=str(path), cure="give an .onnx or .tflite file")
     if path.suffix == ".tflite":
@@ -25,7 +25,7 @@ def requirements_of_file(path: Path, input_shapes: Shapes | None = None) -> Requ
 def requirements_of_model(
     model: onnx.ModelProto, name: str, input_shapes: Shapes | None = None
 ) -> Requirements:
-    """Counts every node; raises InputError where a shape that counting needs stays unknown."""
+    """Counts every node; raises InputError if a shape that counting needs stays unknown."""
     graph = read_graph(model, name, input_shapes)
     unknown: Counter[str] = Counter()
     layers = []
@@ -48,7 +48,7 @@ def _folded(proto: onnx.NodeProto, graph: Graph) -> bool:
 
 
 def _layer(proto: onnx.NodeProto, graph: Graph) -> LayerRequirement | None:
-    """The counted node, None if its operator is unknown; raises InputError if its shapes are."""
+    """The counted node, None for an unknown operator; raises InputError for unknown shapes."""
     rule, node = rule_of(proto), Node(proto, graph)
     if rule is None:
         return None

@@ -15,7 +15,7 @@ from qutiperf.level0.standins import stand_in
 
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Sequence[int]]
-# constants up to this size may be shapes, axes or repeats, which shape inference has to read
+# constants up to this size may be shapes, axes or repeats, which shape inference needs
 SMALL_CONSTANT_ELEMENTS = 1024
 BITS: Mapping[int, int] = {
     **dict.fromkeys((TensorProto.DOUBLE, TensorProto.INT64, TensorProto.UINT64, TensorProto.COMPLEX64), 64),
@@ -27,7 +27,7 @@ BITS: Mapping[int, int] = {
     **dict.fromkeys((TensorProto.INT4, TensorProto.UINT4, TensorProto.FLOAT4E2M1), 4),
     **dict.fromkeys((25, 26), 2),  # UINT2 and INT2, which onnx names from 1.20 on
 }
-# nodes through which a constant stays the same set of values
+# nodes that keep the set of values of a constant
 _PASSES_CONSTANTS = frozenset(
     {
         "DequantizeLinear",
@@ -56,7 +56,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Nodes in order with the shape of every tensor and what is constant."""
+    """Nodes in order, with the shape of every tensor and the constants."""
 
     name: str
     nodes: tuple[onnx.NodeProto, ...]
@@ -67,7 +67,7 @@ class Graph:
 
 
 def read_model(path: Path) -> onnx.ModelProto:
-    """Parses the file without its external data; raises InputError if it is no ONNX model."""
+    """Parses the file without its external data; raises InputError if it is not an ONNX model."""
     try:
         model = onnx.load(str(path), load_external_data=False)
     except OSError as error:
@@ -82,7 +82,7 @@ def read_model(path: Path) -> onnx.ModelProto:
 
 
 def read_graph(model: onnx.ModelProto, name: str, input_shapes: Shapes | None = None) -> Graph:
-    """Infers every shape without touching weights; raises InputError where a shape stays unknown.
+    """Infers every shape without reading weights; raises InputError if a shape stays unknown.
 
     A first dimension without a size is a batch of 1; any other needs an entry in `input_shapes`.
     """
@@ -91,7 +91,7 @@ def read_graph(model: onnx.ModelProto, name: str, input_shapes: Shapes | None = 
         inferred = shape_inference.infer_shapes(skeleton, data_prop=True)
     except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
         raise InputError(f"shapes do not fit: {str(error)[:200]}", where=name) from None
-    # what the file says comes first and is overruled by what the given shapes imply
+    # the file's shapes come first; shapes implied by the given ones override them
     stated = () if input_shapes else model.graph.value_info
     values = (*stated, *inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output)
     shapes: dict[str, Shape] = {}
@@ -109,7 +109,7 @@ def read_graph(model: onnx.ModelProto, name: str, input_shapes: Shapes | None = 
 
 
 def _skeleton(model: onnx.ModelProto, name: str, input_shapes: Shapes) -> onnx.ModelProto:
-    """The model with large initialisers turned into typed inputs, so that nothing big is copied."""
+    """The model with large initialisers replaced by typed inputs, to avoid large copies."""
     source = model.graph
     small = [
         tensor
@@ -140,7 +140,7 @@ def _skeleton(model: onnx.ModelProto, name: str, input_shapes: Shapes) -> onnx.M
 
 
 def _opsets(model: onnx.ModelProto) -> list[onnx.OperatorSetIdProto]:
-    """The model's operator sets, and one for each domain that it uses without saying so."""
+    """The model's operator sets, and one for each domain that it uses without declaring it."""
     known = {opset.domain for opset in model.opset_import}
     missing = sorted({node.domain for node in model.graph.node} - known - {"", "ai.onnx"})
     return [*model.opset_import, *(helper.make_opsetid(domain, 1) for domain in missing)]
@@ -194,7 +194,7 @@ def _shape(value: onnx.ValueInfoProto) -> Shape | None:
 
 
 def _quantised(graph: onnx.GraphProto, bits: Mapping[str, int]) -> dict[str, int]:
-    """Bits that a tensor is rounded to before anything else sees it: QuantizeLinear after a QDQ layer."""
+    """Bits that a tensor is rounded to before any other use: QuantizeLinear after a QDQ layer."""
     producers = {name: node for node in graph.node for name in node.output}
     uses = Counter(name for node in graph.node for name in node.input)
     found: dict[str, int] = {}
