@@ -8,7 +8,7 @@ from qutiperf.datasets.classification import TopFive
 from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.phases import Integers, PhaseRecorder, Phases, combine
 from qutiperf.harness.probe import StreamProbe, inline_latency_ns
-from qutiperf.harness.samples import Samples
+from qutiperf.harness.samples import PERFORMANCE_SAMPLES, Samples
 from qutiperf.harness.schedule import schedule_of
 from qutiperf.harness.streams import Completers, FirstError, Serving, Stream, Streams
 from qutiperf.loadgen import driver
@@ -19,7 +19,6 @@ from qutiperf.spec.point import Point
 from qutiperf.spec.scenario import Mode, Profile, ScenarioName
 from qutiperf.units import NANOSECONDS_PER_SECOND, ns_from_seconds
 
-PERFORMANCE_SAMPLES = 1024  # MLPerf's count for resnet50; fewer where the dataset is smaller
 SUBMISSION_MULTISTREAM = 8  # samples per query in mlperf.conf
 _BUDGET_S = 0.1
 _ATTEMPTS = 3

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from queue import Queue, SimpleQueue
+from queue import Empty, Queue, SimpleQueue
 from time import perf_counter_ns as now
 from typing import NamedTuple
 
@@ -274,8 +274,11 @@ class Streams:
         if first is None or not self._serving.collect or self._serving.batch_size == 1:
             return first
         works = [first]
-        while len(works) < self._serving.batch_size and not self._queue.empty():
-            another = self._queue.get()
+        while len(works) < self._serving.batch_size:
+            try:
+                another = self._queue.get_nowait()  # another stream may have taken what was waiting
+            except Empty:
+                break
             if another is None:
                 self._queue.put(None)
                 break

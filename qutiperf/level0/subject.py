@@ -45,7 +45,7 @@ def subject_of_workload(workload: Workload) -> Subject:
 
 
 def _readable(spec: ModelSpec) -> tuple[Path, InputSpec]:
-    """The file to count, and its input: the ONNX file if the model has one, regardless of the loaded format."""
+    """The file to count, and its input: the ONNX file if there is one, regardless of the loaded format."""
     for other in spec.other_files:
         if other.file.endswith(".onnx") and not str(spec.file).endswith(".onnx"):
             return Path(other.file), other.input or spec.input

@@ -170,7 +170,8 @@ class RunRecord(StrictModel):
     """One run: inputs, machine, LoadGen's result, figures and verdicts, or the failure.
 
     The last run of a worker also records whether the adapter's `close()` failed after it, which does not
-    change the figures, and which processes the adapter left running.
+    change the figures, and which processes the adapter left running. `preparation_s` is the part of
+    `elapsed_s` for decoding and preprocessing samples, which no figure includes.
     """
 
     schema_version: SchemaVersion = SCHEMA_VERSION
@@ -178,6 +179,7 @@ class RunRecord(StrictModel):
     attempt: int
     started_utc: str
     elapsed_s: float
+    preparation_s: float | None = None
     point: Point
     inputs: Inputs
     host: dict[str, str | int | float | bool | None]

@@ -154,6 +154,8 @@ def main(folder: str, descriptor: str) -> None:
     try:
         job = read_task(Job, Path(folder))
         model, described = load_model(job)
+        model.preparing = lambda: reporter.send(Event(event="preparing"))
+        model.prepared = lambda seconds: reporter.send(Event(event="prepared", seconds=seconds))
     except BaseException as error:  # noqa: BLE001 - an adapter may raise anything
         reporter.fail("load", None, error)
         return
