@@ -84,7 +84,7 @@ def ask(pairing: Pairing, batch_size: int, count: int | None, limit_s: float) ->
         outputs = np.load(folder / _ANSWERS, allow_pickle=False)
     truth = None if dataset.labels is None or workload.task == "none" else dataset.labels[:samples]
     real, classes = _as_numbers(outputs, workload.model.output, workload.task != "none")
-    model = Path(workload.model.file).name if workload.model.file else "a topology, built"
+    model = Path(workload.model.file).name if workload.model.file else "a built topology"
     return Answers(pairing.sut.name, model, reply.adapter, real, classes, _top1(classes, truth))
 
 

@@ -86,7 +86,7 @@ def _in_process(nursery: Nursery, check: str, job: CheckJob, folder: Path, limit
     task = job.model_copy(update={"check": check})
     answer = ask(nursery, "qutiperf.conformance", task, folder, limit_s)
     if answer.ending is None:
-        return CheckFinding(check=check, verdict="FAIL", seen=f"no end after {limit_s:.0f} s: it hangs")
+        return CheckFinding(check=check, verdict="FAIL", seen=f"did not end within {limit_s:.0f} s: it hangs")
     if answer.reply is None:
         last = "".join(f": {line[:160]}" for line in answer.log_tail.splitlines()[-1:])
         return CheckFinding(check=check, verdict="FAIL", seen=f"{answer.ending}{last}")

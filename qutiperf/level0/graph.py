@@ -77,7 +77,7 @@ def read_model(path: Path) -> onnx.ModelProto:
             "is not an ONNX model", where=str(path), cure="give an .onnx or .tflite file"
         ) from None
     if not model.graph.node:
-        raise InputError("holds no ONNX graph", where=str(path), cure="give an .onnx or .tflite file")
+        raise InputError("has no ONNX graph", where=str(path), cure="give an .onnx or .tflite file")
     return model
 
 

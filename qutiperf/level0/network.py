@@ -50,7 +50,9 @@ def network_of(requirements: Requirements, topology: str | None = None) -> Netwo
     """Arrays of the layers that multiply; raises InputError if the graph has none."""
     layers = [layer for layer in requirements.layers if layer.multiplies and layer.ops]
     if not layers:
-        raise InputError("holds no layer that multiplies: nothing to predict", where=requirements.name)
+        raise InputError(
+            "has no layer that multiplies, so there is nothing to predict", where=requirements.name
+        )
     batch = requirements.batch
     return Network(
         name=requirements.name,

@@ -31,7 +31,7 @@ class Node:
         return self.proto.name or (self.proto.output[0] if self.proto.output else self.proto.op_type)
 
     def input(self, index: int) -> Shape:
-        """Shape of an input; () where there is none."""
+        """Shape of an input; () if there is none."""
         return self.graph.shapes.get(self._input_name(index), ())
 
     @property

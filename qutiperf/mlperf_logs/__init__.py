@@ -68,7 +68,7 @@ def log_folders(path: Path) -> list[Path]:
     if not folders:
         cure = "name a folder of LoadGen's logs or one above it"
         raise InputError(
-            f"holds no {DETAIL}" if path.is_dir() else "no such folder", where=str(path), cure=cure
+            f"has no {DETAIL}" if path.is_dir() else "no such folder", where=str(path), cure=cure
         )
     return folders
 
@@ -187,7 +187,7 @@ def _reasons(values: Mapping[str, LogValue], summary: SummaryLines) -> list[str]
 
 
 def _estimate(values: Mapping[str, LogValue], scenario_key: str) -> int | None:
-    """LoadGen writes 0 where it had too few queries for an estimate."""
+    """LoadGen writes 0 if it had too few queries for an estimate."""
     return _count(values, f"early_stopping_latency_{scenario_key}") or None
 
 

@@ -52,7 +52,7 @@ def read_detail(path: Path) -> Detail:
                 _take_line(detail, line[position + len(_MARKER) :])
     if detail.marked_count == detail.unreadable_count:
         cure = "it must be the untouched detail log of LoadGen 1.0 or newer; run again if it was cut"
-        raise InputError("holds no readable ':::MLLOG' line", where=str(path), cure=cure)
+        raise InputError("has no readable ':::MLLOG' line", where=str(path), cure=cure)
     return detail
 
 

@@ -20,7 +20,7 @@ LOCK = ".qutiperf-lock"
 _HELD = {errno.EAGAIN, errno.EACCES}
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 _MOST_BYTES = 4096
-_START_TOLERANCE_S = 2.0  # the boot time that start times are counted from may be set anew by NTP
+_START_TOLERANCE_S = 2.0  # the boot time that start times are counted from may be adjusted by NTP
 
 
 @dataclass(frozen=True, slots=True)

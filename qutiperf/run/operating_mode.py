@@ -47,7 +47,7 @@ def check_commands(modes: Iterable[tuple[SystemUnderTest, str]]) -> None:
         for when, command in (("enter", mode.enter), ("leave", mode.leave)):
             if command and shutil.which(command[0]) is None:
                 where = f"{sut.name}: operating_modes.{name}.{when}"
-                raise SetupError(f"there is no command '{command[0]}'", where=where, cure="install it")
+                raise SetupError(f"command '{command[0]}' is not installed", where=where, cure="install it")
 
 
 def enter(nursery: Nursery, sut: SystemUnderTest, name: str) -> None:

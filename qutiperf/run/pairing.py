@@ -90,7 +90,7 @@ def _checked_files(workload: Workload) -> dict[str, str]:
     path = Path(spec.file)
     if not path.is_file():
         raise InputError(
-            f"model.file: there is no {path}",
+            f"model.file: {path} does not exist",
             where=workload.name,
             cure="the path is relative to the workload file",
         )
@@ -99,7 +99,7 @@ def _checked_files(workload: Workload) -> dict[str, str]:
         raise InputError(
             f"model.sha256: {path.name} has {digest}",
             where=workload.name,
-            cure="is it the file that was meant?",
+            cure="is it the right file?",
         )
     if path.suffix == ".onnx":
         _check_tensors(workload, path)
@@ -115,7 +115,7 @@ def _check_topology(workload: Workload, topology: Topology) -> None:
     given = (spec.input.name, spec.input.sample_shape, spec.output.name)
     if given != expected:
         problem = f"model: input, sizes and output are {given}, but the topology has {expected}"
-        raise InputError(problem, where=workload.name, cure="write those")
+        raise InputError(problem, where=workload.name, cure="use these")
 
 
 def _check_tensors(workload: Workload, path: Path) -> None:

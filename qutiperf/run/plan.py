@@ -31,7 +31,7 @@ class PlannedRun:
     point: Point
     inputs: Inputs
     accuracy_run_id: str | None
-    preparation_s: float = 0.0  # of its samples, where no earlier run of the group prepares them
+    preparation_s: float = 0.0  # of its samples, 0 if an earlier run of the group prepares them
 
     @property
     def estimated_s(self) -> float:
@@ -108,7 +108,7 @@ def make_plan(sweep: Sweep, material: Material, machine: host.Facts) -> list[Gro
     points = expand(sweep, systems, material.workloads, material.scenarios, labelled)
     if not points:
         raise InputError(
-            "has no point left to measure", where=f"sweep {sweep.name}", cure="look at modes and exclude"
+            "has no point left to measure", where=f"sweep {sweep.name}", cure="check modes and exclude"
         )
     pairings = {
         (sut, name): pair(material.suts[sut], material.workloads[name])
@@ -154,7 +154,7 @@ def _check_batch(point: Point, workload: Workload) -> None:
 
 
 def _preparation_s(pairing: Pairing, points: Sequence[Point], number: int) -> float:
-    """What a run of a group prepares by itself: a worker keeps the samples of the run before."""
+    """Seconds that a run of a group prepares samples; a worker keeps those of the previous run."""
     point, before = points[number], points[number - 1] if number else None
     end_to_end = point.settings.end_to_end and point.mode is Mode.PERFORMANCE
     same = before is not None and before.mode is point.mode

@@ -278,7 +278,7 @@ def _events(child: Child, timeout_s: float) -> tuple[list[Event], Failure | None
     try:
         return [Event.model_validate_json(line) for line in child.lines(timeout_s)], None
     except (BrokenReplies, ValidationError):
-        reason = "something else than the worker wrote to its reply pipe"
+        reason = "something other than the worker wrote to its reply pipe"
         return [], Failure(stage="run", kind="error", reason=reason)
 
 
@@ -294,7 +294,9 @@ def _gone(child: Child, watch: Watch, stage: Literal["load", "run"]) -> Failure 
     if watch.preparing_since is not None:
         reason = f"the samples were not prepared within {PREPARE_LIMIT_S:.0f} s"
     else:
-        reason = f"no end after the time limit of {watch.limit_s:.3g} s; settings.time_limit_s sets another"
+        reason = (
+            f"did not end within the time limit of {watch.limit_s:.3g} s; settings.time_limit_s changes it"
+        )
     return Failure(stage=stage, kind="time_limit", reason=reason)
 
 

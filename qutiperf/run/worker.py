@@ -44,7 +44,7 @@ class Reporter:
 
     def fail(self, stage: str, folder: str | None, error: BaseException) -> None:
         """Reports the failure and ends the process: the state of LoadGen and the runtime is undefined now."""
-        with contextlib.suppress(Exception):  # whatever the error's own methods raise
+        with contextlib.suppress(Exception):  # the error's own methods may raise
             traceback.print_exception(error, file=sys.stderr)
         failure = Failure.model_validate(
             {

@@ -113,7 +113,7 @@ def test_wrong_overrides(
             {"output": "{name: logits, kind: scores}"},
             "model.output.name: 'logits', but digits-mlp-12.5-fp32.onnx has ['scores']",
         ),
-        ({"file": "nowhere.onnx"}, "model.file: there is no"),
+        ({"file": "nowhere.onnx"}, "nowhere.onnx does not exist; the path is relative to the workload file"),
         ({"sha256": "abc"}, "model.sha256: digits-mlp-12.5-fp32.onnx has "),
     ],
 )

@@ -106,7 +106,7 @@ def test_a_hang_is_a_verdict(tmp_path: Path, sut_file: SutFile) -> None:
     job = kit.job_for(str(sut_file(f"{OFFENDERS}:Hangs")), None, 0.1)
     with Nursery() as nursery:
         finding = kit._in_process(nursery, "reload", job, tmp_path, limit_s=2)
-    assert (finding.verdict, finding.seen) == ("FAIL", "no end after 2 s: it hangs")
+    assert (finding.verdict, finding.seen) == ("FAIL", "did not end within 2 s: it hangs")
 
 
 @pytest.mark.slow

@@ -181,7 +181,7 @@ def test_external_weights_are_not_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "no such file"), (b"\x00\x01garbage", "is not an ONNX model"), (b"", "holds no ONNX graph")],
+    [(None, "no such file"), (b"\x00\x01garbage", "is not an ONNX model"), (b"", "has no ONNX graph")],
 )
 def test_files_that_are_no_models(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "model.onnx"
