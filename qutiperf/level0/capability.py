@@ -1,15 +1,19 @@
 """The capability of a platform for a datatype in an operating mode."""
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from qutiperf.errors import InputError
 from qutiperf.level0.requirements import BITS_PER_BYTE
+from qutiperf.spec.config import nearest, shortened
 from qutiperf.spec.sut import Platform
 
-_NAME = re.compile(r"^(?P<kind>fp|bf|tf|int|uint)(?P<bits>\d+)$")
+# bits of the datatypes that a platform's peaks, a workload's variant and --datatype may name
+DATATYPES: Mapping[str, int] = {
+    **{"fp64": 64, "fp32": 32, "tf32": 32, "fp16": 16, "bf16": 16, "fp8": 8, "fp4": 4},
+    **{f"{kind}{bits}": bits for kind in ("int", "uint") for bits in (64, 32, 16, 8, 4, 3, 2, 1)},
+}
 BYTES_PER_MB = 1e6
 OPS_PER_TOP = 1e12
 BYTES_PER_GB = 1e9
@@ -36,11 +40,10 @@ class Capability:
 
 
 def datatype_bits(name: str) -> int:
-    """`int4` -> 4; raises InputError for a name without bits."""
-    match = _NAME.match(name)
-    if match is None:
-        raise InputError(f"'{name}' is not a datatype", cure="write fp32, fp16, bf16, int8, int4, int2 ...")
-    return int(match["bits"])
+    """`int4` -> 4; raises InputError for a name that is not in DATATYPES."""
+    if name not in DATATYPES:
+        raise InputError(f"'{shortened(name, 80)}' is not a datatype", cure=nearest(name, DATATYPES))
+    return DATATYPES[name]
 
 
 def capability(

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, shape_inference
 
 from qutiperf.errors import InputError
 from qutiperf.level0.standins import stand_in
+from qutiperf.models.tensors import EXAMPLE_SIZE
 
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Sequence[int]]
@@ -167,14 +168,15 @@ def _check_names(input_shapes: Shapes, known: Sequence[str], where: str) -> None
 def _sized(value: onnx.ValueInfoProto, given: Sequence[int] | None, where: str) -> onnx.ValueInfoProto:
     kind = value.type.tensor_type
     if given is None:
-        dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim]
+        dims = [max(dim.dim_value, 0) for dim in kind.shape.dim]  # a named one has 0, an open one 0 or -1
         if dims and not dims[0]:
             dims[0] = 1
-        if not kind.HasField("shape") or any(not size for size in dims):
-            names = ",".join(dim.dim_param or str(dim.dim_value or "?") for dim in kind.shape.dim)
-            cure = f"give --shape {value.name}=1,..."
+        if not kind.HasField("shape") or not all(dims):
+            names = ",".join(dim.dim_param or str(max(dim.dim_value, 0) or "?") for dim in kind.shape.dim)
+            sizes = ",".join(str(size or EXAMPLE_SIZE) for size in dims) or "1,..."
+            cure = f"give its sizes with --shape, for instance {value.name}={sizes}"
             raise InputError(f"input '{value.name}' has the unknown shape [{names}]", where=where, cure=cure)
-        given = [size for size in dims if size]
+        given = dims
     elif any(size < 1 for size in given) or (kind.HasField("shape") and len(given) != len(kind.shape.dim)):
         cure = f"give {len(kind.shape.dim)} positive sizes"
         raise InputError(f"shape {list(given)} does not fit input '{value.name}'", where=where, cure=cure)
@@ -188,7 +190,9 @@ def _unsized(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
 
 def _shape(value: onnx.ValueInfoProto) -> Shape | None:
     kind = value.type.tensor_type
-    if not kind.HasField("shape") or any(not dim.HasField("dim_value") for dim in kind.shape.dim):
+    if not kind.HasField("shape"):
+        return None
+    if any(not dim.HasField("dim_value") or dim.dim_value < 0 for dim in kind.shape.dim):
         return None
     return tuple(dim.dim_value for dim in kind.shape.dim)
 

@@ -3,6 +3,7 @@
 Nothing is loaded, and no runtime is imported.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,9 @@ from qutiperf.datasets.base import Dataset
 from qutiperf.errors import InputError
 from qutiperf.models.onnx_file import read_onnx
 from qutiperf.models.topology_spec import declare_for
-from qutiperf.spec.config import nearest, sha256_of_file
+from qutiperf.regular_file import unreadable
+from qutiperf.spec.config import nearest, sha256_of_file, shortened
+from qutiperf.spec.limits import check_sample
 from qutiperf.spec.sut import SystemUnderTest
 from qutiperf.spec.workload import Topology, Workload, for_suffixes
 
@@ -62,6 +65,7 @@ def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
     runnable(sut)
     chosen = chosen_for(sut, workload)
     dataset = open_dataset(chosen.dataset, chosen.model.input)
+    check_sample(dataset.dtype.itemsize * math.prod(dataset.sample_shape), workload.name)
     files = _checked_files(chosen)
     return Pairing(sut, chosen, dataset.describe(), files, dataset.count, _preparation_s(dataset))
 
@@ -88,12 +92,9 @@ def _checked_files(workload: Workload) -> dict[str, str]:
     if spec.file is None:
         return {}
     path = Path(spec.file)
-    if not path.is_file():
-        raise InputError(
-            f"model.file: {path} does not exist",
-            where=workload.name,
-            cure="the path is relative to the workload file",
-        )
+    if (problem := unreadable(path)) is not None:
+        cure = "the path is relative to the workload file"
+        raise InputError(f"model.file: {shortened(spec.file)}: {problem}", where=workload.name, cure=cure)
     digest = sha256_of_file(path)
     if spec.sha256 not in (None, digest):
         raise InputError(
