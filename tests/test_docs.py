@@ -103,3 +103,19 @@ def test_python_in_the_pages_is_python() -> None:
     assert "vendors.md" in {name for name, _ in blocks}
     for name, code in blocks:
         compile(code, name, "exec", flags=ast.PyCF_ONLY_AST)
+
+
+def test_pages_are_in_plain_english() -> None:
+    """The phrases that docs/style.md replaces; reference.md is generated from the code."""
+    odd = re.compile(
+        r"(?<![Tt]here )\b(is|are) no (?!longer)|\b(told|asked|said)\b"
+        r"|\b(whatever|however) (long|often|many|the)\b"
+        r"|\bleads? nowhere\b|\bone after the other\b|\bits (own )?words\b"
+    )
+    folders = ("docs", "audit", "reports", "scenarios", "sut")
+    pages = [*CHECKOUT.glob("*.md"), *(page for name in folders for page in (CHECKOUT / name).rglob("*.md"))]
+    assert len(pages) > 15
+    for page in pages:
+        if page.name not in ("style.md", "reference.md"):
+            prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+            assert not (match := odd.search(prose)), f"{page.name}: {match and match[0]}"

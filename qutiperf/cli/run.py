@@ -170,12 +170,12 @@ def _measure_rest(
     from qutiperf.cli.results import report_damaged
     from qutiperf.run import operating_mode
     from qutiperf.run.child import Nursery
-    from qutiperf.run.runner import Runner, wanted
+    from qutiperf.run.runner import Runner, runs_to_measure
     from qutiperf.units import format_duration
 
     report_damaged(store.read().damaged)
     attempts = store.attempts()
-    todo = [(group, wanted(group, attempts)) for group in groups]
+    todo = [(group, runs_to_measure(group, attempts)) for group in groups]
     total, runs = sum(len(group.runs) for group in groups), [run for _, left in todo for run in left]
     if len(runs) < total:
         console.note(f"{total - len(runs)} of {total} runs are done already in {store.folder}")

@@ -1,4 +1,4 @@
-"""Random samples of any shape, the same on every machine; no truth, so no accuracy."""
+"""Random samples of any shape, identical on every machine; without labels, so without accuracy."""
 
 import hashlib
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class Synthetic(Dataset):
         self.dtype = dtype_of(model_input, DTYPES, "dataset synthetic")
 
     def raw(self, index: int) -> Raw:
-        """Sample `index`, whichever others are made."""
+        """Sample `index`, independently of the other samples."""
         generator = np.random.Generator(np.random.PCG64([self._seed, index]))
         if self.dtype.kind == "f":
             return generator.random(self.sample_shape, np.float32).astype(self.dtype)

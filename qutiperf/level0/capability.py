@@ -1,4 +1,4 @@
-"""What a platform can do with a datatype in an operating mode."""
+"""The capability of a platform for a datatype in an operating mode."""
 
 import math
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ BYTES_PER_GB = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """Peak in ops/s of the datatype that carries the asked one, bandwidth in bytes/s, sizes in bytes.
+    """Peak in ops/s of the datatype that computes the requested one, bandwidth in bytes/s, sizes in bytes.
 
-    `on_chip_bytes` is infinite where unknown; `clock_ratio` = the peak of the fastest mode over this one's;
+    `on_chip_bytes` is infinite if unknown; `clock_ratio` = the peak of the fastest mode over this one's;
     `narrow_peak` is the peak of the narrowest datatype in this mode.
     """
 
@@ -49,7 +49,7 @@ def datatype_bits(name: str) -> int:
 def capability(
     platform: Platform, datatype: str, mode: str, where: str, weight_datatype: str | None = None
 ) -> Capability:
-    """Of computing in `datatype`, weights stored as `weight_datatype` (the same unless given).
+    """Capability for computing in `datatype` with weights stored as `weight_datatype` (default: the same).
 
     Raises InputError if the platform's peaks or bandwidth are unknown or it cannot carry the datatype.
     """
@@ -73,7 +73,7 @@ def capability(
 
 
 def peaks_of(platform: Platform, mode: str, where: str) -> Mapping[str, float]:
-    """TOP/s per datatype in an operating mode; raises InputError where they are unknown."""
+    """TOP/s per datatype in an operating mode; raises InputError if unknown."""
     peaks = platform.operating_mode_peaks_tops.get(mode, platform.peaks_tops)
     if not isinstance(peaks, dict) or not peaks:
         cure = "give TOP/s per datatype, or write them with `qutiperf calibrate`"
@@ -82,7 +82,7 @@ def peaks_of(platform: Platform, mode: str, where: str) -> Mapping[str, float]:
 
 
 def bandwidth_of(platform: Platform, where: str) -> float:
-    """Memory bandwidth in GB/s; raises InputError where it is unknown."""
+    """Memory bandwidth in GB/s; raises InputError if unknown."""
     if not isinstance(platform.memory_bandwidth_gb_s, float | int):
         cure = "give a number, or write one with `qutiperf calibrate`"
         raise InputError("platform.memory_bandwidth_gb_s: is not known", where=where, cure=cure)
@@ -90,7 +90,7 @@ def bandwidth_of(platform: Platform, where: str) -> float:
 
 
 def _carrier(peaks: Mapping[str, float], datatype: str, where: str) -> str:
-    """The datatype itself, else the narrowest one that is wider, integers in integers where possible."""
+    """The datatype itself, else the narrowest wider one, for integers an integer one if possible."""
     if datatype in peaks:
         return datatype
     bits, integer = datatype_bits(datatype), "int" in datatype

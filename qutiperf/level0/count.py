@@ -15,7 +15,7 @@ from qutiperf.spec.config import shortened
 
 
 def requirements_of_file(path: Path, input_shapes: Shapes | None = None) -> Requirements:
-    """Of an ONNX file, or a TFLite file where LiteRT is installed; raises InputError or SetupError."""
+    """Requirements of an ONNX file, or of a TFLite file with LiteRT; raises InputError or SetupError."""
     if (problem := unreadable(path)) is not None:
         raise InputError(problem, where=shortened(str(path)), cure="give an .onnx or .tflite file")
     with reading(path):
@@ -29,7 +29,7 @@ def requirements_of_file(path: Path, input_shapes: Shapes | None = None) -> Requ
 def requirements_of_model(
     model: onnx.ModelProto, name: str, input_shapes: Shapes | None = None
 ) -> Requirements:
-    """Counts every node; raises InputError where a shape that counting needs stays unknown."""
+    """Counts every node; raises InputError if a shape that counting needs stays unknown."""
     graph = read_graph(model, name, input_shapes)
     unknown: Counter[str] = Counter()
     layers = []
@@ -52,7 +52,7 @@ def _folded(proto: onnx.NodeProto, graph: Graph) -> bool:
 
 
 def _layer(proto: onnx.NodeProto, graph: Graph) -> LayerRequirement | None:
-    """The counted node, None if its operator is unknown; raises InputError if its shapes are."""
+    """The counted node, None for an unknown operator; raises InputError for unknown shapes."""
     rule, node = rule_of(proto), Node(proto, graph)
     if rule is None:
         return None

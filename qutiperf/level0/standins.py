@@ -46,7 +46,7 @@ _ATTRIBUTES: Mapping[str, frozenset[str]] = {
 
 
 def stand_in(node: onnx.NodeProto) -> tuple[onnx.NodeProto, list[onnx.ValueInfoProto]]:
-    """The node to infer shapes with, and inputs that it needs declared; the node itself if it is standard."""
+    """The node for shape inference, and inputs that it needs declared; the node itself if it is standard."""
     if node.domain in STANDARD_DOMAINS:
         return node, []
     if node.op_type == "MatMulNBits":

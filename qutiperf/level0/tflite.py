@@ -1,4 +1,4 @@
-"""Counts a TFLite file through the LiteRT interpreter, which knows its tensors and operators."""
+"""Counts a TFLite file through the LiteRT interpreter, which lists its tensors and operators."""
 
 import importlib
 import math
@@ -44,7 +44,7 @@ class DetailedInterpreter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """One operation with the shapes and types of its tensors; optional inputs are left out."""
+    """One operation with the shapes and types of its tensors; optional inputs are omitted."""
 
     operation: OperationDetails
     tensors: Mapping[int, TensorDetails]
@@ -58,7 +58,7 @@ class _Node:
         return tuple(int(size) for size in self.tensors[self.operation["outputs"][0]]["shape"])
 
     def bits(self, index: int) -> int:
-        """Bits of an element as the interpreter shows it (packed int4 appears as the type it reports)."""
+        """Bits of an element as reported by the interpreter, also for packed int4."""
         return np.dtype(self.tensors[self.operation["inputs"][index]]["dtype"]).itemsize * BITS_PER_BYTE
 
     @property
@@ -170,7 +170,7 @@ def _per_output(ops: int) -> Rule:
 
 
 def _pooling(node: _Node) -> LayerRequirement:
-    """The interpreter does not tell the window: every input is taken to be read once."""
+    """The interpreter does not report the window: every input is assumed to be read once."""
     return replace(node.layer, other_ops=math.prod(node.input(0)))
 
 
@@ -211,7 +211,7 @@ RULES: Mapping[str, Rule] = {
 
 
 def requirements_of_tflite(path: Path, input_shapes: Shapes | None = None) -> Requirements:
-    """Raises SetupError without LiteRT, InputError for a file or shapes that it cannot take."""
+    """Raises SetupError without LiteRT, InputError for a file or shapes that LiteRT rejects."""
     return requirements_of_interpreter(_open(path, input_shapes or {}), path.name)
 
 

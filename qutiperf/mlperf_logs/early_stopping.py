@@ -1,4 +1,4 @@
-"""LoadGen's early stopping: how many queries it wants before it believes a latency percentile.
+"""LoadGen's early stopping: the number of queries that it requires to trust a latency percentile.
 
 With probability `confidence` the percentile holds if, of n queries, at most t are over the latency and
 n is large enough for that t: the smallest n with P(Binomial(n, 1 - percentile) <= t) < 1 - confidence.

@@ -32,13 +32,13 @@ _INDEX_BYTES = 8  # LoadGen shuffles the numbers of all samples
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """A run with its stable id and the inputs its record will hold."""
+    """A run with its stable id and the inputs for its record."""
 
     run_id: str
     point: Point
     inputs: Inputs
     accuracy_run_id: str | None
-    preparation_s: float = 0.0  # of its samples, where no earlier run of the group prepares them
+    preparation_s: float = 0.0  # of its samples, 0 if an earlier run of the group prepares them
 
     @property
     def estimated_s(self) -> float:
@@ -107,17 +107,17 @@ def _note(read: dict[str, CatalogFile], key: str, file: CatalogFile) -> None:
     before = read.setdefault(key, file)
     if before.path != file.path:
         kind, _, name = key.partition(":")
-        problem = f"name: '{name}' is that of the {kind} {before.path} too"
+        problem = f"name: '{name}' is also that of the {kind} {before.path}"
         raise InputError(problem, where=str(file.path), cure="give each its own name")
 
 
 def _all_matching(
     kind: Literal["sut", "workload"], patterns: Sequence[str], beside: Path | None
 ) -> list[str]:
-    found: list[str] = []
+    names: list[str] = []
     for pattern in patterns:
-        found += matching(kind, pattern, beside)
-    return list(dict.fromkeys(found))
+        names += matching(kind, pattern, beside)
+    return list(dict.fromkeys(names))
 
 
 def make_plan(sweep: Sweep, material: Material, machine: host.Facts) -> list[Group]:
@@ -128,7 +128,7 @@ def make_plan(sweep: Sweep, material: Material, machine: host.Facts) -> list[Gro
     points = expand(sweep, systems, material.workloads, material.scenarios, labelled)
     if not points:
         raise InputError(
-            "has no point left to measure", where=f"sweep {sweep.name}", cure="look at modes and exclude"
+            "has no point left to measure", where=f"sweep {sweep.name}", cure="check modes and exclude"
         )
     pairings = {
         (sut, name): pair(material.suts[sut], material.workloads[name])
@@ -197,7 +197,7 @@ def _check_memory(point: Point, pairing: Pairing, machine: host.Facts) -> None:
 
 
 def _preparation_s(pairing: Pairing, points: Sequence[Point], number: int) -> float:
-    """What a run of a group prepares by itself: a worker keeps the samples of the run before."""
+    """Seconds that a run of a group prepares samples; a worker keeps those of the previous run."""
     point, before = points[number], points[number - 1] if number else None
     end_to_end = point.settings.end_to_end and point.mode is Mode.PERFORMANCE
     same = before is not None and before.mode is point.mode
@@ -258,13 +258,13 @@ class _Planner:
 
     def _files(self, point: Point) -> dict[str, str]:
         digests = self._material.digests
-        wanted = (f"sut:{point.sut}", f"workload:{point.workload}", f"scenario:{point.scenario}")
-        found = {key: digests[key] for key in wanted if key in digests}
+        files = (f"sut:{point.sut}", f"workload:{point.workload}", f"scenario:{point.scenario}")
+        sha256 = {key: digests[key] for key in files if key in digests}
         adapter = self._material.suts[point.sut].adapter
         if ".py:" in adapter:
             path = Path(adapter.rsplit(":", 1)[0])
-            found[f"adapter:{path.name}"] = sha256_of_file(path)
-        return {**found, **self._pairings[point.sut, point.workload].files_sha256}
+            sha256[f"adapter:{path.name}"] = sha256_of_file(path)
+        return {**sha256, **self._pairings[point.sut, point.workload].files_sha256}
 
     def _inputs(self, point: Point) -> Inputs:
         pairing = self._pairings[point.sut, point.workload]

@@ -157,7 +157,9 @@ def test_damaged_files_of_a_workload(
         capsys, arguments, 2
     )
     path.write_text(workload_text(dataset="{name: cifar10, directory: data}"))
-    assert "data/test_batch.bin: holds 3072 bytes, no multiple of 3073" in fails(capsys, arguments, 2)
+    assert "data/test_batch.bin: has 3072 bytes, which is not a multiple of 3073" in fails(
+        capsys, arguments, 2
+    )
     assert not out.exists()
 
 
@@ -269,19 +271,19 @@ def test_results_folders_that_cannot_be_used(capsys: pytest.CaptureFixture[str],
     )
     assert "has schema_version 7" in fails(capsys, ["show", str(other)], 2)
     (other / "qutiperf-results.json").write_bytes(b"\xff\xfe")
-    assert "qutiperf-results.json: is damaged; `qutiperf run` into this folder writes it anew" in fails(
+    assert "qutiperf-results.json: is damaged; `qutiperf run` into this folder rewrites it" in fails(
         capsys, ["show", str(other)], 2
     )
     assert [path.name for path in other.iterdir()] == ["qutiperf-results.json"]
     used = tmp_path / "used"
     used.mkdir()
     (used / "thesis.tex").write_text("")
-    assert "is not a results folder, it holds thesis.tex" in fails(
+    assert "is not a results folder; it contains thesis.tex" in fails(
         capsys, ["run", "quickstart", "--out", str(used)], 2
     )
     assert [path.name for path in used.iterdir()] == ["thesis.tex"]
     (used / ".staging/1-left").mkdir(parents=True)
-    assert "it holds thesis.tex" in fails(capsys, ["run", "quickstart", "--out", str(used)], 2)
+    assert "it contains thesis.tex" in fails(capsys, ["run", "quickstart", "--out", str(used)], 2)
     assert "is not a results folder" in fails(capsys, ["show", str(tmp_path / "none")], 2)
     assert "no such folder" in fails(capsys, ["explain", str(tmp_path / "none")], 2)
 

@@ -60,7 +60,7 @@ def test_totals_are_per_input_whatever_the_batch() -> None:
     assert eight.batch == 8
     assert (eight.ops, eight.activations, eight.weights) == (one.ops, one.activations, one.weights)
     assert one.activations == 71_306
-    assert one.output_positions == 1941
+    assert sum(layer.positions for layer in one.layers if layer.weights) == 1941
 
 
 def test_training_and_intensity() -> None:
@@ -184,7 +184,7 @@ def test_external_weights_are_not_read(tmp_path: Path) -> None:
     [
         (None, "there is no such file"),
         (b"\x00\x01garbage", "is not an ONNX model"),
-        (b"", "holds no ONNX graph"),
+        (b"", "has no ONNX graph"),
     ],
 )
 def test_files_that_are_no_models(tmp_path: Path, content: bytes | None, message: str) -> None:

@@ -77,7 +77,7 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path, sut_file: SutFile) ->
     sweep, _ = load_sweep(sweep_of(tmp_path / "sweep.yaml", str(device), f"[{one}, {two}]"), [])
     with pytest.raises(InputError) as caught:
         gather(sweep)
-    line = f"{two}: name: 'same' is that of the workload {one} too; give each its own name"
+    line = f"{two}: name: 'same' is also that of the workload {one}; give each its own name"
     assert str(caught.value) == line
     twice, _ = load_sweep(
         sweep_of(tmp_path / "sweep.yaml", str(device), f"[{one}, '{tmp_path}/o*.yaml']"), []
