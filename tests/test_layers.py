@@ -17,6 +17,7 @@ LAYERS: list[set[str]] = [
     {"explain", "harness"},
     {"run"},
     {"calibrate", "conformance", "device_file"},
+    {"api"},
     {"cli"},
     {"__main__"},
 ]
@@ -54,7 +55,11 @@ ROOMS: dict[str, list[str]] = {
         "evaluate suite",
         "calibration",
     ],
-    "results": ["histogram lock record", "derived metrics predictions store superseded", "analysed table"],
+    "results": [
+        "histogram lock record",
+        "derived metrics predictions store superseded",
+        "analysed selection table",
+    ],
     "explain": ["wording", "finding", "conditions errors server", "invalid", "__init__"],
     "harness": ["load network_fields phases samples schedule", "streams", "loaded_model probe", "run"],
     "run": ["child job pairing supervisor watch", "operating_mode plan worker", "runner", "overhead"],
@@ -66,6 +71,7 @@ ROOMS: dict[str, list[str]] = {
         "checks",
         "__main__ kit",
     ],
+    "api": ["frame", "__init__"],
     "cli": [
         "combinations console",
         "adapter agree calibrate export level0 listing models progress results serve",
