@@ -1,7 +1,7 @@
 """qutiperf measures neural-network inference with MLPerf LoadGen, and shows what MLPerf hides.
 
-The names in `__all__` are the Python interface (docs/python.md), with their types in `__init__.pyi`. Each loads
-its module when it is first used: this file is also packed for devices, where only the version is needed.
+The names in `__all__` are the Python interface (docs/python.md); `__init__.pyi` has their types. Each name
+loads its module when it is first used: this file is also packed for devices, which need only the version.
 """
 
 import sys
@@ -11,9 +11,24 @@ from types import ModuleType
 __version__ = "0.1.0"
 
 _ERRORS = ("InputError", "QutiperfError", "RunError", "SetupError")
-_MODULES = {"load": "qutiperf.api.frame"}
+_MODULES = {
+    "Progress": "qutiperf.api.progress",
+    "load": "qutiperf.api.frame",
+    "measure": "qutiperf.api.sweeps",
+    "run": "qutiperf.api.sweeps",
+}
 _MODULES.update(dict.fromkeys(_ERRORS, "qutiperf.errors"))
-__all__ = ["InputError", "QutiperfError", "RunError", "SetupError", "__version__", "load"]
+__all__ = [
+    "InputError",
+    "Progress",
+    "QutiperfError",
+    "RunError",
+    "SetupError",
+    "__version__",
+    "load",
+    "measure",
+    "run",
+]
 
 
 class _Package(ModuleType):

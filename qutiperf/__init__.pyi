@@ -1,8 +1,21 @@
 from qutiperf.api.frame import load as load
+from qutiperf.api.progress import Progress as Progress
+from qutiperf.api.sweeps import measure as measure
+from qutiperf.api.sweeps import run as run
 from qutiperf.errors import InputError as InputError
 from qutiperf.errors import QutiperfError as QutiperfError
 from qutiperf.errors import RunError as RunError
 from qutiperf.errors import SetupError as SetupError
 
 __version__: str
-__all__ = ["InputError", "QutiperfError", "RunError", "SetupError", "__version__", "load"]
+__all__ = [
+    "InputError",
+    "Progress",
+    "QutiperfError",
+    "RunError",
+    "SetupError",
+    "__version__",
+    "load",
+    "measure",
+    "run",
+]

@@ -43,7 +43,7 @@ ROOMS: dict[str, list[str]] = {
         "litert_file onnxruntime_device open_inference_connection openvino_checks registry simulated torch",
         "litert onnxruntime open_inference openvino",
     ],
-    "loadgen": ["settings", "driver", "__init__"],
+    "loadgen": ["installed settings", "driver", "__init__"],
     "device": ["configuration", "listener", "connection", "server", "__main__"],
     "level0": [
         "calibration_file families requirements standins",
@@ -62,7 +62,13 @@ ROOMS: dict[str, list[str]] = {
     ],
     "explain": ["wording", "finding", "conditions errors server", "invalid", "__init__"],
     "harness": ["load network_fields phases samples schedule", "streams", "loaded_model probe", "run"],
-    "run": ["child job pairing supervisor watch", "operating_mode plan worker", "runner", "overhead"],
+    "run": [
+        "child job pairing supervisor watch",
+        "operating_mode plan worker",
+        "runner",
+        "overhead",
+        "sweep",
+    ],
     "conformance": [
         "agree finding scaffold",
         "subject",
@@ -71,7 +77,7 @@ ROOMS: dict[str, list[str]] = {
         "checks",
         "__main__ kit",
     ],
-    "api": ["frame", "__init__"],
+    "api": ["frame progress", "sweeps", "__init__"],
     "cli": [
         "combinations console",
         "adapter agree calibrate export level0 listing models progress results serve",
