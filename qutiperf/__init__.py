@@ -12,21 +12,29 @@ __version__ = "0.1.0"
 
 _ERRORS = ("InputError", "QutiperfError", "RunError", "SetupError")
 _MODULES = {
+    "Explanation": "qutiperf.api.explanations",
     "Progress": "qutiperf.api.progress",
+    "explain": "qutiperf.api.explanations",
     "load": "qutiperf.api.frame",
     "measure": "qutiperf.api.sweeps",
+    "predict": "qutiperf.api.theory",
+    "requirements": "qutiperf.api.theory",
     "run": "qutiperf.api.sweeps",
 }
 _MODULES.update(dict.fromkeys(_ERRORS, "qutiperf.errors"))
 __all__ = [
+    "Explanation",
     "InputError",
     "Progress",
     "QutiperfError",
     "RunError",
     "SetupError",
     "__version__",
+    "explain",
     "load",
     "measure",
+    "predict",
+    "requirements",
     "run",
 ]
 

@@ -77,7 +77,7 @@ ROOMS: dict[str, list[str]] = {
         "checks",
         "__main__ kit",
     ],
-    "api": ["frame progress", "sweeps", "__init__"],
+    "api": ["frame progress", "explanations sweeps theory", "__init__"],
     "cli": [
         "combinations console",
         "adapter agree calibrate export level0 listing models progress results serve",
