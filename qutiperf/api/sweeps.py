@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qutiperf.api.frame import frame_of_records, warn_of_damaged
 from qutiperf.api.progress import Progress, Tracker
 from qutiperf.run.sweep import PlannedSweep, measure_sweep, plan_model, plan_sweep
+from qutiperf.spec.config import apply_overrides
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -41,11 +42,12 @@ def measure(
     exception of `progress`, ends the worker process; finished runs are kept.
     """
     suts = [sut] if isinstance(sut, str | Path) else sut
+    given = apply_overrides({}, {"scenarios": scenarios, "batch": batch})
     planned = plan_model(
         Path(model),
         [str(name) for name in suts],
-        [scenarios] if isinstance(scenarios, str) else list(scenarios),
-        [batch] if isinstance(batch, int) else list(batch),
+        given["scenarios"],
+        given["batch"],
         _shape_text(shape),
         _overrides(set, profile),
     )

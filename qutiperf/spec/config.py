@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
-from numbers import Integral, Real
 from pathlib import Path, PurePath
 from typing import Annotated, Literal, TypeVar
 
@@ -304,7 +303,7 @@ def _path(key: str, override: str) -> list[str]:
 
 
 def _plain(value: object, name: str, depth: int = 0) -> YamlValue:
-    """As a YAML file would have it: numbers of numpy, tuples, ranges and paths are converted."""
+    """As a YAML file would have it: numbers and arrays of numpy, tuples, ranges and paths become such."""
     if value is None or isinstance(value, bool | int | float | str):
         return value.value if isinstance(value, Enum) else value
     if depth < MOST_DEPTH and isinstance(value, Mapping):
@@ -313,8 +312,8 @@ def _plain(value: object, name: str, depth: int = 0) -> YamlValue:
         return [_plain(inner, name, depth + 1) for inner in value]
     if isinstance(value, PurePath):
         return str(value)
-    if isinstance(value, Real):  # numpy's
-        return int(value) if isinstance(value, Integral) else float(value)
+    if depth < MOST_DEPTH and callable(getattr(value, "tolist", None)):  # of numpy and pandas
+        return _plain(value.tolist(), name, depth + 1)  # type: ignore[attr-defined]  # it is callable
     kind = type(value).__name__
     cure = "use numbers, text, true, false, null, lists and mappings"
     raise InputError(f"{shortened(name)}: a {kind} cannot be a setting", where="set", cure=cure)
