@@ -45,6 +45,16 @@ def test_type_checkers_see_the_same_names() -> None:
     assert declared == qutiperf.__all__
 
 
+def test_the_functions_hide_the_folders_of_their_names() -> None:
+    """Also where a folder is imported before the function is used."""
+    code = (
+        "import qutiperf, qutiperf.run.child, qutiperf.explain.finding; from qutiperf.run.child import Nursery;"
+        "from qutiperf import explain, run; from qutiperf.run import plan; import inspect;"
+        "print(*[inspect.isfunction(name) for name in (qutiperf.run, qutiperf.explain, explain, run)])"
+    )
+    assert python(code) == "True True True True"
+
+
 def test_errors_are_one_family() -> None:
     for error in (qutiperf.InputError, qutiperf.SetupError, qutiperf.RunError):
         assert issubclass(error, qutiperf.QutiperfError)
