@@ -48,8 +48,8 @@ def test_type_checkers_see_the_same_names() -> None:
 def test_the_functions_hide_the_folders_of_their_names() -> None:
     """Also where a folder is imported before the function is used."""
     code = (
-        "import qutiperf, qutiperf.run.child, qutiperf.explain.finding; from qutiperf.run.child import Nursery;"
-        "from qutiperf import explain, run; from qutiperf.run import plan; import inspect;"
+        "import inspect, qutiperf, qutiperf.run.child, qutiperf.explain.finding;"
+        "from qutiperf import explain, run; from qutiperf.run.child import Nursery;"
         "print(*[inspect.isfunction(name) for name in (qutiperf.run, qutiperf.explain, explain, run)])"
     )
     assert python(code) == "True True True True"
