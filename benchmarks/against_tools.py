@@ -37,9 +37,9 @@ from qutiperf.harness.load import model_for
 from qutiperf.harness.run import Trial
 from qutiperf.harness.streams import Failure
 from qutiperf.mlperf_logs import read_result
-from qutiperf.point import Point
-from qutiperf.scenario import Mode, Profile, RunSettings, ScenarioName
-from qutiperf.workload import (
+from qutiperf.spec.point import Point
+from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName
+from qutiperf.spec.workload import (
     DatasetSpec,
     InputSpec,
     ModelSpec,

@@ -34,9 +34,9 @@ from qutiperf.harness.device import Device
 from qutiperf.harness.run import Trial
 from qutiperf.harness.streams import Failure
 from qutiperf.mlperf_logs import LoadGenResult, read_result
-from qutiperf.point import Point
-from qutiperf.scenario import Mode, Profile, RunSettings, ScenarioName
-from qutiperf.workload import DatasetSpec, InputSpec, ModelSpec, OutputSpec, Workload
+from qutiperf.spec.point import Point
+from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName
+from qutiperf.spec.workload import DatasetSpec, InputSpec, ModelSpec, OutputSpec, Workload
 
 SAMPLES = 64
 STREAMS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

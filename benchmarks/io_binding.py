@@ -16,7 +16,7 @@ from statistics import median
 import numpy as np
 import onnxruntime
 
-from qutiperf import catalog
+from qutiperf.spec import catalog
 
 DEFAULT = "scenarios/workloads/models/digits-cnv-100-fp32.onnx"
 CALLS = 1000

@@ -27,7 +27,7 @@ from qutiperf.level0.network import network_of
 from qutiperf.level0.prediction import Asked, predict_many
 from qutiperf.level0.reference import published_measurements
 from qutiperf.models.topologies import declare, write
-from qutiperf.sut import load_sut
+from qutiperf.spec.sut import load_sut
 
 REPEATS = 7
 PREDICTIONS = 10_000

@@ -16,14 +16,14 @@ from pydantic_core import PydanticUndefined
 from qutiperf.adapters import ADAPTERS
 from qutiperf.adapters.registry import adapter_class
 from qutiperf.cli import app
-from qutiperf.level0_terms import Calibration, Terms
-from qutiperf.record import Figures
-from qutiperf.rounds import Round, Seeds
-from qutiperf.scenario import Metric, RunSettings, Scenario
-from qutiperf.sut import Deployment, OperatingMode, Platform, Power, SystemUnderTest, Verified
-from qutiperf.sweep import Sweep
-from qutiperf.table import DERIVED
-from qutiperf.workload import (
+from qutiperf.results.record import Figures
+from qutiperf.results.table import DERIVED
+from qutiperf.spec.level0_terms import Calibration, Terms
+from qutiperf.spec.rounds import Round, Seeds
+from qutiperf.spec.scenario import Metric, RunSettings, Scenario
+from qutiperf.spec.sut import Deployment, OperatingMode, Platform, Power, SystemUnderTest, Verified
+from qutiperf.spec.sweep import Sweep
+from qutiperf.spec.workload import (
     DatasetSpec,
     InputSpec,
     ModelSpec,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from qutiperf.config import sha256_of
+from qutiperf.spec.config import sha256_of
 
 Facts = dict[str, str | int | float | bool | None]
 _PACKAGES = ("qutiperf", "mlcommons-loadgen", "numpy", "onnx", "onnxruntime", "pydantic")
@@ -35,7 +35,7 @@ def facts() -> Facts:
 
 def fingerprint(machine: Mapping[str, object]) -> str:
     """Changes with the hardware and the kind of system, not with the kernel's patch level."""
-    return sha256_of({name: machine[name] for name in _IDENTITY})[:12]
+    return sha256_of({name: machine.get(name) for name in _IDENTITY})[:12]
 
 
 def versions() -> dict[str, str]:

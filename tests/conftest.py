@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from qutiperf.cli import main
+from tests.places import TESTS
 
-FAULTY = Path(__file__).parent / "faulty.py"
+FAULTY = TESTS / "faulty.py"
 SutFile = Callable[..., Path]
 
 
@@ -19,6 +20,12 @@ def fails(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int) -
     assert captured.out == ""
     [line] = captured.err.splitlines()
     return line
+
+
+@pytest.fixture(autouse=True)
+def _state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps the undo journal of operating modes out of the user's home."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
 
 
 @pytest.fixture

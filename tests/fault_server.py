@@ -10,7 +10,7 @@ from itertools import count
 
 import numpy as np
 
-from qutiperf import inference_protocol as protocol
+from qutiperf.adapters import protocol
 
 METADATA = {
     "name": "model",

@@ -1,10 +1,15 @@
 """Adapters that fail, each in one way; real ones, run through the whole path."""
 
+import contextlib
 import ctypes
 import os
+import shutil
+import stat
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -93,6 +98,61 @@ class Crashes(Good):
 class Exits(Good):
     def fault(self, batch: Array) -> Completion:
         os._exit(5)
+
+
+class StartsChildren(Good):
+    """One in the worker's own session, one in another."""
+
+    def load(self, model: Model, options: Options) -> None:
+        super().load(model, options)
+        for session in (False, True):
+            subprocess.Popen(["sleep", "3471"], start_new_session=session)
+
+
+class RaisesInClose(Good):
+    def close(self) -> None:
+        raise RuntimeError("the device does not let go")
+
+
+class ExitsInClose(Good):
+    def close(self) -> None:
+        os._exit(3)
+
+
+class HangsInClose(Good):
+    def close(self) -> None:
+        time.sleep(3600)
+
+
+class SilentError(Exception):
+    def __str__(self) -> str:
+        raise ValueError
+
+
+class RaisesSilently(Good):
+    def fault(self, batch: Array) -> Completion:
+        raise SilentError
+
+
+class LongError(Good):
+    def fault(self, batch: Array) -> Completion:
+        raise RuntimeError("x" * 5_000_000)
+
+
+class WritesToEveryPipe(Good):
+    def fault(self, batch: Array) -> Completion:
+        for descriptor in range(3, 64):
+            with contextlib.suppress(OSError):
+                if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                    os.write(descriptor, b"garbage\n")
+        return super().fault(batch)
+
+
+class DeletesItsFolder(Good):
+    def fault(self, batch: Array) -> Completion:
+        for folder in Path().iterdir():
+            shutil.rmtree(folder, ignore_errors=True)
+        return super().fault(batch)
 
 
 class NoAdapter:

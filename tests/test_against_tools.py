@@ -2,13 +2,14 @@
 
 import importlib.util
 import sys
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 
-SCRIPT = Path(__file__).parent.parent / "benchmarks/against_tools.py"
+from tests.places import CHECKOUT
+
+SCRIPT = CHECKOUT / "benchmarks/against_tools.py"
 
 
 @pytest.fixture(scope="module")

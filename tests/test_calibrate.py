@@ -6,7 +6,7 @@ import pytest
 
 from qutiperf import calibrate
 from qutiperf.level0.calibration_file import write_platform
-from qutiperf.sut import load_sut
+from qutiperf.spec.sut import load_sut
 
 
 def test_theoretical_peaks_by_hand() -> None:

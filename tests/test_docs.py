@@ -4,11 +4,9 @@ import ast
 import re
 import subprocess
 import sys
-from pathlib import Path
 
+from tests.places import CHECKOUT
 from tests.test_layers import LAYERS
-
-CHECKOUT = Path(__file__).parent.parent
 
 
 def test_the_reference_is_current() -> None:

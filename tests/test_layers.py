@@ -5,26 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.places import PACKAGE
+
 LAYERS: list[set[str]] = [
-    {"errors", "units", "histogram", "early_stopping", "inference_protocol"},
-    {"config"},
-    {"catalog", "level0_terms"},
-    {"scenario", "workload", "sut", "rounds"},
-    {"sweep", "mlperf_logs"},
-    {"point"},
-    {"record"},
-    {"job"},
-    {"store", "host", "datasets", "models", "metrics"},
-    {"adapters", "loadgen", "level0"},
-    {"harness", "device", "pairing"},
-    {"worker", "explain"},
-    {"plan", "calibrate", "agree", "conformance", "serving"},
-    {"runner"},
-    {"tax", "table"},
+    {"errors", "units", "printable", "regular_file"},
+    {"spec"},
+    {"mlperf_logs", "host", "datasets", "models", "adapters", "loadgen"},
+    {"level0", "device"},
+    {"results"},
+    {"explain", "harness"},
+    {"run"},
+    {"calibrate", "conformance", "device_file"},
     {"cli"},
     {"__main__"},
 ]
-PACKAGE = Path(__file__).parent.parent / "qutiperf"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

@@ -1,20 +1,20 @@
 """Every system that ships says truly how it is reached."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-from qutiperf import catalog
 from qutiperf.adapters.registry import NO_ADAPTER, adapter_class, make_options
 from qutiperf.cli import main
 from qutiperf.level0.capability import peaks_of
-from qutiperf.sut import SystemUnderTest, load_sut
+from qutiperf.spec import catalog
+from qutiperf.spec.sut import SystemUnderTest, load_sut
+from tests.places import CHECKOUT
 
 SUTS = catalog.names("sut")
 BOARDS = [name for name in SUTS if not name.startswith(("cpu-", "cuda-", "examples/", "open-inference"))]
 UNREACHABLE: set[str] = set()  # systems that no adapter reaches, by name
-PAGE = Path(__file__).parent.parent / "docs/platforms.md"
+PAGE = CHECKOUT / "docs/platforms.md"
 
 
 @pytest.mark.parametrize("name", SUTS)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.places import CHECKOUT
+
 pytestmark = pytest.mark.slow
-CHECKOUT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")

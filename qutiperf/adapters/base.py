@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from typing import ClassVar, Dict, Generic, NamedTuple, Optional, Tuple, Type, TypeVar  # noqa: UP035
+from typing import ClassVar, Generic, NamedTuple, Optional, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ class Completion(NamedTuple):
     """Outputs of one batch [batch, ...], and its compute time by the device's own clock if it has one."""
 
     outputs: Array
-    compute_ns: Optional[int] = None  # noqa: UP045
+    compute_ns: Optional[int] = None
 
 
 class Quantization(NamedTuple):
@@ -40,11 +40,11 @@ class Model:
     path: str
     input_name: str
     input_dtype: str
-    input_shape: Tuple[int, ...]  # noqa: UP006
+    input_shape: tuple[int, ...]
     output_name: str
-    fixed_batch: Optional[int] = None  # noqa: UP045
-    input_quantization: Optional[Quantization] = None  # noqa: UP045
-    output_quantization: Optional[Quantization] = None  # noqa: UP045
+    fixed_batch: Optional[int] = None
+    input_quantization: Optional[Quantization] = None
+    output_quantization: Optional[Quantization] = None
 
 
 OptionsT = TypeVar("OptionsT")
@@ -61,14 +61,14 @@ class Adapter(abc.ABC, Generic[OptionsT]):
     through a network, so that its records say so as well.
     """
 
-    options_type: ClassVar[Type[object]]  # noqa: UP006
-    runtime_module: ClassVar[Optional[str]] = None  # noqa: UP045
-    extra: ClassVar[Optional[str]] = None  # noqa: UP045
-    model_suffixes: ClassVar[Tuple[str, ...]] = ()  # noqa: UP006
+    options_type: ClassVar[type[object]]
+    runtime_module: ClassVar[Optional[str]] = None
+    extra: ClassVar[Optional[str]] = None
+    model_suffixes: ClassVar[tuple[str, ...]] = ()
     over_network: ClassVar[bool] = False
 
     @classmethod
-    def runtime_for(cls, options: OptionsT) -> Optional[str]:  # noqa: UP045
+    def runtime_for(cls, options: OptionsT) -> Optional[str]:
         """What must be importable with these options; overridden where an option chooses the runtime."""
         return cls.runtime_module
 
@@ -80,20 +80,20 @@ class Adapter(abc.ABC, Generic[OptionsT]):
         """Prepares for batches of up to this size, without loading again; called before each run."""
 
     @abc.abstractmethod
-    def infer(self, batch: Array) -> Tuple[Array, Optional[int]]:  # noqa: UP006, UP045
+    def infer(self, batch: Array) -> tuple[Array, Optional[int]]:
         """Answers [n, *input_shape] (n up to the tuned batch size); blocks until the outputs are there.
 
         A Completion, or the plain pair where half a microsecond counts. `batch` is valid during the call.
         """
 
     def close(self) -> None:
-        """Frees the device."""
+        """Frees the device; does nothing before `load` and when called again."""
 
-    def describe(self) -> Dict[str, str]:  # noqa: UP006
+    def describe(self) -> dict[str, str]:
         """Versions and devices really in use, for the record; called after load."""
         return {}
 
-    def figures(self) -> Dict[str, float]:  # noqa: UP006
+    def figures(self) -> dict[str, float]:
         """Numbers of the run that just ended, unit in the name (`retries`, `link_round_trip_us`).
 
         Called after each run; `tune` starts the next one. The harness adds them up over instances if

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Optional
 
 import numpy as np
 
@@ -77,7 +77,7 @@ class LiteRt(Adapter[Options]):
     def tune(self, batch_size: int) -> None:
         self._resize(batch_size)
 
-    def infer(self, batch: Array) -> tuple[Array, int | None]:
+    def infer(self, batch: Array) -> tuple[Array, Optional[int]]:
         count, interpreter = len(batch), self._interpreter
         if count != self._size:
             if self._options.delegate and count < self._size:
@@ -88,7 +88,7 @@ class LiteRt(Adapter[Options]):
         return interpreter.get_tensor(self._output), None
 
     def close(self) -> None:
-        del self._interpreter
+        self.__dict__.pop("_interpreter", None)
 
     def describe(self) -> dict[str, str]:
         known = {self._options.runtime: self._version, "xnnpack": self._xnnpack()}
@@ -119,7 +119,7 @@ class LiteRt(Adapter[Options]):
         self._size = count
 
 
-def _share(counts: tuple[int, int] | None) -> str:
+def _share(counts: Optional[tuple[int, int]]) -> str:
     return "not known" if counts is None else f"{counts[0]} of {counts[1]} operators"
 
 

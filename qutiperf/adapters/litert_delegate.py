@@ -6,7 +6,7 @@ import ctypes
 import os
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from qutiperf.errors import SetupError
 
@@ -49,7 +49,7 @@ def check_library(library: str) -> None:
             raise SetupError(f"the library is no TFLite delegate, it has no {symbol}", where=library)
 
 
-def machine_of(path: Path) -> str | None:
+def machine_of(path: Path) -> Optional[str]:
     """The machine in a file's ELF header; None if it is not there or no ELF file."""
     try:
         with path.open("rb") as file:

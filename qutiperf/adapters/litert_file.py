@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from typing import Any, Optional, Protocol
 
 import numpy as np
 
@@ -70,7 +70,7 @@ def _as_yaml(shape: list[int]) -> str:
     return "[" + ", ".join("batch" if size == -1 else str(size) for size in shape) + "]"
 
 
-def _check_quantization(side: str, tensor: Tensor, given: Quantization | None, path: str) -> None:
+def _check_quantization(side: str, tensor: Tensor, given: Optional[Quantization], path: str) -> None:
     scale, zero_point = tensor["quantization"]
     if scale == 0 and given is None:
         return
@@ -99,7 +99,7 @@ def _shortest(scale: float) -> str:
     return str(np.float32(scale))
 
 
-def delegated(interpreter: object) -> tuple[int, int] | None:
+def delegated(interpreter: object) -> Optional[tuple[int, int]]:
     """How many operators delegates have taken, of how many; None where the runtime does not tell.
 
     A delegate adds one stand-in for each part of the graph that it took, and the operators stay listed:

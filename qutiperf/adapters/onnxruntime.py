@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Optional
 
 import numpy as np
 
@@ -76,13 +76,14 @@ class OnnxRuntime(Adapter[Options]):
         self._run = self._session.run
         self._input, self._outputs = model.input_name, [model.output_name]
 
-    def infer(self, batch: Array) -> tuple[Array, int | None]:
+    def infer(self, batch: Array) -> tuple[Array, Optional[int]]:
         if self._bound is not None:
             return self._bound.infer(batch)
         return self._run(self._outputs, {self._input: batch})[0], None  # type: ignore[return-value]  # a tensor
 
     def close(self) -> None:
-        del self._run, self._session, self._bound
+        for name in ("_run", "_session", "_bound"):
+            self.__dict__.pop(name, None)
 
     def describe(self) -> dict[str, str]:
         import onnxruntime

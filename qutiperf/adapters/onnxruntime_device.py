@@ -9,7 +9,7 @@ import json
 import os
 from collections import Counter
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Dict, Optional, Tuple  # noqa: UP035
+from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
@@ -26,7 +26,7 @@ MEMORY = {
 }
 
 
-def placement(session: onnxruntime.InferenceSession, model: Model) -> Dict[str, int]:  # noqa: UP006
+def placement(session: onnxruntime.InferenceSession, model: Model) -> dict[str, int]:
     """Nodes by the provider that ran them, for one sample; ends the profile of the session."""
     one = np.zeros((model.fixed_batch or 1, *model.input_shape), model.input_dtype)
     session.run([model.output_name], {model.input_name: one})
@@ -38,7 +38,7 @@ def placement(session: onnxruntime.InferenceSession, model: Model) -> Dict[str, 
     return dict(Counter(provider for _, provider in sorted(nodes)))
 
 
-def _is_node(event: Dict[str, object]) -> bool:  # noqa: UP006
+def _is_node(event: dict[str, object]) -> bool:
     arguments = event.get("args")
     return event.get("cat") == "Node" and isinstance(arguments, dict) and "provider" in arguments
 
@@ -48,9 +48,9 @@ class DeviceTensors:
 
     def __init__(self, session: onnxruntime.InferenceSession, model: Model, memory: str, number: int) -> None:
         self._session, self._model, self._place = session, model, (memory, number)
-        self._shape: Optional[Tuple[int, ...]] = None  # noqa: UP006, UP045
+        self._shape: Optional[tuple[int, ...]] = None
 
-    def infer(self, batch: Array) -> Tuple[Array, int]:  # noqa: UP006
+    def infer(self, batch: Array) -> tuple[Array, int]:
         """Copies in, runs until the device is done (timed, by the host's clock), copies out."""
         if batch.shape != self._shape:
             self._bind(batch.shape)
@@ -62,7 +62,7 @@ class DeviceTensors:
         compute_ns = perf_counter_ns() - before
         return self._binding.get_outputs()[0].numpy(), compute_ns  # type: ignore[no-untyped-call]
 
-    def _bind(self, shape: Tuple[int, ...]) -> None:  # noqa: UP006
+    def _bind(self, shape: tuple[int, ...]) -> None:
         import onnxruntime
 
         dtype = np.dtype(self._model.input_dtype)

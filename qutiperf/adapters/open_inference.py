@@ -12,12 +12,13 @@ import select
 import socket
 import ssl
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import Dict, List, Mapping, Optional, Tuple  # noqa: UP035
+from typing import Optional
 from urllib.parse import quote, urlsplit
 
-from qutiperf import inference_protocol as protocol
+from qutiperf.adapters import protocol
 from qutiperf.adapters.base import Adapter, Array, Completion, Model
 from qutiperf.errors import InputError, RunError, SetupError
 
@@ -80,7 +81,7 @@ class OpenInference(Adapter[Options]):
 
     def load(self, model: Model, options: Options) -> None:
         self._model, self._options = model, options
-        self._connection: http.client.HTTPConnection | None = None
+        self._connection: Optional[http.client.HTTPConnection] = None
         self._headers = _headers(options)
         self._sent = 0
         version = f"/versions/{quote(options.model_version)}" if options.model_version else ""
@@ -111,7 +112,7 @@ class OpenInference(Adapter[Options]):
             )
         self._retries = self._reconnections = 0
 
-    def infer(self, batch: Array) -> Tuple[Array, Optional[int]]:  # noqa: UP006, UP045
+    def infer(self, batch: Array) -> tuple[Array, Optional[int]]:
         self._sent += 1
         header: protocol.Header = {"id": str(self._sent)}
         if self._options.binary:
@@ -167,7 +168,7 @@ class OpenInference(Adapter[Options]):
             self._connection.close()
             self._connection = None
 
-    def describe(self) -> Dict[str, str]:  # noqa: UP006
+    def describe(self) -> dict[str, str]:
         name, version = self._server.get("name", "unknown"), self._server.get("version", "unknown")
         far = {f"far_{key}": str(value) for key, value in self._told.items()}
         url = urlsplit(self._options.url)
@@ -180,7 +181,7 @@ class OpenInference(Adapter[Options]):
             **far,
         }
 
-    def figures(self) -> Dict[str, float]:  # noqa: UP006
+    def figures(self) -> dict[str, float]:
         return {"retries": self._retries, "reconnections": self._reconnections, **self._link}
 
     @property
@@ -217,7 +218,7 @@ class OpenInference(Adapter[Options]):
         self,
         method: str,
         path: str,
-        parts: List[protocol.Buffer],  # noqa: UP006
+        parts: list[protocol.Buffer],
         headers: Mapping[str, str],
     ) -> Answer:
         """Sends again as often as `retries` allows where the connection is lost, never for another reason."""
@@ -243,7 +244,7 @@ class OpenInference(Adapter[Options]):
         self,
         method: str,
         path: str,
-        parts: List[protocol.Buffer],  # noqa: UP006
+        parts: list[protocol.Buffer],
         headers: Mapping[str, str],
     ) -> Answer:
         if self._connection is not None and (
@@ -297,7 +298,7 @@ class OpenInference(Adapter[Options]):
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
-    def _measured_link(self) -> Dict[str, float]:  # noqa: UP006
+    def _measured_link(self) -> dict[str, float]:
         """Median round trip, and bandwidth where the server has the extension for it."""
         trips = [self._seconds("GET", "/v2/health/live", b"", 0) for _ in range(_ROUND_TRIPS)]
         found = {"link_round_trip_us": 1e6 * median(trips)}
@@ -322,7 +323,7 @@ class OpenInference(Adapter[Options]):
         return time.perf_counter() - started
 
 
-def _headers(options: Options) -> Dict[str, str]:  # noqa: UP006
+def _headers(options: Options) -> dict[str, str]:
     if not options.token_file:
         return {}
     try:
@@ -346,7 +347,7 @@ def _is_closed(sock: socket.socket) -> bool:
     return True
 
 
-def _compute_ns(header: protocol.Header, wall_ns: int) -> Optional[int]:  # noqa: UP045
+def _compute_ns(header: protocol.Header, wall_ns: int) -> Optional[int]:
     parameters = header.get("parameters")
     found = parameters.get(protocol.COMPUTE_NS) if isinstance(parameters, dict) else None
     return found if type(found) is int and 0 <= found <= wall_ns else None
@@ -369,7 +370,7 @@ def _check_metadata(metadata: Mapping[str, object], model: Model, options: Optio
         raise InputError(f"it has no output '{model.output_name}', but {names}", where=where)
 
 
-def _tensors(metadata: Mapping[str, object], side: str) -> List[Tuple[str, str, List[object]]]:  # noqa: UP006
+def _tensors(metadata: Mapping[str, object], side: str) -> list[tuple[str, str, list[object]]]:
     listed = metadata.get(side)
     found = []
     for entry in listed if isinstance(listed, list) else []:

@@ -6,9 +6,8 @@ Standard library and numpy only, in Python 3.9 syntax; works with OpenVINO 2022.
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Dict, Literal, Optional, Tuple  # noqa: UP035
+from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
@@ -18,41 +17,16 @@ from qutiperf.adapters.openvino_checks import (
     check_taken,
     check_tensors,
     needed_properties,
-    pairs,
     reason,
 )
+from qutiperf.adapters.openvino_options import Options
 from qutiperf.errors import InputError, SetupError
 
 if TYPE_CHECKING:
     import openvino
 
-CHOOSING_DEVICES = ("AUTO", "MULTI", "HETERO", "BATCH")
 DYNAMIC_DEVICES = ("CPU", "GPU")
 SHARED_FROM_BYTES = 65_536
-
-
-@dataclass(frozen=True)
-class Options:
-    """`properties` as `KEY=VALUE;KEY=VALUE`, sent to the device's plugin after all others.
-
-    `inference_precision` is f32 by default, because OpenVINO by its own default computes float32 models
-    in bf16 or f16 where the device can. `num_streams` counts within one instance; the harness's streams
-    are instances of their own.
-    """
-
-    device: str = "CPU"
-    threads: int = 1
-    num_streams: int = 1
-    inference_precision: Literal["default", "f32", "bf16", "f16"] = "f32"
-    performance_hint: Literal["latency", "throughput", "none"] = "latency"
-    properties: str = ""
-
-    def __post_init__(self) -> None:
-        if self.threads < 1 or self.num_streams < 1:
-            raise ValueError("threads and num_streams must be at least 1")
-        if self.device.partition(":")[0] in CHOOSING_DEVICES:
-            raise ValueError(f"device {self.device} chooses by itself what runs where; name one device")
-        pairs(self.properties)
 
 
 class OpenVino(Adapter[Options]):
@@ -74,7 +48,7 @@ class OpenVino(Adapter[Options]):
         self._properties = needed_properties(self._core, options)
         self._output = check_tensors(self._read(), model)
         self._batch = 0
-        self._dynamic: Optional[openvino.InferRequest] = None  # noqa: UP045
+        self._dynamic: Optional[openvino.InferRequest] = None
         self.tune(model.fixed_batch or 1)
 
     def tune(self, batch_size: int) -> None:
@@ -88,7 +62,7 @@ class OpenVino(Adapter[Options]):
         if batch_size > 1 and self._dynamic is None and self._takes_dynamic():
             self._dynamic = self._compiled(None)
 
-    def infer(self, batch: Array) -> Tuple[Array, Optional[int]]:  # noqa: UP006, UP045
+    def infer(self, batch: Array) -> tuple[Array, Optional[int]]:
         count, request = len(batch), self._request
         if count == self._batch and not self._shares:
             self._input[:] = batch
@@ -103,9 +77,10 @@ class OpenVino(Adapter[Options]):
         return request.get_output_tensor(self._output).data, int(request.latency * 1e6)
 
     def close(self) -> None:
-        del self._request, self._dynamic, self._input, self._core
+        for name in ("_request", "_dynamic", "_input", "_core"):
+            self.__dict__.pop(name, None)
 
-    def describe(self) -> Dict[str, str]:  # noqa: UP006
+    def describe(self) -> dict[str, str]:
         full_name = str(self._core.get_property(self._device, "FULL_DEVICE_NAME"))
         found = {"openvino": self._version, "device": self._device, "device_name": full_name.strip()}
         if self._model.fixed_batch is None:
@@ -119,7 +94,7 @@ class OpenVino(Adapter[Options]):
         """The batch in place, a copy where it is read-only, as openvino takes no such memory."""
         return self._tensor(np.ascontiguousarray(batch), shared_memory=batch.flags.writeable)
 
-    def _infer_filled_up(self, batch: Array) -> Tuple[Array, Optional[int]]:  # noqa: UP006, UP045
+    def _infer_filled_up(self, batch: Array) -> tuple[Array, Optional[int]]:
         count = len(batch)
         whole = np.concatenate([batch, np.repeat(batch[-1:], self._batch - count, axis=0)])
         outputs, compute_ns = self.infer(whole)
@@ -131,7 +106,7 @@ class OpenVino(Adapter[Options]):
         except RuntimeError as error:
             raise InputError(f"openvino cannot read it: {reason(error)}", where=self._model.path) from error
 
-    def _compiled(self, batch: Optional[int]) -> openvino.InferRequest:  # noqa: UP045
+    def _compiled(self, batch: Optional[int]) -> openvino.InferRequest:
         """A request to the model compiled for the batch, for any where it is None."""
         read = self._read()
         try:

@@ -5,17 +5,16 @@ Standard library and numpy only, in Python 3.9 syntax.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Dict, Optional  # noqa: UP035
+from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
 from qutiperf.adapters.base import Model
+from qutiperf.adapters.openvino_options import Options, pairs
 from qutiperf.errors import InputError, SetupError
 
 if TYPE_CHECKING:
     import openvino
-
-    from qutiperf.adapters.openvino import Options
 
 THREADS, STREAMS, PRECISION, HINT = (
     "INFERENCE_NUM_THREADS",
@@ -28,14 +27,6 @@ UNPINNED = {"ENABLE_CPU_PINNING": "NO", "AFFINITY": "NONE"}
 RECORDED = (THREADS, STREAMS, PRECISION, HINT, "ENABLE_CPU_PINNING", "EXECUTION_DEVICES")
 
 
-def pairs(text: str) -> Dict[str, str]:  # noqa: UP006
-    """Raises ValueError where it is not `KEY=VALUE;KEY=VALUE`."""
-    found = [pair.partition("=") for pair in text.split(";") if pair.strip()]
-    if any(not separator for _, separator, _ in found):
-        raise ValueError(f"properties '{text}' is not KEY=VALUE;KEY=VALUE")
-    return {key.strip(): value.strip() for key, _, value in found}
-
-
 def check_device(core: openvino.Core, device: str) -> None:
     available = list(core.available_devices)
     if device.partition(".")[0] not in [name.partition(".")[0] for name in available]:
@@ -43,7 +34,7 @@ def check_device(core: openvino.Core, device: str) -> None:
         raise SetupError(f"openvino has no device {device}", cure=f"it has: {offered}")
 
 
-def needed_properties(core: openvino.Core, options: Options) -> Dict[str, str]:  # noqa: UP006
+def needed_properties(core: openvino.Core, options: Options) -> dict[str, str]:
     """What is sent to the plugin; raises SetupError for an option that the device does not have."""
     supported = [str(name) for name in core.get_property(options.device, "SUPPORTED_PROPERTIES")]
     asked = {
@@ -63,7 +54,7 @@ def needed_properties(core: openvino.Core, options: Options) -> Dict[str, str]: 
     return {**found, **pairs(options.properties)}
 
 
-def check_taken(compiled: openvino.CompiledModel, asked: Dict[str, str]) -> Dict[str, str]:  # noqa: UP006
+def check_taken(compiled: openvino.CompiledModel, asked: dict[str, str]) -> dict[str, str]:
     """The properties in force, for the record; raises SetupError if one is not as asked."""
     supported = [str(name) for name in compiled.get_property("SUPPORTED_PROPERTIES")]
     for key, value in asked.items():
@@ -75,7 +66,7 @@ def check_taken(compiled: openvino.CompiledModel, asked: Dict[str, str]) -> Dict
     return {key.lower(): str(_text(compiled.get_property(key))) for key in RECORDED if key in supported}
 
 
-def _text(value: object) -> Optional[str]:  # noqa: UP045
+def _text(value: object) -> Optional[str]:
     """A property as one spelling, whatever type the version gives; None where it has several."""
     if hasattr(value, "get_type_name"):
         value = value.get_type_name()

@@ -14,8 +14,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from qutiperf.adapters import ADAPTERS
 from qutiperf.adapters.base import Adapter
-from qutiperf.config import nearest
 from qutiperf.errors import InputError, SetupError
+from qutiperf.spec.config import nearest
 
 AnyAdapter = Adapter[object]
 ENTRY_POINTS = "qutiperf.adapters"

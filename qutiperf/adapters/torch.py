@@ -7,7 +7,7 @@ import importlib.util
 import os
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, Literal, Optional, Tuple  # noqa: UP035
+from typing import TYPE_CHECKING, Any, Literal, Optional
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class Torch(Adapter[Options]):
         _set_threads(torch, options)
         self._module, self._kind = _module(torch, model, self._device)
         real = model.input_dtype in _REAL
-        self._dtype: Optional[torch.dtype] = getattr(torch, options.dtype) if real else None  # noqa: UP045
+        self._dtype: Optional[torch.dtype] = getattr(torch, options.dtype) if real else None
         if real:
             self._module = self._module.to(dtype=self._dtype)
         elif options.dtype != "float32":
@@ -93,7 +93,7 @@ class Torch(Adapter[Options]):
         if self._timed is not None:
             self._timed.forget()
 
-    def infer(self, batch: Array) -> Tuple[Array, Optional[int]]:  # noqa: UP006, UP045
+    def infer(self, batch: Array) -> tuple[Array, Optional[int]]:
         torch, count = self._torch, len(batch)
         if count < self._whole:  # another size would be compiled in the middle of a run
             batch = np.concatenate([batch, np.repeat(batch[-1:], self._whole - count, axis=0)])
@@ -112,7 +112,7 @@ class Torch(Adapter[Options]):
     def close(self) -> None:
         self._module = self._timed = None
 
-    def describe(self) -> Dict[str, str]:  # noqa: UP006
+    def describe(self) -> dict[str, str]:
         torch = self._torch
         found = {"torch": str(torch.__version__), "device": str(self._device), "model": self._kind}
         if self._device.type == "cuda":
@@ -122,7 +122,7 @@ class Torch(Adapter[Options]):
             found["tf32_matmul"] = str(torch.backends.cuda.matmul.allow_tf32)
         return found
 
-    def figures(self) -> Dict[str, float]:  # noqa: UP006
+    def figures(self) -> dict[str, float]:
         return self._timed.figures() if self._timed is not None else {}
 
 
@@ -145,9 +145,9 @@ class _Timed:
     def infer(
         self,
         given: torch.Tensor,
-        dtype: Optional[torch.dtype],  # noqa: UP045
+        dtype: Optional[torch.dtype],
         module: Any,
-    ) -> Tuple[Array, int]:  # noqa: UP006
+    ) -> tuple[Array, int]:
         """Blocks until the outputs are in host memory; compute is the forward pass alone."""
         started, copied, computed, ended = self._events
         if self._sent is None or len(self._sent) < len(given):
@@ -176,7 +176,7 @@ class _Timed:
         received: torch.Tensor = self._received[: len(outputs)]
         return received
 
-    def figures(self) -> Dict[str, float]:  # noqa: UP006
+    def figures(self) -> dict[str, float]:
         """Means over the run's batches."""
         if not self._count:
             return {}
@@ -224,7 +224,7 @@ def _set_threads(torch: Any, options: Options) -> None:
             raise SetupError(f"inter_op_threads cannot be set any more: {_first_line(error)}") from None
 
 
-def _module(torch: Any, model: Model, device: torch.device) -> Tuple[Any, str]:  # noqa: UP006
+def _module(torch: Any, model: Model, device: torch.device) -> tuple[Any, str]:
     """The module on its device, and what it was made from; raises InputError if the file is not one."""
     if not model.path:
         raise InputError("the workload has no model file", cure="give model.file")

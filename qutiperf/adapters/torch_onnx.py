@@ -6,15 +6,16 @@ of https://onnx.ai/onnx/operators/ at opset 17, for real tensors in NCHW.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List  # noqa: UP035
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch.nn import functional
 
 from qutiperf.errors import InputError
 
-Attributes = Dict[str, Any]  # noqa: UP006
-Tensors = List[torch.Tensor]  # noqa: UP006
+Attributes = dict[str, Any]
+Tensors = list[torch.Tensor]
 
 
 def module_of_onnx(path: str) -> torch.nn.Module:
@@ -42,7 +43,7 @@ def module_of_onnx(path: str) -> torch.nn.Module:
 class _Graph(torch.nn.Module):
     """Runs the nodes in the graph's order; the initialisers are its parameters."""
 
-    def __init__(self, graph: Any, weights: Dict[str, Any], attributes: List[Attributes], given: str) -> None:  # noqa: UP006
+    def __init__(self, graph: Any, weights: dict[str, Any], attributes: list[Attributes], given: str) -> None:
         super().__init__()
         self._given, self._answer = given, graph.output[0].name
         self._numbers = {name: f"weight_{number}" for number, name in enumerate(weights)}
@@ -96,7 +97,7 @@ def _global_average_pool(tensors: Tensors, attributes: Attributes) -> torch.Tens
     return tensors[0].mean(dim=(2, 3), keepdim=True)
 
 
-_OPERATORS: Dict[str, Callable[[Tensors, Attributes], torch.Tensor]] = {  # noqa: UP006
+_OPERATORS: dict[str, Callable[[Tensors, Attributes], torch.Tensor]] = {
     "Add": lambda tensors, _: tensors[0] + tensors[1],
     "Concat": lambda tensors, attributes: torch.cat(tensors, dim=attributes["axis"]),
     "Conv": _conv,

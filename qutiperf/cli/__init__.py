@@ -1,7 +1,10 @@
 """The command line: one module per verb; only this package prints or exits."""
 
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from typing import NoReturn
 
 import typer
 
@@ -79,7 +82,21 @@ def main(arguments: Sequence[str] | None = None, debug: bool = False) -> int:
     return _dispatch([word for word in words if word not in ("--debug", "--quiet")], debug)
 
 
+def _interrupt_on_signals() -> None:
+    """SIGTERM and SIGHUP end a command as Ctrl-C does: children are ended, operating modes left."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # under nohup SIGHUP stays ignored
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 def _dispatch(arguments: list[str], debug: bool) -> int:
+    _interrupt_on_signals()
     try:
         result = app(arguments or ["--help"], standalone_mode=False)
     except QutiperfError as error:

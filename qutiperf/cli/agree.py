@@ -7,7 +7,7 @@ import typer
 from qutiperf.cli import console
 
 if TYPE_CHECKING:
-    from qutiperf.agree import Agreement, Answers
+    from qutiperf.conformance.agree import Agreement, Answers
 
 _SHOWN = 8
 
@@ -29,11 +29,11 @@ def agree(
 
     Speeds are only comparable between systems that compute the same.
     """
-    from qutiperf.agree import ask, compare
+    from qutiperf.conformance.agree import ask, compare
     from qutiperf.errors import InputError
-    from qutiperf.pairing import pair
-    from qutiperf.sut import load_sut
-    from qutiperf.workload import load_workload
+    from qutiperf.run.pairing import pair
+    from qutiperf.spec.sut import load_sut
+    from qutiperf.spec.workload import load_workload
 
     if len(sut) < 2:
         raise InputError("--sut: name two systems or more", cure="--sut cpu-onnxruntime --sut cpu-openvino")

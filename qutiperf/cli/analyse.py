@@ -78,13 +78,13 @@ def quartiles(
 
 
 def _rows(results: str) -> "list[AnalysedRow]":
-    from qutiperf.level0.analysed import published_rows, record_rows
+    from qutiperf.cli.results import read_results
     from qutiperf.level0.reference import published_measurements
-    from qutiperf.store import Store
+    from qutiperf.results.analysed import published_rows, record_rows
 
     if results == "qutibench":
         return published_rows(published_measurements())
-    return record_rows(Store.open(Path(results)).latest())
+    return record_rows(read_results(Path(results)).records)
 
 
 def _print(rows: Sequence[dict[str, object]], *, as_json: bool) -> None:

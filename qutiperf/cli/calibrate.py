@@ -14,10 +14,10 @@ def calibrate(
 ) -> None:
     """Measure peaks and bandwidth of this host; writes a SUT file that extends SUT."""
     from qutiperf.calibrate import host_peaks
-    from qutiperf.config import Yaml
     from qutiperf.errors import InputError
     from qutiperf.level0.calibration_file import write_platform
-    from qutiperf.sut import load_sut
+    from qutiperf.spec.config import Yaml
+    from qutiperf.spec.sut import load_sut
 
     system, file = load_sut(sut)
     if system.platform.family != "cpu":

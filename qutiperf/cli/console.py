@@ -2,16 +2,20 @@
 
 import csv
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from qutiperf.printable import bounded, json_text, one_line, printable, spreadsheet_text
 from qutiperf.units import NOT_MEASURED, format_number
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _state = {"quiet": False}
+# Characters of what is printed of one cell, message and line: more comes from damaged or hostile files.
+_CELL, _MESSAGE, _LINE = 200, 2000, 10_000
 
 
 def be_quiet(quiet: bool = True) -> None:
@@ -24,33 +28,54 @@ def is_quiet() -> bool:
 
 
 def out(text: str = "") -> None:
-    """A result, to standard output."""
-    print(text)
+    """A result, to standard output; what could steer a terminal is escaped, very long lines are cut."""
+    print("\n".join(bounded(line, _LINE) for line in printable(text).split("\n")))
+
+
+def out_line(text: str) -> None:
+    """One line of a result, with text from records in it: its newlines are escaped."""
+    print(one_line(bounded(text, _MESSAGE)))
 
 
 def note(text: str) -> None:
-    """Something on the way, to standard error, unless quiet."""
+    """Something on the way, to standard error, unless quiet; one line."""
     if not _state["quiet"]:
-        print(text, file=sys.stderr)
+        print(one_line(bounded(text, _MESSAGE)), file=sys.stderr)
 
 
 def error(text: str) -> None:
-    print(f"qutiperf: {text}", file=sys.stderr)
+    """One line to standard error."""
+    print(f"qutiperf: {one_line(bounded(text, _MESSAGE))}", file=sys.stderr)
 
 
 def out_json(value: object) -> None:
-    print(json.dumps(value, indent=1, ensure_ascii=False))
+    """Unknown is null, and so is a number that JSON cannot hold."""
+    print(json_text(json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)))
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def out_csv(rows: Sequence[Mapping[str, object]]) -> None:
-    """Rows as CSV; unknown is an empty cell, a list is joined with `; `."""
-    writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _csv_cell(value) for key, value in row.items()} for row in rows)
+    """Rows as CSV with the columns of all; unknown is an empty cell, a list is joined with `; `.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe; numbers stay numbers.
+    """
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow([spreadsheet_text(name) for name in columns])
+    writer.writerows([_csv_cell(row.get(name)) for name in columns] for row in rows)
 
 
 def _csv_cell(value: object) -> object:
-    return "; ".join(map(str, value)) if isinstance(value, list) else value
+    if isinstance(value, list):
+        value = "; ".join(map(str, value))
+    return spreadsheet_text(value) if isinstance(value, str) else value
 
 
 def console(*, stderr: bool = False) -> "Console":
@@ -65,17 +90,25 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     """Prints a table; numbers to four digits and to the right, unknown as a dash."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     drawn = Table(
-        title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False, padding=(0, 1, 0, 0)
+        title=Text(one_line(bounded(title, _CELL))) if title else None,
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
     for number, name in enumerate(columns):
         numeric = any(_is_number(row[number]) for row in rows)
         drawn.add_column(
-            name, justify="right" if numeric else "left", overflow="fold", min_width=_width(rows, number)
+            Text(one_line(bounded(name, _CELL))),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            min_width=_width(rows, number),
         )
     for row in rows:
-        drawn.add_row(*[_cell(value) for value in row])
+        drawn.add_row(*[Text(_cell(value)) for value in row])
     console().print(drawn)
 
 
@@ -89,12 +122,10 @@ def _is_number(value: object) -> bool:
 
 
 def _cell(value: object) -> str:
-    from rich.markup import escape
-
     if value is None:
         return NOT_MEASURED
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
         return format_number(value) if isinstance(value, float) else f"{value:,}"
-    return escape(str(value))
+    return one_line(bounded(str(value), _CELL))

@@ -24,7 +24,9 @@ class Report(TypedDict):
 def doctor(as_json: bool = typer.Option(False, "--json", help="Print one JSON object.")) -> int:
     """Check runtimes, meters, cores, governor, load, LoadGen round; exit code 3 if LoadGen is missing."""
     from qutiperf import host
+    from qutiperf.run import operating_mode
 
+    undone = operating_mode.undo_left_on()
     machine = host.facts()
     report: Report = {
         "host": machine,
@@ -33,7 +35,7 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="Print one JSON ob
         "adapters": adapter_rows(),
         "power_meters": [],
         "busy_percent": (busy := host.busy_percent()),
-        "warnings": _warnings(machine, busy),
+        "warnings": [*undone, *_warnings(machine, busy)],
     }
     if as_json:
         console.out_json(report)
@@ -44,7 +46,7 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="Print one JSON ob
 
 def _loadgen() -> dict[str, str | None] | None:
     """Version and round of the installed LoadGen, None if there is none."""
-    from qutiperf.rounds import round_of_version
+    from qutiperf.spec.rounds import round_of_version
 
     try:
         version = metadata.version("mlcommons-loadgen")

@@ -11,7 +11,7 @@ from qutiperf.cli import console
 
 if TYPE_CHECKING:
     from qutiperf.explain import Context, Finding
-    from qutiperf.record import RunRecord
+    from qutiperf.results.record import RunRecord
 
 _FINE = {"valid", "note"}
 
@@ -34,14 +34,14 @@ def explain(
         Path, typer.Argument(help="A results folder, one run's folder, or any folder with mlperf_log_*.txt.")
     ],
     everything: Annotated[
-        bool, typer.Option("--all", help="Also the runs that are as they should be.")
+        bool, typer.Option("--all", help="Also valid runs, and runs of files that have changed since.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print an array of objects, one a run.")] = False,
 ) -> None:
     """Explain why runs are INVALID, slow or unstable: rule, setting to change, value, cost."""
     from qutiperf.explain import to_dict
 
-    entries = list(_entries(where))
+    entries = list(_entries(where, everything=everything))
     if as_json:
         console.out_json(
             [
@@ -73,15 +73,17 @@ def _indented(text: str) -> str:
     return "\n".join(f"  {line}" for line in text.splitlines())
 
 
-def _entries(where: Path) -> "Iterator[Entry]":
+def _entries(where: Path, *, everything: bool) -> "Iterator[Entry]":
     """From records where there are some, else from LoadGen's logs alone."""
+    from qutiperf.cli.results import read_results
     from qutiperf.explain import explain_folder
-    from qutiperf.store import RECORD, Store, read_record
+    from qutiperf.results.store import RECORD, Store, read_record
 
     if (where / RECORD).is_file():
         yield _of_record(read_record(where))
     elif Store.is_one(where):
-        yield from (_of_record(record) for record in Store.open(where).latest())
+        records = read_results(where, everything=everything).records
+        yield from (_of_record(record) for record in records)
     else:
         for explained in explain_folder(where):
             yield Entry(str(explained.folder), None, explained.findings)
@@ -109,7 +111,7 @@ def _last_lines(text: str) -> str:
 
 def _context(record: "RunRecord") -> "Context":
     from qutiperf.explain import Context
-    from qutiperf.metrics import generator_share
+    from qutiperf.results.metrics import generator_share
 
     point, observed, machine = record.point, record.observed, record.host
     return Context(

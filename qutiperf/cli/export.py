@@ -42,7 +42,7 @@ def export(
 
 
 def _export_files(folder: Path) -> None:
-    from qutiperf import catalog
+    from qutiperf.spec import catalog
 
     for copied in catalog.export(folder):
         console.out(str(copied))
@@ -50,10 +50,10 @@ def _export_files(folder: Path) -> None:
 
 
 def _export_device(device: Path, sut: str | None, workload: str | None, settings: list[str]) -> None:
-    from qutiperf.config import apply_overrides
-    from qutiperf.serving import configuration_for, pack_device
-    from qutiperf.sut import load_sut
-    from qutiperf.workload import load_workload
+    from qutiperf.device_file import configuration_for, pack_device
+    from qutiperf.spec.config import apply_overrides
+    from qutiperf.spec.sut import load_sut
+    from qutiperf.spec.workload import load_workload
 
     if device.exists():
         raise InputError("exists already", where=str(device), cure="name another file")

@@ -123,9 +123,9 @@ def predict(
 
 
 def _model_name(text: str) -> "ModelName":
-    from qutiperf.config import nearest
     from qutiperf.errors import InputError
     from qutiperf.level0.prediction import MODELS
+    from qutiperf.spec.config import nearest
 
     if text not in MODELS:
         raise InputError(f"no model named '{text}'", where="--model", cure=nearest(text, MODELS))
@@ -144,7 +144,7 @@ def _suite(name: str, model: "ModelName") -> list[dict[str, object]]:
 def _subject(workload: str | None, onnx: Path | None, topology: tuple[str | None, float]) -> "Subject":
     from qutiperf.errors import InputError
     from qutiperf.level0 import subject
-    from qutiperf.workload import load_workload
+    from qutiperf.spec.workload import load_workload
 
     name, scale = topology
     if sum(choice is not None for choice in (workload, onnx, name)) != 1:
@@ -157,10 +157,10 @@ def _subject(workload: str | None, onnx: Path | None, topology: tuple[str | None
 
 
 def _asked(subject: "Subject", sut: str | None, datatype: str | None, mode: str | None) -> "Asked":
-    from qutiperf.config import nearest
     from qutiperf.errors import InputError
     from qutiperf.level0.prediction import Asked
-    from qutiperf.sut import load_sut
+    from qutiperf.spec.config import nearest
+    from qutiperf.spec.sut import load_sut
 
     if sut is None:
         raise InputError("on what?", cure="give --sut")

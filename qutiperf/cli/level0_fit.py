@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qutiperf.level0.evaluate import Evaluation
     from qutiperf.level0.measured import Measured
     from qutiperf.level0.reference import Measurement
-    from qutiperf.sut import SystemUnderTest
+    from qutiperf.spec.sut import SystemUnderTest
 
 QUTIBENCH = "qutibench"
 _DECIMALS = 4
@@ -32,7 +32,7 @@ def fit(
     from qutiperf.level0.calibration import calibrate
     from qutiperf.level0.calibration_file import write_calibration
     from qutiperf.level0.predict import plain
-    from qutiperf.sut import load_sut
+    from qutiperf.spec.sut import load_sut
 
     system, file = load_sut(sut)
     if out.exists():
@@ -57,13 +57,14 @@ def fit(
 
 def _measured(results: str, system: "SystemUnderTest") -> "Measured":
     """Points of one system from wherever they are."""
+    from qutiperf.cli.results import read_results
     from qutiperf.errors import InputError
     from qutiperf.level0.evaluate import measured_points
-    from qutiperf.level0.of_records import measured_of_records
-    from qutiperf.store import Store
+    from qutiperf.results.predictions import measured_of_records
 
     if results != QUTIBENCH and Path(results).is_dir():
-        records = [record for record in Store.open(Path(results)).latest() if record.point.sut == system.name]
+        found = read_results(Path(results)).records
+        records = [record for record in found if record.point.sut == system.name]
         return measured_of_records(records, system.platform, results)
     rows = [row for row in _rows(results) if row.sut == system.name and row.throughput_ips is not None]
     if not rows:

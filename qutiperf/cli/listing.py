@@ -14,8 +14,8 @@ def list_files(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
     """List systems, workloads, scenarios, sweeps, datasets, adapters and rounds."""
-    from qutiperf.config import nearest
     from qutiperf.errors import InputError
+    from qutiperf.spec.config import nearest
 
     if kind not in (*_KINDS, "all"):
         raise InputError(f"nothing named '{kind}' to list", cure=nearest(kind, [*_KINDS, "all"]))
@@ -38,8 +38,8 @@ Rows = list[dict[str, object]]
 
 
 def _suts() -> Rows:
-    from qutiperf import catalog
-    from qutiperf.sut import load_sut
+    from qutiperf.spec import catalog
+    from qutiperf.spec.sut import load_sut
 
     rows: Rows = []
     for name in catalog.names("sut"):
@@ -57,8 +57,8 @@ def _suts() -> Rows:
 
 
 def _workloads() -> Rows:
-    from qutiperf import catalog
-    from qutiperf.workload import load_workload
+    from qutiperf.spec import catalog
+    from qutiperf.spec.workload import load_workload
 
     rows: Rows = []
     for name in catalog.names("workload"):
@@ -77,8 +77,8 @@ def _workloads() -> Rows:
 
 
 def _scenarios() -> Rows:
-    from qutiperf import catalog
-    from qutiperf.scenario import load_scenario
+    from qutiperf.spec import catalog
+    from qutiperf.spec.scenario import load_scenario
 
     loaded = [load_scenario(name)[0] for name in catalog.names("scenario")]
     return [
@@ -88,8 +88,8 @@ def _scenarios() -> Rows:
 
 
 def _sweeps() -> Rows:
-    from qutiperf import catalog
-    from qutiperf.sweep import load_sweep
+    from qutiperf.spec import catalog
+    from qutiperf.spec.sweep import load_sweep
 
     loaded = [load_sweep(name, [])[0] for name in catalog.names("sweep")]
     return [
@@ -126,8 +126,8 @@ def adapter_rows() -> Rows:
 
 
 def _rounds() -> Rows:
-    from qutiperf import catalog
-    from qutiperf.rounds import load_round
+    from qutiperf.spec import catalog
+    from qutiperf.spec.rounds import load_round
 
     loaded = [load_round(name)[0] for name in catalog.names("round")]
     return [{"name": each.name, "loadgen_versions": ", ".join(each.loadgen_versions)} for each in loaded]

@@ -6,11 +6,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from qutiperf.cli import console
+from qutiperf.printable import one_line
 from qutiperf.units import format_duration
 
 if TYPE_CHECKING:
-    from qutiperf.plan import PlannedRun
-    from qutiperf.record import RunRecord
+    from qutiperf.results.record import RunRecord
+    from qutiperf.run.plan import PlannedRun
 
 
 class Progress:
@@ -24,7 +25,7 @@ class Progress:
         self._started = self._drawn = monotonic()
         self._live = not console.is_quiet() and console.console(stderr=True).is_terminal
         self._bar = progress.Progress(
-            progress.TextColumn("{task.description}"),
+            progress.TextColumn("{task.description}", markup=False),
             progress.BarColumn(),
             progress.TextColumn("{task.completed:.0f} of {task.total:.0f}"),
             progress.TextColumn("{task.fields[left]}"),
@@ -87,4 +88,4 @@ def title(run: "PlannedRun") -> str:
         if point.mode.value == "AccuracyOnly"
         else f"{point.scenario.value} batch {point.deployment['batch_size']}"
     )
-    return f"{point.workload} {what}"
+    return one_line(f"{point.workload} {what}")

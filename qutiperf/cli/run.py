@@ -10,10 +10,11 @@ from qutiperf.cli import console
 from qutiperf.errors import InputError, SetupError
 
 if TYPE_CHECKING:
-    from qutiperf.plan import Group, Material
-    from qutiperf.record import RunRecord
-    from qutiperf.store import Store
-    from qutiperf.sweep import Sweep
+    from qutiperf.results.record import HarnessTax, RunRecord
+    from qutiperf.results.store import Store
+    from qutiperf.run.child import Nursery
+    from qutiperf.run.plan import Group, Material
+    from qutiperf.spec.sweep import Sweep
 
 _LIST = "comma-separated"
 
@@ -53,8 +54,8 @@ def run(
     is valid, and tries what failed once more.
     """
     from qutiperf import host
-    from qutiperf.plan import gather, make_plan
-    from qutiperf.store import Store
+    from qutiperf.results.store import Store
+    from qutiperf.run.plan import gather, make_plan
 
     if (sweep is None) == (model is None):
         raise InputError("name a sweep or --model FILE", cure="qutiperf run quickstart; qutiperf list sweeps")
@@ -76,7 +77,7 @@ def run(
 
 
 def _of_sweep(name: str, overrides: list[str]) -> "tuple[Sweep, Material | None]":
-    from qutiperf.sweep import load_sweep
+    from qutiperf.spec.sweep import load_sweep
 
     return load_sweep(name, overrides)[0], None
 
@@ -85,10 +86,10 @@ def _of_model(
     model: Path, sut: str, batch: str, scenario: str, shape: str | None, overrides: list[str]
 ) -> "tuple[Sweep, Material | None]":
     """A sweep over one model that has no workload file: shapes from its graph, random data, no accuracy."""
-    from qutiperf.config import Yaml, apply_overrides
     from qutiperf.models.workload_of import workload_of_file
-    from qutiperf.plan import gather
-    from qutiperf.sweep import parse_sweep
+    from qutiperf.run.plan import gather
+    from qutiperf.spec.config import Yaml, apply_overrides
+    from qutiperf.spec.sweep import parse_sweep
 
     workload = workload_of_file(model, shape)
     start: Yaml = {"name": workload.name, "workloads": workload.name, "suts": sut}
@@ -111,7 +112,7 @@ def require_loadgen(mlperf_round: str | None) -> None:
     from importlib import metadata
     from importlib.util import find_spec
 
-    from qutiperf.rounds import load_round
+    from qutiperf.spec.rounds import load_round
 
     if find_spec("mlperf_loadgen") is None:
         cure = "pip install mlcommons-loadgen (no wheel for Linux on Arm: use x86-64; Python 3.11 to 3.13)"
@@ -133,11 +134,29 @@ def _measure(
     audit: Path | None,
     as_json: bool,
 ) -> int:
+    """Holds the folder's lock from before the look at what is done until the last run is stored."""
+    with store.lock():
+        store.clean()
+        _measure_rest(sweep, groups, store, machine, audit)
+    return _report(sweep, groups, store, as_json)
+
+
+def _measure_rest(
+    sweep: "Sweep",
+    groups: "Sequence[Group]",
+    store: "Store",
+    machine: "dict[str, str | int | float | bool | None]",
+    audit: Path | None,
+) -> None:
+    """Measures what is not done yet; raises SetupError if the folder cannot be written to any more."""
     from qutiperf.cli.progress import Progress
-    from qutiperf.runner import Runner, wanted
-    from qutiperf.tax import measure_tax
+    from qutiperf.cli.results import report_damaged
+    from qutiperf.run import operating_mode
+    from qutiperf.run.child import Nursery
+    from qutiperf.run.runner import Runner, wanted
     from qutiperf.units import format_duration
 
+    report_damaged(store.read().damaged)
     attempts = store.attempts()
     todo = [(group, wanted(group, attempts)) for group in groups]
     total, runs = sum(len(group.runs) for group in groups), [run for _, left in todo for run in left]
@@ -145,22 +164,38 @@ def _measure(
         console.note(f"{total - len(runs)} of {total} runs are done already in {store.folder}")
     seconds = sum(run.estimated_s for run in runs) + len(groups)
     console.note(f"{sweep.name}: {len(runs)} runs, about {format_duration(seconds)}, to {store.folder}")
-    with Progress(runs) as progress:
-        runner = Runner(store, progress, machine, str(audit.resolve()) if audit else None)
+    operating_mode.check_commands((group.sut, group.operating_mode) for group, left in todo if left)
+    for line in operating_mode.undo_left_on():
+        console.note(line)
+    with Progress(runs) as progress, Nursery() as nursery:
+        runner = Runner(store, progress, machine, nursery, str(audit.resolve()) if audit else None)
         try:
             if runs:
-                runner.tax = measure_tax(machine, store.folder)
+                runner.tax = _tax(machine, store, nursery)
             for group, left in todo:
                 if left:
                     runner.run(group.only(left))
         finally:
             store.clean()
-    return _report(sweep, groups, store, as_json)
+
+
+def _tax(
+    machine: "dict[str, str | int | float | bool | None]", store: "Store", nursery: "Nursery"
+) -> "HarnessTax | None":
+    """What the harness costs by itself; None, with a note, where that cannot be measured."""
+    from qutiperf.errors import RunError
+    from qutiperf.run.overhead import measure_tax
+
+    try:
+        return measure_tax(machine, store, nursery)
+    except RunError as error:
+        console.note(f"{error}; runs are not checked for being limited by the load generator")
+        return None
 
 
 def _report(sweep: "Sweep", groups: "Sequence[Group]", store: "Store", as_json: bool) -> int:
     from qutiperf.cli.show import print_summary
-    from qutiperf.table import rows, summarise
+    from qutiperf.results.table import rows, summarise
 
     planned = {run.run_id for group in groups for run in group.runs}
     records = [record for record in store.latest() if record.run_id in planned]
@@ -174,7 +209,7 @@ def _report(sweep: "Sweep", groups: "Sequence[Group]", store: "Store", as_json: 
 
 def exit_code(records: "Sequence[RunRecord]", profile: str) -> int:
     """3 if the machine lacked something, 4 if a run failed, 1 if a submission run is INVALID, else 0."""
-    failures = [record.failure for record in records if record.failure]
+    failures = [found for record in records for found in (record.failure, record.close_failure) if found]
     if failures:
         return 3 if any(failure.setup_missing for failure in failures) else 4
     return int(profile == "submission" and any(not record.valid for record in records))

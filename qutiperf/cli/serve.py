@@ -29,13 +29,13 @@ def serve(
     """
     from dataclasses import replace
 
-    from qutiperf.config import apply_overrides
     from qutiperf.device.configuration import load_adapters
     from qutiperf.device.server import DeviceServer
-    from qutiperf.pairing import runnable
-    from qutiperf.serving import configuration_for
-    from qutiperf.sut import load_sut
-    from qutiperf.workload import load_workload
+    from qutiperf.device_file import configuration_for
+    from qutiperf.run.pairing import runnable
+    from qutiperf.spec.config import apply_overrides
+    from qutiperf.spec.sut import load_sut
+    from qutiperf.spec.workload import load_workload
 
     with tempfile.TemporaryDirectory(prefix="qutiperf-") as folder:
         system, changes = load_sut(sut)[0], apply_overrides({}, settings or [])

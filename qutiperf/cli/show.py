@@ -8,7 +8,7 @@ import typer
 from qutiperf.cli import console
 
 if TYPE_CHECKING:
-    from qutiperf.table import Row, Summary
+    from qutiperf.results.table import Row, Summary
 
 _SETTINGS_END = 9  # of the columns, after which come the figures
 UNVERIFIED = "Result not verified by MLCommons Association."
@@ -46,13 +46,18 @@ def show(
     as_json: bool = typer.Option(False, "--json", help="Print an array of flat objects, one a run."),
     as_csv: bool = typer.Option(False, "--csv", help="Print CSV, one line a run."),
     summary: bool = typer.Option(False, "--summary", help="One line a model, at its best settings."),
+    everything: bool = typer.Option(
+        False, "--all", help="Also runs of files that have changed since, with a column superseded."
+    ),
 ) -> None:
     """Show the runs of a results folder: every setting, or the best of each model."""
-    from qutiperf.store import Store
-    from qutiperf.table import rows, summarise
+    from qutiperf.cli.results import read_results
+    from qutiperf.results.table import option_columns, rows, summarise
 
-    records = Store.open(results).latest()
-    found = rows(records)
+    read = read_results(results, everything=everything)
+    records, found = read.records, rows(read.records)
+    if everything:
+        found = [{**row, "superseded": row["run_id"] in read.superseded} for row in found]
     if as_json:
         console.out_json(found)
     elif as_csv:
@@ -60,26 +65,27 @@ def show(
     elif summary:
         print_summary(summarise(records))
     else:
-        options = {name for record in records for name in record.point.deployment} - set(_COLUMNS)
-        _print_rows(found, sorted(options))
+        _print_rows(found, option_columns(records), everything=everything)
 
 
-def _print_rows(found: "list[Row]", options: list[str]) -> None:
+def _print_rows(found: "list[Row]", options: list[str], *, everything: bool) -> None:
     """`options` are the adapter's own among the parameters; they are shown where they differ."""
     performance = [row for row in found if row["mode"] == "PerformanceOnly"]
     same = {name for name in (*_SETTINGS, *options) if len({str(row.get(name)) for row in performance}) == 1}
     first, last = list(_COLUMNS.items())[:_SETTINGS_END], list(_COLUMNS.items())[_SETTINGS_END:]
     columns = dict([*first, *[(name, name) for name in options], *last])
+    if everything:
+        columns["superseded"] = "superseded"
     shown = {name: title for name, title in columns.items() if name not in same}
     if performance:
         told = [f"{_COLUMNS[name]} {performance[0][name]}" for name in _SETTINGS if name in same]
-        console.out("all: " + ", ".join(told))
+        console.out_line("all: " + ", ".join(told))
     console.table("", list(shown.values()), [[row.get(name) for name in shown] for row in performance])
     for row in found:
         reasons = row["reasons"] if isinstance(row["reasons"], list) else []
         if not row["valid"]:
             kind = "failed" if row["failure"] else "INVALID"
-            console.out(f"{row['run_id']} {kind}: {reasons[0] if reasons else 'no reason given'}")
+            console.out_line(f"{row['run_id']} {kind}: {reasons[0] if reasons else 'no reason given'}")
     console.out(UNVERIFIED)
 
 
@@ -101,7 +107,7 @@ def print_summary(lines: "list[Summary]") -> None:
         console.table(f"{system}", titles, [_summary_row(line) for line in mine])
     for line in lines:
         for problem in line.problems:
-            console.out(f"{line.workload}: {problem}")
+            console.out_line(f"{line.workload}: {problem}")
     console.out(UNVERIFIED)
 
 

@@ -2,19 +2,20 @@
 
 from typing import Literal
 
-from qutiperf.config import StrictModel
-from qutiperf.sut import SystemUnderTest
-from qutiperf.workload import Workload
+from qutiperf.spec.config import StrictModel
+from qutiperf.spec.sut import SystemUnderTest
+from qutiperf.spec.workload import Workload
 
 Verdict = Literal["pass", "FAIL", "skipped"]
 
 
 class Job(StrictModel):
-    """One system with one workload, for the process of a check; `budget_s` bounds its loops."""
+    """One system with one workload, for the process of a `check`; `budget_s` bounds its loops."""
 
     sut: SystemUnderTest
     workload: Workload
     budget_s: float
+    check: str = ""
 
 
 class Finding(StrictModel):

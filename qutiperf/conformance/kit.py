@@ -1,25 +1,24 @@
 """Runs every check in a process of its own, so that a crash or a hang is a verdict and not the end."""
 
 import contextlib
-import os
-import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 
-from qutiperf import catalog, host
+from pydantic import ValidationError
+
+from qutiperf import host
 from qutiperf.adapters.registry import AnyAdapter
 from qutiperf.conformance.checks import CHECKS, FIRST
 from qutiperf.conformance.finding import Finding, Job, Report
 from qutiperf.errors import InputError, SetupError
-from qutiperf.pairing import pair, runnable
-from qutiperf.sut import SystemUnderTest, load_sut
-from qutiperf.workload import Workload, for_suffixes, load_workload
+from qutiperf.run.child import Nursery, ask
+from qutiperf.run.pairing import pair, runnable
+from qutiperf.spec import catalog
+from qutiperf.spec.sut import SystemUnderTest, load_sut
+from qutiperf.spec.workload import Workload, for_suffixes, load_workload
 
-JOB = "job.json"
 BUDGET_S = 2.5
 _FIRST_LIMIT_S = 180.0
 _LIMIT_S = 30.0
@@ -53,18 +52,17 @@ def _default_workload(sut: SystemUnderTest, adapter: type[AnyAdapter]) -> Worklo
 def run_kit(job: Job, progress: Callable[[str], None]) -> Report:
     """Every check; after a first answer that fails there is nothing left to check."""
     started = monotonic()
-    with tempfile.TemporaryDirectory(prefix="qutiperf-conformance-") as name:
+    with tempfile.TemporaryDirectory(prefix="qutiperf-conformance-") as name, Nursery() as nursery:
         folder = Path(name)
-        (folder / JOB).write_text(job.model_dump_json(), encoding="utf-8")
         progress(FIRST)
-        first = _in_process(FIRST, folder, _FIRST_LIMIT_S)
+        first = _in_process(nursery, FIRST, job, folder, _FIRST_LIMIT_S)
         findings = [first]
         for check in list(CHECKS)[1:]:
             if first.verdict == "FAIL":
                 findings.append(Finding(check=check, verdict="skipped", seen=f"{FIRST} failed"))
                 continue
             progress(check)
-            findings.append(_in_process(check, folder, _limit_s(first)))
+            findings.append(_in_process(nursery, check, job, folder, _limit_s(first)))
     return Report(
         sut=job.sut.name,
         adapter=job.sut.adapter,
@@ -82,37 +80,15 @@ def _limit_s(first: Finding) -> float:
     return min(_LIMIT_S + 8 * load_s + 200 * infer_s, _LONGEST_LIMIT_S)
 
 
-def _in_process(check: str, folder: Path, limit_s: float) -> Finding:
-    log = folder / f"{check}.log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "qutiperf.conformance", str(folder), check],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=stream,
-            start_new_session=True,
-        )
-    try:
-        status = process.wait(limit_s)
-    except subprocess.TimeoutExpired:
+def _in_process(nursery: Nursery, check: str, job: Job, folder: Path, limit_s: float) -> Finding:
+    task = job.model_copy(update={"check": check})
+    answer = ask(nursery, "qutiperf.conformance", task, folder, limit_s)
+    if answer.ending is None:
         return Finding(check=check, verdict="FAIL", seen=f"no end after {limit_s:.0f} s: it hangs")
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    found = folder / f"{check}.json"
-    if found.is_file():
-        return Finding.model_validate_json(found.read_bytes())
-    return Finding(check=check, verdict="FAIL", seen=f"the process {_death(status)}{_last_line(log)}")
-
-
-def _death(status: int) -> str:
-    return (
-        f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
-    )
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return f": {lines[-1][:160]}" if lines else ""
+    if answer.reply is None:
+        last = "".join(f": {line[:160]}" for line in answer.log_tail.splitlines()[-1:])
+        return Finding(check=check, verdict="FAIL", seen=f"{answer.ending}{last}")
+    try:
+        return Finding.model_validate_json(answer.reply)
+    except ValidationError:
+        return Finding(check=check, verdict="FAIL", seen="the adapter wrote to the kit's own pipe")

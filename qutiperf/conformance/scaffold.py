@@ -4,9 +4,9 @@ import keyword
 import re
 from pathlib import Path
 
-from qutiperf import catalog
 from qutiperf.adapters.registry import registered
 from qutiperf.errors import InputError, SetupError
+from qutiperf.spec import catalog
 
 _EXAMPLE, _CLASS = "my_adapter", "MyAdapter"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_][A-Za-z0-9]+)*")

@@ -8,7 +8,7 @@ from qutiperf.adapters.base import Array, Model
 from qutiperf.adapters.onnxruntime import OnnxRuntime, Options
 from qutiperf.conformance.finding import Finding, failed, passed, skipped
 from qutiperf.conformance.subject import Subject
-from qutiperf.workload import InputSpec, OtherFile
+from qutiperf.spec.workload import InputSpec, OtherFile
 
 _PIXELS = 64
 _ALLOWED = 0.02  # of the largest output: runtimes add in their own order and precision

@@ -15,7 +15,7 @@ from qutiperf.datasets.classification import task_for
 from qutiperf.harness.device import Device
 from qutiperf.harness.samples import PreparedSamples
 from qutiperf.harness.streams import Complete, Completers, Failure, Serving, Stream, Streams
-from qutiperf.scenario import Mode, RunSettings, ScenarioName
+from qutiperf.spec.scenario import Mode, RunSettings, ScenarioName
 
 _LOADGEN_S = 0.2
 _WAIT_S = 60.0

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from qutiperf.config import nearest
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.cifar10 import open_cifar10
 from qutiperf.datasets.digits import open_digits
@@ -11,7 +10,8 @@ from qutiperf.datasets.mnist import open_mnist
 from qutiperf.datasets.quantized import Quantized
 from qutiperf.datasets.synthetic import Synthetic
 from qutiperf.errors import InputError
-from qutiperf.workload import DatasetSpec, InputSpec
+from qutiperf.spec.config import nearest
+from qutiperf.spec.workload import DatasetSpec, InputSpec
 
 _DATASETS: dict[str, Callable[[DatasetSpec, InputSpec], Dataset]] = {
     "cifar10": open_cifar10,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from qutiperf.config import nearest
 from qutiperf.errors import InputError
-from qutiperf.workload import InputSpec
+from qutiperf.spec.config import nearest
+from qutiperf.spec.workload import InputSpec
 
 Array = npt.NDArray[np.generic]
 Labels = npt.NDArray[np.int64]

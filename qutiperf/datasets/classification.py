@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from qutiperf.datasets.base import Array, Labels
 from qutiperf.errors import RunError
-from qutiperf.workload import OutputSpec, Workload
+from qutiperf.spec.workload import OutputSpec, Workload
 
 # Below this, Python's own max is quicker than numpy's argmax, which lets go of the interpreter lock for
 # however few scores: streams then wait for each other once more per sample.

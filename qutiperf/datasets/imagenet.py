@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from qutiperf.config import nearest
 from qutiperf.datasets.base import Array, Dataset, Description, Raw, dtype_of
 from qutiperf.errors import InputError, RunError, SetupError
-from qutiperf.workload import DatasetSpec, InputSpec
+from qutiperf.spec.config import nearest
+from qutiperf.spec.workload import DatasetSpec, InputSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

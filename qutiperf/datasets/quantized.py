@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from qutiperf.config import nearest
 from qutiperf.datasets.base import Array, Dataset, Description, Raw
 from qutiperf.errors import InputError
-from qutiperf.workload import QuantizationSpec
+from qutiperf.spec.config import nearest
+from qutiperf.spec.workload import QuantizationSpec
 
 _INTEGERS = ("int8", "uint8", "int16")
 

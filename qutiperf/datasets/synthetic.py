@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from qutiperf.datasets.base import DTYPES, Array, Dataset, Description, Raw, dtype_of
-from qutiperf.workload import DatasetSpec, InputSpec
+from qutiperf.spec.workload import DatasetSpec, InputSpec
 
 _DEFAULT_COUNT = 1024
 

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Dict, Optional  # noqa: UP035
+from typing import Optional
 
 from qutiperf.device.configuration import Configuration, load_adapters, read_configuration, to_json
 from qutiperf.device.server import DeviceServer
@@ -98,7 +98,7 @@ def _configuration(arguments: argparse.Namespace, folder: Path) -> Configuration
             data = json.loads(Path(arguments.config).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"cannot be read: {error}", where=where) from None
-    found: Dict[str, object] = dict(data or {})  # noqa: UP006
+    found: dict[str, object] = dict(data or {})
     for name in _NAMES:
         if getattr(arguments, name) is not None:
             found[name] = getattr(arguments, name)
@@ -111,7 +111,7 @@ def _configuration(arguments: argparse.Namespace, folder: Path) -> Configuration
     return read_configuration(json.dumps(found), where)
 
 
-def _model(arguments: argparse.Namespace, model: Dict[str, object]) -> Dict[str, object]:  # noqa: UP006
+def _model(arguments: argparse.Namespace, model: dict[str, object]) -> dict[str, object]:
     if arguments.model:
         model["path"] = arguments.model
     if arguments.input:
@@ -128,7 +128,7 @@ def _model(arguments: argparse.Namespace, model: Dict[str, object]) -> Dict[str,
     return model
 
 
-def _json(text: str, flag: str) -> Dict[str, object]:  # noqa: UP006
+def _json(text: str, flag: str) -> dict[str, object]:
     try:
         found = json.loads(text)
     except ValueError as error:
@@ -138,7 +138,7 @@ def _json(text: str, flag: str) -> Dict[str, object]:  # noqa: UP006
     return found
 
 
-def _baked(folder: Path) -> Optional[Dict[str, object]]:  # noqa: UP006, UP045
+def _baked(folder: Path) -> Optional[dict[str, object]]:
     """What was packed into this archive, its files unpacked into `folder`; None in a plain installation."""
     archive = Path(sys.argv[0])
     if not zipfile.is_zipfile(archive):
@@ -150,7 +150,7 @@ def _baked(folder: Path) -> Optional[Dict[str, object]]:  # noqa: UP006, UP045
             if name.startswith(FILES):
                 packed.extract(name, folder)
         text = packed.read(BAKED).decode().replace("{folder}", str(folder / FILES.rstrip("/")))
-    found: Dict[str, object] = json.loads(text)  # noqa: UP006
+    found: dict[str, object] = json.loads(text)
     return found
 
 

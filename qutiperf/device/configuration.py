@@ -8,7 +8,7 @@ import importlib.util
 import json
 import os
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Optional, Tuple, Type  # noqa: UP035
+from typing import Any, Optional
 
 from qutiperf.adapters import ADAPTERS
 from qutiperf.adapters.base import Adapter, Model, Quantization
@@ -27,7 +27,7 @@ class Configuration:
 
     adapter: str
     model: Model
-    options: Dict[str, object] = field(default_factory=dict)  # noqa: UP006
+    options: dict[str, object] = field(default_factory=dict)
     model_name: str = "model"
     streams: int = 1
     batch_size: int = 64
@@ -59,7 +59,7 @@ def read_configuration(text: str, where: str) -> Configuration:
     return made
 
 
-def _check_names(data: Dict[str, object], kind: Type[Any], where: str) -> None:  # noqa: UP006
+def _check_names(data: dict[str, object], kind: type[Any], where: str) -> None:
     names = [each.name for each in dataclasses.fields(kind)]
     for name in data:
         if name not in names:
@@ -70,7 +70,7 @@ def to_json(configuration: Configuration) -> str:
     return json.dumps(dataclasses.asdict(configuration), indent=1)
 
 
-def load_adapters(configuration: Configuration) -> List[AnyAdapter]:  # noqa: UP006
+def load_adapters(configuration: Configuration) -> list[AnyAdapter]:
     """Loaded instances, tuned to the batch size; raises what the adapter raises."""
     found = _adapter_class(configuration.adapter)
     options = _options(found, configuration.options)
@@ -83,7 +83,7 @@ def load_adapters(configuration: Configuration) -> List[AnyAdapter]:  # noqa: UP
     return adapters
 
 
-def _adapter_class(name: str) -> Type[AnyAdapter]:  # noqa: UP006
+def _adapter_class(name: str) -> type[AnyAdapter]:
     if ".py:" in name:
         return _of_file(*_split(name))
     if name not in ADAPTERS:
@@ -92,15 +92,15 @@ def _adapter_class(name: str) -> Type[AnyAdapter]:  # noqa: UP006
     return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]  # ADAPTERS says so
 
 
-def _split(name: str) -> Tuple[str, str]:  # noqa: UP006
+def _split(name: str) -> tuple[str, str]:
     left, _, right = name.rpartition(":")
     return left, right
 
 
-def _of_file(path: str, attribute: str) -> Type[AnyAdapter]:  # noqa: UP006
+def _of_file(path: str, attribute: str) -> type[AnyAdapter]:
     if not os.path.isfile(path):  # noqa: PTH113 - a device starts in less time without pathlib
         raise InputError(f"adapter: there is no file {path}")
-    spec: Optional[Any] = importlib.util.spec_from_file_location("qutiperf_outside_adapter", path)  # noqa: UP045
+    spec: Optional[Any] = importlib.util.spec_from_file_location("qutiperf_outside_adapter", path)
     if spec is None:
         raise InputError(f"adapter: {path} is no Python file")
     module = importlib.util.module_from_spec(spec)
@@ -111,7 +111,7 @@ def _of_file(path: str, attribute: str) -> Type[AnyAdapter]:  # noqa: UP006
     return found
 
 
-def _options(adapter: Type[AnyAdapter], values: Dict[str, object]) -> object:  # noqa: UP006
+def _options(adapter: type[AnyAdapter], values: dict[str, object]) -> object:
     """The adapter's options; without pydantic, so types are compared with those of the defaults."""
     kind: Any = adapter.options_type
     defaults = {each.name: each.default for each in dataclasses.fields(kind)}

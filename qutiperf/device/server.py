@@ -15,12 +15,12 @@ import ssl
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import SimpleQueue
-from typing import Dict, List, NamedTuple, Optional, Tuple  # noqa: UP035
+from typing import NamedTuple, Optional
 
 import numpy as np
 
 from qutiperf import __version__
-from qutiperf import inference_protocol as protocol
+from qutiperf.adapters import protocol
 from qutiperf.adapters.base import Array
 from qutiperf.device.configuration import MEGA, AnyAdapter, Configuration
 from qutiperf.errors import InputError, SetupError
@@ -37,7 +37,7 @@ class Answered(NamedTuple):
     """Outputs of a batch and its times: compute by the device's clock, the call's, and the wait before."""
 
     outputs: Array
-    compute_ns: Optional[int]  # noqa: UP045
+    compute_ns: Optional[int]
     infer_ns: int
     queue_ns: int
 
@@ -53,7 +53,7 @@ class RefusedError(Exception):
 class Instances:
     """Loaded adapters that take turns."""
 
-    def __init__(self, adapters: List[AnyAdapter], configuration: Configuration) -> None:  # noqa: UP006
+    def __init__(self, adapters: list[AnyAdapter], configuration: Configuration) -> None:
         """Each answers one sample of zeros first: what it prepares at the first call is done then."""
         self._free: SimpleQueue[AnyAdapter] = SimpleQueue()
         self.described = adapters[0].describe()
@@ -85,7 +85,7 @@ class DeviceServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, configuration: Configuration, adapters: List[AnyAdapter]) -> None:  # noqa: UP006
+    def __init__(self, configuration: Configuration, adapters: list[AnyAdapter]) -> None:
         self.configuration = configuration
         self.instances = Instances(adapters, configuration)
         self.token = _read_token(configuration.token_file)
@@ -102,7 +102,7 @@ class DeviceServer(ThreadingHTTPServer):
         scheme = "https" if self._tls else "http"
         return f"{scheme}://{self.configuration.host}:{self.server_port}"
 
-    def get_request(self) -> Tuple[socket.socket, object]:  # noqa: UP006
+    def get_request(self) -> tuple[socket.socket, object]:
         connection, address = super().get_request()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._tls is not None:  # the handshake happens in the connection's own thread
@@ -126,7 +126,7 @@ def _read_token(path: str) -> bytes:
     return token
 
 
-def _tls_of(configuration: Configuration) -> Optional[ssl.SSLContext]:  # noqa: UP045
+def _tls_of(configuration: Configuration) -> Optional[ssl.SSLContext]:
     if not configuration.certificate:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -170,7 +170,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # its body was not read
         self._send(status, [body], _JSON)
 
-    def _send(self, status: int, parts: List[protocol.Buffer], headers: Dict[str, str]) -> None:  # noqa: UP006
+    def _send(self, status: int, parts: list[protocol.Buffer], headers: dict[str, str]) -> None:
         self.send_response_only(status)
         for name, value in headers.items():
             self.send_header(name, value)
@@ -223,7 +223,7 @@ class Handler(BaseHTTPRequestHandler):
             raise RefusedError(404, f"no version '{match['version']}', only '{_VERSION}'")
         return match["rest"] or ""
 
-    def _metadata(self) -> Dict[str, object]:  # noqa: UP006
+    def _metadata(self) -> dict[str, object]:
         configuration, instances = self.server.configuration, self.server.instances
         model, batch = configuration.model, configuration.model.fixed_batch or -1
         return {
@@ -351,7 +351,7 @@ class Handler(BaseHTTPRequestHandler):
         _LOG.debug(format, *args)
 
 
-def _asks_binary(header: protocol.Header, output: Dict[str, object]) -> bool:  # noqa: UP006
+def _asks_binary(header: protocol.Header, output: dict[str, object]) -> bool:
     own, all_outputs = output.get("parameters"), header.get("parameters")
     if isinstance(own, dict) and "binary_data" in own:
         return bool(own["binary_data"])

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from qutiperf import catalog
 from qutiperf.explain.finding import LOADGEN, Context, Finding, Kind
 from qutiperf.mlperf_logs import LoadGenResult, LogMessage
-from qutiperf.rounds import Round, Seeds, load_round
+from qutiperf.spec import catalog
+from qutiperf.spec.rounds import Round, Seeds, load_round
 
 
 @dataclass(frozen=True, slots=True)

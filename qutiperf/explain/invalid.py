@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
-from qutiperf.early_stopping import minimum_queries, queries_for_share
 from qutiperf.explain.finding import LOADGEN, Finding
 from qutiperf.explain.server import latency_bound
 from qutiperf.explain.wording import milliseconds_text, rounded_down, rounded_up, seconds_text
 from qutiperf.mlperf_logs import LoadGenResult, Rule
+from qutiperf.mlperf_logs.early_stopping import minimum_queries, queries_for_share
 from qutiperf.units import (
     MILLISECONDS_PER_SECOND,
     format_number,

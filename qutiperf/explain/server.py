@@ -7,10 +7,10 @@ rho exp(-2 (1 - rho) C x): exact means and a heavy-traffic tail of the queue M/D
 
 import math
 
-from qutiperf.early_stopping import queries_for_share
 from qutiperf.explain.finding import LOADGEN, Finding
 from qutiperf.explain.wording import milliseconds_text, percent_text, rounded_down, rounded_up
 from qutiperf.mlperf_logs import LoadGenResult
+from qutiperf.mlperf_logs.early_stopping import queries_for_share
 from qutiperf.units import MILLISECONDS_PER_SECOND, format_number, milliseconds_from_ns, seconds_from_ns
 
 _RULE = "Server latency bound"

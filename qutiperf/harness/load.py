@@ -5,8 +5,8 @@ from pathlib import Path
 
 from qutiperf.adapters.base import Model, Quantization
 from qutiperf.adapters.registry import AnyAdapter, adapter_class, make_options
-from qutiperf.sut import SystemUnderTest
-from qutiperf.workload import InputSpec, OutputSpec, Workload
+from qutiperf.spec.sut import SystemUnderTest
+from qutiperf.spec.workload import InputSpec, OutputSpec, Workload
 
 
 def load_instances(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from qutiperf.histogram import Histogram
+from qutiperf.results.histogram import Histogram
 from qutiperf.units import NANOSECONDS_PER_SECOND
 
 Integers = npt.NDArray[np.int64]

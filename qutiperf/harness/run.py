@@ -13,9 +13,9 @@ from qutiperf.harness.streams import Completers, Failure, Serving, Stream, Strea
 from qutiperf.loadgen import driver
 from qutiperf.loadgen.settings import Targets, TestRequest
 from qutiperf.mlperf_logs import LoadGenResult, read_result
-from qutiperf.point import Point
-from qutiperf.record import Probe
-from qutiperf.scenario import Mode, Profile, ScenarioName
+from qutiperf.results.record import Probe
+from qutiperf.spec.point import Point
+from qutiperf.spec.scenario import Mode, Profile, ScenarioName
 from qutiperf.units import NANOSECONDS_PER_SECOND, ns_from_seconds
 
 PERFORMANCE_SAMPLES = 1024  # MLPerf's count for resnet50; fewer where the dataset is smaller

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qutiperf.config import nearest
 from qutiperf.errors import InputError
 from qutiperf.level0.scores import correlation, front
+from qutiperf.spec.config import nearest
 
 # figures where more is better; for all others less is
 HIGHER_IS_BETTER = frozenset(

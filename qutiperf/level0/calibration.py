@@ -9,7 +9,7 @@ from qutiperf.level0.evaluate import interval_factor
 from qutiperf.level0.families import candidates
 from qutiperf.level0.fit import leave_one_out, select
 from qutiperf.level0.measured import Measured
-from qutiperf.level0_terms import Calibration, Terms
+from qutiperf.spec.level0_terms import Calibration, Terms
 
 
 def calibrate(measured: Measured, family: str, source: str) -> Calibration:

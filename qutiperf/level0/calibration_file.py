@@ -4,11 +4,11 @@ from pathlib import Path
 
 import yaml
 
-from qutiperf import catalog
-from qutiperf.catalog import CatalogFile, merge
-from qutiperf.config import Yaml, read_yaml
 from qutiperf.errors import SetupError
-from qutiperf.level0_terms import Calibration
+from qutiperf.spec import catalog
+from qutiperf.spec.catalog import CatalogFile, merge
+from qutiperf.spec.config import Yaml, read_yaml
+from qutiperf.spec.level0_terms import Calibration
 
 
 def write_calibration(out: Path, base: CatalogFile, name: str, found: Calibration) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from qutiperf.errors import InputError
 from qutiperf.level0.requirements import BITS_PER_BYTE
-from qutiperf.sut import Platform
+from qutiperf.spec.sut import Platform
 
 _NAME = re.compile(r"^(?P<kind>fp|bf|tf|int|uint)(?P<bits>\d+)$")
 BYTES_PER_MB = 1e6

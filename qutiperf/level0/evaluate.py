@@ -21,7 +21,7 @@ from qutiperf.level0.points import Setting, points_of
 from qutiperf.level0.predict import plain
 from qutiperf.level0.reference import Measurement, network, share_of_fabric
 from qutiperf.level0.scores import FrontScores, Scores, score, score_front
-from qutiperf.sut import load_sut
+from qutiperf.spec.sut import load_sut
 
 PROTOCOLS = ("in_sample", "leave_one_network_out", "leave_one_topology_out")
 COVERAGE = 0.8  # of networks

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from qutiperf.level0_terms import Terms
+from qutiperf.spec.level0_terms import Terms
 
 _GPU = Terms(call="layer", call_follows_clock=True, activations=True, overlap=True, tile=[1, 64])
 _STICK = Terms(call="once", input="layer", weights="per_input", overlap=True)

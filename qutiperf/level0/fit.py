@@ -16,7 +16,7 @@ from qutiperf.errors import InputError
 from qutiperf.level0.measured import Measured
 from qutiperf.level0.network import Array
 from qutiperf.level0.predict import Points, refined
-from qutiperf.level0_terms import Terms
+from qutiperf.spec.level0_terms import Terms
 
 # median and spread (standard deviation of the logarithm) of a constant before any measurement
 PRIORS: Mapping[str, tuple[float, float]] = {

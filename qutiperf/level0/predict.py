@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qutiperf.level0.network import Array, Network
-from qutiperf.level0_terms import Terms
+from qutiperf.spec.level0_terms import Terms
 
 MICROSECOND = 1e-6
 GIGA = 1e9

@@ -4,21 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from qutiperf.config import StrictModel
 from qutiperf.errors import InputError
 from qutiperf.level0.capability import BYTES_PER_GB, OPS_PER_TOP, Capability, capability
 from qutiperf.level0.network import Array, Network
 from qutiperf.level0.points import Setting, points_of
 from qutiperf.level0.predict import plain, refined
-from qutiperf.level0_terms import Calibration
-from qutiperf.sut import Platform
+from qutiperf.spec.config import StrictModel
+from qutiperf.spec.level0_terms import Calibration
+from qutiperf.spec.sut import Platform
 from qutiperf.units import MILLISECONDS_PER_SECOND
 
 ModelName = Literal["published", "plain", "refined"]
 MODELS: Mapping[str, ModelName] = {"published": "published", "plain": "plain", "refined": "refined"}
 BoundName = Literal["compute", "memory"]
-PERCENT = 100.0
-OPS_PER_GOP = 1e9
 NOT_CALIBRATED = "not calibrated: this is the plain model"
 
 
@@ -135,27 +133,6 @@ def _at(base: Prediction, setting: tuple[int, int], rate_ips: float, bound: Boun
         "bound": bound,
     }
     return base.model_copy(update=update)
-
-
-def compute_efficiency_percent(measured_ips: float | None, predicted_ips: float | None) -> float | None:
-    """Measured over predicted compute throughput; None where either is unknown."""
-    if measured_ips is None or not predicted_ips:
-        return None
-    return PERCENT * measured_ips / predicted_ips
-
-
-def gops(inputs_per_s: float | None, ops: float | None) -> float | None:
-    """Achieved GOP/s; None where either is unknown."""
-    return None if inputs_per_s is None or ops is None else inputs_per_s * ops / OPS_PER_GOP
-
-
-def utilisation_percent(
-    measured_ips: float | None, ops: float | None, peak_tops: float | None
-) -> float | None:
-    """Achieved ops/s over the peak of the datatype; None where any is unknown."""
-    if measured_ips is None or ops is None or not peak_tops:
-        return None
-    return PERCENT * measured_ips * ops / (peak_tops * OPS_PER_TOP)
 
 
 def predict_many(

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from qutiperf import catalog
 from qutiperf.errors import InputError
 from qutiperf.level0.count import requirements_of_model
 from qutiperf.level0.network import Network, network_of
 from qutiperf.models.topologies import declare
+from qutiperf.spec import catalog
 
 FOLDER = "reports/reference"
 SUITE = "qutibench"

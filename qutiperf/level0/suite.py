@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from qutiperf.level0.capability import bandwidth_of, datatype_bits, peaks_of
 from qutiperf.level0.prediction import Asked, ModelName, predict
 from qutiperf.level0.reference import PublishedNetwork, network, published_networks, share_of_fabric
-from qutiperf.sut import Platform, load_sut
+from qutiperf.spec.sut import Platform, load_sut
 from qutiperf.units import MILLISECONDS_PER_SECOND
 
 SUITE_SUTS = (

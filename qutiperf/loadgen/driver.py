@@ -9,7 +9,7 @@ import mlperf_loadgen
 
 from qutiperf.errors import SetupError
 from qutiperf.loadgen.settings import TestRequest, direct_fields, user_conf
-from qutiperf.scenario import Mode
+from qutiperf.spec.scenario import Mode
 
 _complete, _response = mlperf_loadgen.QuerySamplesComplete, mlperf_loadgen.QuerySampleResponse
 Issue = Callable[[list[int], list[int]], None]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from qutiperf.scenario import Mode, RunSettings, ScenarioName
+from qutiperf.spec.scenario import Mode, RunSettings, ScenarioName
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from qutiperf.errors import InputError
 from qutiperf.mlperf_logs.model import RULES, LoadGenResult, LogMessage, Rule, Setting
 from qutiperf.mlperf_logs.stream import Detail, accuracy_entries, read_detail
 from qutiperf.mlperf_logs.summary import Summary, read_summary
-from qutiperf.rounds import Seeds
+from qutiperf.spec.rounds import Seeds
 from qutiperf.units import NANOSECONDS_PER_SECOND
 
 __all__ = ["RULES", "LoadGenResult", "LogMessage", "Rule", "Setting", "log_folders", "read_result"]

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from qutiperf.config import StrictModel
-from qutiperf.rounds import Seeds
+from qutiperf.spec.config import StrictModel
+from qutiperf.spec.rounds import Seeds
 
 Setting = bool | int | float | str
 Validity = Literal["VALID", "INVALID"]

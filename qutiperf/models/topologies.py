@@ -6,11 +6,11 @@ from pathlib import Path
 
 import onnx
 
-from qutiperf.config import nearest
 from qutiperf.errors import InputError, SetupError
 from qutiperf.models import topologies_efficientnet as efficientnet
 from qutiperf.models import topologies_imagenet as imagenet
 from qutiperf.models.topologies_builder import NetworkBuilder, draw_weights
+from qutiperf.spec.config import nearest
 
 Build = Callable[[float, int, int | str], onnx.ModelProto]
 MLP_HIDDEN = 2048

@@ -5,7 +5,7 @@ from pathlib import Path
 import onnx
 
 from qutiperf.models.topologies import declare, write
-from qutiperf.workload import InputSpec, Topology
+from qutiperf.spec.workload import InputSpec, Topology
 
 BATCH = "batch"
 

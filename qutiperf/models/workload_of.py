@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from qutiperf.config import nearest
 from qutiperf.errors import InputError
 from qutiperf.models.onnx_file import read_onnx
 from qutiperf.models.tensors import Tensor
 from qutiperf.models.tflite_file import read_tflite
-from qutiperf.workload import (
+from qutiperf.spec.config import nearest
+from qutiperf.spec.workload import (
     DatasetSpec,
     InputSpec,
     ModelSpec,

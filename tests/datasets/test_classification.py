@@ -9,7 +9,7 @@ import pytest
 
 from qutiperf.datasets.classification import Classification, TopFive, Unjudged
 from qutiperf.errors import RunError
-from qutiperf.workload import OutputSpec
+from qutiperf.spec.workload import OutputSpec
 
 SCORES = Classification(OutputSpec(name="s", kind="scores"))
 IDS = Classification(OutputSpec(name="s", kind="class_id", label_offset=1))

@@ -9,7 +9,7 @@ import pytest
 from qutiperf.datasets import imagenet, open_dataset
 from qutiperf.datasets.base import Dataset
 from qutiperf.errors import InputError, SetupError
-from qutiperf.workload import DatasetSpec, InputSpec
+from qutiperf.spec.workload import DatasetSpec, InputSpec
 
 cv2 = pytest.importorskip("cv2")
 

@@ -9,9 +9,10 @@ import pytest
 
 from qutiperf.datasets import open_dataset
 from qutiperf.errors import InputError
-from qutiperf.workload import DatasetSpec, InputSpec
+from qutiperf.spec.workload import DatasetSpec, InputSpec
+from tests.places import CHECKOUT
 
-REAL_MNIST = Path(__file__).parents[2].parent / "shared" / "data" / "mnist"
+REAL_MNIST = CHECKOUT.parent / "shared" / "data" / "mnist"
 
 
 def asks(*shape: int, dtype: str = "float32") -> InputSpec:

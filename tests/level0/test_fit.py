@@ -17,8 +17,8 @@ from qutiperf.level0.families import FAMILIES, candidates
 from qutiperf.level0.fit import Fitted, fit, leave_one_out, prior
 from qutiperf.level0.measured import Measured
 from qutiperf.level0.reference import published_measurements
-from qutiperf.level0_terms import CONSTANTS, Calibration, Terms
-from qutiperf.sut import load_sut
+from qutiperf.spec.level0_terms import CONSTANTS, Calibration, Terms
+from qutiperf.spec.sut import load_sut
 
 TRUTH = {"compute_efficiency": 0.6, "call_us": 200.0, "memory_efficiency": 0.4}
 TERMS = Terms(call="once")

@@ -14,14 +14,12 @@ from qutiperf.level0.points import Setting, points_of
 from qutiperf.level0.predict import plain, refined
 from qutiperf.level0.prediction import (
     Asked,
-    compute_efficiency_percent,
     predict,
     predict_many,
-    utilisation_percent,
 )
-from qutiperf.level0_terms import Terms
 from qutiperf.models.topologies import declare
-from qutiperf.sut import Platform, load_sut
+from qutiperf.spec.level0_terms import Terms
+from qutiperf.spec.sut import Platform, load_sut
 
 ONE_TOP = Capability(
     datatype="int8",
@@ -164,13 +162,6 @@ def test_a_calibrated_platform_carries_its_interval() -> None:
     assert found.interval_factor is not None
     # measured: 130.9 inputs/s
     assert 130.9 / found.interval_factor < found.predicted_throughput_ips < 130.9 * found.interval_factor
-
-
-def test_derived_figures() -> None:
-    assert compute_efficiency_percent(50.0, 200.0) == 25.0
-    assert compute_efficiency_percent(None, 200.0) is None
-    assert utilisation_percent(100.0, 1e9, 1.0) == 10.0
-    assert utilisation_percent(100.0, 1e9, None) is None
 
 
 def test_ten_thousand_predictions_take_less_than_a_second() -> None:

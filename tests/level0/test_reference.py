@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qutiperf import catalog
 from qutiperf.errors import InputError
 from qutiperf.level0.evaluate import best_of, measured_points
 from qutiperf.level0.predict import plain
 from qutiperf.level0.reference import network, published_measurements, published_networks, read_measurements
 from qutiperf.level0.scores import front, keep_list, score, score_front
 from qutiperf.level0.suite import SUITE_SUTS, suite
-from qutiperf.sut import load_sut
+from qutiperf.spec import catalog
+from qutiperf.spec.sut import load_sut
 
 
 def test_the_table_is_whole() -> None:

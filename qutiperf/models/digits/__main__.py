@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from qutiperf import catalog
 from qutiperf.errors import InputError, QutiperfError
 from qutiperf.models.digits.export_onnx import build_model, float_weights
 from qutiperf.models.digits.export_torch import save_programs
@@ -24,6 +23,7 @@ from qutiperf.models.digits.quantise import int4_weights, quantise_int8
 from qutiperf.models.digits.topology import Topology, all_topologies
 from qutiperf.models.digits.train import Recipe, train
 from qutiperf.models.digits.workloads import write_workloads
+from qutiperf.spec import catalog
 
 logger = logging.getLogger("qutiperf.models.digits")
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from qutiperf.config import sha256_of_file
 from qutiperf.errors import QutiperfError, SetupError
 from qutiperf.models.digits.export_torch import network_of, read_layers
 from qutiperf.models.digits.images import SHIPPED_DIGITS, Digits, read_digits
@@ -28,7 +27,8 @@ from qutiperf.models.digits.manifest import (
 )
 from qutiperf.models.digits.topology import SIDE_PIXELS, topology
 from qutiperf.models.digits.workloads import write_workloads
-from qutiperf.workload import QuantizationSpec
+from qutiperf.spec.config import sha256_of_file
+from qutiperf.spec.workload import QuantizationSpec
 
 CONVERTERS = ("litert-torch", "ai-edge-quantizer", "ai-edge-litert")
 _SIGNATURE = "serving_default"  # of what litert-torch writes

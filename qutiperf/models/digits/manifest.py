@@ -8,10 +8,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from qutiperf.config import StrictModel, sha256_of_file
 from qutiperf.models.digits.images import Digits
 from qutiperf.models.digits.topology import Topology
-from qutiperf.workload import QuantizationSpec
+from qutiperf.spec.config import SchemaVersion, StrictModel, sha256_of_file
+from qutiperf.spec.workload import QuantizationSpec
 
 MANIFEST_FILE = "manifest.json"
 TOOLS = ("torch", "onnx", "onnxruntime")
@@ -64,7 +64,7 @@ class ShippedModel(StrictModel):
 class Manifest(StrictModel):
     """All models of one training, with the versions of the tools that made them."""
 
-    schema_version: Literal[1] = 1
+    schema_version: SchemaVersion = 1
     test_images: int
     tools: dict[str, str]
     models: tuple[ShippedModel, ...]

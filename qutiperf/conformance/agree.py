@@ -1,0 +1,180 @@
+"""One model through several runtimes: do they compute the same?
+
+Each system answers in a process of its own (`python -m qutiperf.conformance.agree FOLDER`), as runtimes do
+not always live together; the answers are compared here.
+"""
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+
+from qutiperf.adapters.base import Array
+from qutiperf.datasets import open_dataset
+from qutiperf.datasets.base import Labels
+from qutiperf.datasets.classification import task_for
+from qutiperf.errors import InputError, QutiperfError, RunError, SetupError
+from qutiperf.harness.device import Device
+from qutiperf.harness.load import load_instances
+from qutiperf.run.child import Nursery, Replies, end_now, read_task
+from qutiperf.run.child import ask as ask_child
+from qutiperf.run.pairing import Pairing
+from qutiperf.spec.config import StrictModel
+from qutiperf.spec.sut import SystemUnderTest
+from qutiperf.spec.workload import OutputSpec, Workload
+
+_ANSWERS = "answers.npy"
+
+
+class Question(StrictModel):
+    """What one process answers: the first `count` samples, in batches."""
+
+    sut: SystemUnderTest
+    workload: Workload
+    batch_size: int
+    count: int
+
+
+class Told(StrictModel):
+    """What came of it: what the adapter said of itself, or why there is no answer, with the exit code."""
+
+    adapter: dict[str, str] = {}
+    failure: str | None = None
+    exit_code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Outputs [count, ...] of one system as real numbers, classes counted as the dataset counts them."""
+
+    sut: str
+    model: str
+    adapter: dict[str, str]
+    outputs: npt.NDArray[np.float64]
+    classes: npt.NDArray[np.int64] | None
+    top1_percent: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One system's answers against the first one's; `differing` are indices of samples, in order."""
+
+    same_label_percent: float | None
+    largest_difference: float | None
+    differing: list[int]
+
+
+def ask(pairing: Pairing, batch_size: int, count: int | None, limit_s: float) -> Answers:
+    """Answers of a system; raises what its adapter raises, RunError if its process dies or takes too long."""
+    workload = pairing.workload
+    dataset = open_dataset(workload.dataset, workload.model.input)
+    asked = min(count or dataset.count, dataset.count)
+    fixed = workload.model.input.fixed_batch
+    question = Question(
+        sut=pairing.sut, workload=workload, batch_size=min(batch_size, fixed or batch_size), count=asked
+    )
+    with tempfile.TemporaryDirectory(prefix="qutiperf-") as name:
+        folder = Path(name)
+        told = _answered(question, folder, limit_s)
+        outputs = np.load(folder / _ANSWERS, allow_pickle=False)
+    truth = None if dataset.labels is None or workload.task == "none" else dataset.labels[:asked]
+    real, classes = _as_numbers(outputs, workload.model.output, workload.task != "none")
+    model = Path(workload.model.file).name if workload.model.file else "a topology, built"
+    return Answers(pairing.sut.name, model, told.adapter, real, classes, _top1(classes, truth))
+
+
+def compare(first: Answers, other: Answers) -> Agreement:
+    """Raises InputError if the outputs have different shapes, so that nothing can be compared."""
+    if first.outputs.shape != other.outputs.shape:
+        problem = (
+            f"its outputs are {list(other.outputs.shape)}, those of {first.sut} {list(first.outputs.shape)}"
+        )
+        raise InputError(problem, where=other.sut, cure="is it the same model, with the right label_offset?")
+    largest = float(np.abs(first.outputs - other.outputs).max(initial=0.0))
+    if first.classes is None or other.classes is None:
+        return Agreement(None, largest, [])
+    differing = np.flatnonzero(first.classes != other.classes)
+    share = 100.0 * (1 - len(differing) / len(first.classes))
+    return Agreement(share, largest, [int(index) for index in differing])
+
+
+def _as_numbers(
+    outputs: Array, spec: OutputSpec, judged: bool
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64] | None]:
+    """Dequantized outputs and the class of each sample, without the classes below the label offset."""
+    real = outputs.astype(np.float64)
+    if spec.quantization is not None:
+        real = spec.quantization.scale * (real - spec.quantization.zero_point)
+    if not judged or spec.kind == "tensor":
+        return real, None
+    if spec.kind == "class_id":
+        ids = real.reshape(len(real)) - spec.label_offset
+        return ids, ids.astype(np.int64)
+    scores = real[:, spec.label_offset :]
+    return scores, np.asarray(scores.argmax(axis=1), np.int64)
+
+
+def _top1(classes: npt.NDArray[np.int64] | None, truth: Labels | None) -> float | None:
+    return None if classes is None or truth is None else 100.0 * float((classes == truth).mean())
+
+
+def _answered(question: Question, folder: Path, limit_s: float) -> Told:
+    name = question.sut.name
+    with Nursery() as nursery:
+        answer = ask_child(nursery, "qutiperf.conformance.agree", question, folder, limit_s)
+    if answer.ending is None:
+        raise RunError(f"no answers within {limit_s:.0f} s", where=name, cure="give --count")
+    if answer.reply is None:
+        raise RunError(": ".join([str(answer.ending), *answer.log_tail.splitlines()[-1:]]), where=name)
+    try:
+        told = Told.model_validate_json(answer.reply)
+    except ValidationError:
+        raise RunError("its adapter wrote to the reply pipe", where=name) from None
+    if told.failure is not None:
+        kinds: dict[int, type[QutiperfError]] = {2: InputError, 3: SetupError}
+        raise kinds.get(told.exit_code, RunError)(told.failure, where=name)
+    return told
+
+
+def answer(question: Question, folder: Path) -> dict[str, str]:
+    """Loads the system, writes the outputs of all samples, and gives what the adapter says of itself."""
+    workload = question.workload
+    dataset = open_dataset(workload.dataset, workload.model.input)
+    instances = load_instances(question.sut, workload, question.sut.options, 1, folder)
+    device = Device(instances, dataset, task_for(workload), workload.model.input.fixed_batch)
+    device.tune(question.batch_size)
+    [infer] = device.infers()
+    found = []
+    for batch in _batches(question):
+        outputs = np.array(infer(dataset.load(batch))[0])
+        device.task.responses(outputs, len(batch))  # raises for outputs that are impossible
+        found.append(outputs)
+    np.save(folder / _ANSWERS, np.concatenate(found))
+    described = instances[0].describe()
+    device.close()
+    return described
+
+
+def _batches(question: Question) -> list[Sequence[int]]:
+    size, count = question.batch_size, question.count
+    return [range(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def main(name: str, descriptor: str) -> None:
+    folder, replies = Path(name), Replies(int(descriptor))
+    question = read_task(Question, folder)
+    try:
+        told = Told(adapter=answer(question, folder))
+    except QutiperfError as error:
+        told = Told(failure=str(error), exit_code=error.exit_code)
+    replies.send(told)
+    end_now()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

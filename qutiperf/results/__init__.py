@@ -1,0 +1,1 @@
+"""What was measured: records, the folder that keeps them, and all that is read off them."""

@@ -1,0 +1,90 @@
+"""Figures of merit and quality of a run, from LoadGen's result and what the worker observed."""
+
+from collections.abc import Mapping
+
+from qutiperf.mlperf_logs import LoadGenResult
+from qutiperf.results.record import Figures, HarnessTax, Observed, PhaseTime, Quality
+from qutiperf.spec.scenario import Mode, ScenarioName
+from qutiperf.units import milliseconds_from_ns
+
+# Above this share of what the harness can do by itself a result says as much about the harness.
+GENERATOR_SHARE = 0.2
+NOISY_FOREIGN_PERCENT = 10.0
+UNSTABLE_PERCENT = 20.0
+_PERCENTILES = ("mean", "p50", "p90", "p99", "p99_9")
+
+
+def figures(scenario: ScenarioName, mode: Mode, result: LoadGenResult, observed: Observed) -> Figures:
+    """Everything measured; accuracy runs have no times, performance runs no accuracy."""
+    if mode is Mode.ACCURACY:
+        return Figures(top1_percent=observed.top1_percent, top5_percent=observed.top5_percent)
+    return Figures(
+        **_system_latencies(scenario, result.latency_ns),
+        **_compute_latencies(observed.phases.get("compute")),
+        system_throughput_ips=system_throughput_ips(result),
+        compute_throughput_ips=observed.compute_throughput_ips,
+    )
+
+
+def _system_latencies(scenario: ScenarioName, latency_ns: Mapping[str, float]) -> dict[str, float]:
+    if scenario is ScenarioName.OFFLINE:
+        return {}
+    return {
+        f"system_latency_{name}_ms": milliseconds_from_ns(latency_ns[name])
+        for name in _PERCENTILES
+        if name in latency_ns
+    }
+
+
+def _compute_latencies(time: PhaseTime | None) -> dict[str, float]:
+    if time is None:
+        return {}
+    return {
+        f"compute_latency_{name}_ms": milliseconds_from_ns(getattr(time, f"{name}_ns"))
+        for name in _PERCENTILES
+    }
+
+
+def system_throughput_ips(result: LoadGenResult) -> float | None:
+    """Samples per second as LoadGen counted them, its own overhead included."""
+    if result.samples_per_second is not None:
+        return result.samples_per_second
+    if result.queries_per_second is None:
+        return None
+    return result.queries_per_second * (result.samples_per_query or 1)
+
+
+def quality(
+    scenario: ScenarioName,
+    found: Figures,
+    observed: Observed,
+    tax: HarnessTax | None,
+    foreign_cpu_percent: float | None,
+) -> tuple[Quality, list[str]]:
+    """The grade and its reasons; it marks figures and never hides them."""
+    reasons: list[tuple[Quality, str]] = []
+    share = generator_share(scenario, found, tax)
+    if share is not None and share > GENERATOR_SHARE:
+        reasons.append(
+            ("generator_limited", f"the harness alone takes {100 * share:.0f} % of the measured time")
+        )
+    spread = observed.unsteadiness_percent
+    if spread is not None and spread > UNSTABLE_PERCENT:
+        reasons.append(("unstable", f"compute time per input varied by {spread:.0f} % over the run"))
+    if foreign_cpu_percent is not None and foreign_cpu_percent > NOISY_FOREIGN_PERCENT:
+        reasons.append(("noisy", f"other processes used {foreign_cpu_percent:.0f} % of the cores"))
+    retries = observed.adapter_figures.get("retries", 0)
+    if retries:
+        reasons.append(("noisy", f"{retries:.0f} requests were sent again after a lost connection"))
+    return (reasons[0][0] if reasons else "ok"), [reason for _, reason in reasons]
+
+
+def generator_share(scenario: ScenarioName, found: Figures, tax: HarnessTax | None) -> float | None:
+    """Share of the measured time that a device taking no time would be measured at too."""
+    if tax is None:
+        return None
+    if scenario is ScenarioName.SINGLE_STREAM:
+        median = found.system_latency_p50_ms
+        return milliseconds_from_ns(tax.single_stream_ns) / median if median else None
+    throughput = found.system_throughput_ips
+    return throughput / tax.offline_samples_per_s if throughput else None

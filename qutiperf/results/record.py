@@ -1,0 +1,197 @@
+"""The record of one run, written once and never changed."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, model_validator
+
+from qutiperf.mlperf_logs import LoadGenResult
+from qutiperf.spec.config import SchemaVersion, StrictModel
+from qutiperf.spec.point import Point
+from qutiperf.spec.scenario import Scenario
+from qutiperf.spec.sut import SystemUnderTest
+from qutiperf.spec.workload import Workload
+
+SCHEMA_VERSION: Literal[1] = 1
+Quality = Literal["ok", "noisy", "unstable", "generator_limited"]
+
+
+class Inputs(StrictModel):
+    """Everything the run was told, resolved, with the sha256 of every file that was read for it."""
+
+    sweep: str
+    sut: SystemUnderTest
+    workload: Workload
+    scenario: Scenario
+    dataset: dict[str, int | str | None]
+    files_sha256: dict[str, str]
+    resolved_sha256: str
+
+
+_FORMER_FIGURES = frozenset(
+    {"system_gops", "compute_gops", "energy_per_input_mj", "ips_per_watt", "energy_delay_mj_ms"}
+)
+
+
+class Figures(StrictModel):
+    """Figures of merit; None was not measured. Latencies in ms of a query (system) or batch (compute).
+
+    System figures are LoadGen's; Offline has no system latency, as a sample's wait in the one query
+    depends on the length of the run alone.
+    """
+
+    system_latency_mean_ms: float | None = None
+    system_latency_p50_ms: float | None = None
+    system_latency_p90_ms: float | None = None
+    system_latency_p99_ms: float | None = None
+    system_latency_p99_9_ms: float | None = None
+    compute_latency_mean_ms: float | None = None
+    compute_latency_p50_ms: float | None = None
+    compute_latency_p90_ms: float | None = None
+    compute_latency_p99_ms: float | None = None
+    compute_latency_p99_9_ms: float | None = None
+    system_throughput_ips: float | None = None
+    compute_throughput_ips: float | None = None
+    top1_percent: float | None = None
+    top5_percent: float | None = None
+    base_power_w: float | None = None
+    idle_power_w: float | None = None
+    full_power_w: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_former_fields(cls, data: object) -> object:
+        """Drops fields of older records that were never filled: they are derived when a record is read."""
+        if not isinstance(data, dict):
+            return data
+        return {
+            name: value for name, value in data.items() if value is not None or name not in _FORMER_FIGURES
+        }
+
+
+class PhaseTime(StrictModel):
+    """One phase of a batch, in nanoseconds."""
+
+    mean_ns: float
+    p50_ns: float
+    p90_ns: float
+    p99_ns: float
+    p99_9_ns: float
+    max_ns: float
+
+
+class Probe(StrictModel):
+    """What a short trial found before the run: LoadGen's expected latency or rate, and how it was tried."""
+
+    latency_ns: int | None = None
+    rate_per_s: float | None = None
+    attempts: int = 1
+
+
+class HarnessTax(StrictModel):
+    """What the harness costs by itself on this host: a simulated device that takes no time."""
+
+    single_stream_ns: float
+    offline_samples_per_s: float
+
+
+class Failure(StrictModel):
+    """What failed: `stage` load, run or close; `kind` error, time_limit or crash.
+
+    `setup_missing`: the machine lacks something (a device, a library), the runtime did nothing wrong.
+    """
+
+    stage: Literal["load", "run", "close"]
+    kind: Literal["error", "time_limit", "crash"]
+    reason: str
+    log_tail: str = ""
+    setup_missing: bool = False
+
+
+class Observed(StrictModel):
+    """What the worker saw: written by it as worker.json, completed by the parent to a record.
+
+    `adapter_figures` are the adapter's own numbers of the run, with their unit in their name;
+    `over_network` says that the device was reached through a network, `network_fields` are what is known
+    of those that MLPerf's network division asks for.
+    """
+
+    adapter: dict[str, str]
+    compute_clock: Literal["device", "host_wall"] | None = None
+    inputs: int | None = None
+    phases: dict[str, PhaseTime] = {}
+    unsteadiness_percent: float | None = None
+    probe: Probe | None = None
+    compute_throughput_ips: float | None = None
+    top1_percent: float | None = None
+    top5_percent: float | None = None
+    accuracy_source: str | None = None
+    load_s: float | None = None
+    memory_peak_mb: float | None = None
+    over_network: bool = False
+    network_fields: dict[str, str] = {}
+    adapter_figures: dict[str, float] = {}
+
+
+def _whole(value: object) -> object:
+    """8 for 8.0: older records hold all numbers of a prediction as floats."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_whole)]
+
+
+class StoredPrediction(StrictModel):
+    """What theory said of the run, with what it was computed from (level0.prediction.Prediction).
+
+    Where nothing could be predicted there are `note`, which says why, and what the model alone tells:
+    `ops` and `weights`.
+    """
+
+    model: Literal["plain", "refined"] | None = None
+    batch_size: WholeNumber | None = None
+    streams: WholeNumber | None = None
+    datatype: str | None = None
+    carrier: str | None = None
+    predicted_throughput_ips: float | None = None
+    predicted_latency_ms: float | None = None
+    bound: Literal["compute", "memory"] | None = None
+    operational_intensity_ops_per_byte: float | None = None
+    ops: float | None = None
+    weights: float | None = None
+    peak_tops: float | None = None
+    memory_bandwidth_gb_s: float | None = None
+    interval_factor: float | None = None
+    error_factor: float | None = None
+    note: str | None = None
+
+
+class RunRecord(StrictModel):
+    """One run: inputs, machine, LoadGen's result, figures, verdicts, or the failure.
+
+    The last run of a worker also says whether the adapter's `close()` failed after it, which leaves the
+    figures as they are, and which processes the adapter left running.
+    """
+
+    schema_version: SchemaVersion = SCHEMA_VERSION
+    run_id: str
+    attempt: int
+    started_utc: str
+    elapsed_s: float
+    point: Point
+    inputs: Inputs
+    host: dict[str, str | int | float | bool | None]
+    versions: dict[str, str]
+    observed: Observed | None = None
+    loadgen: LoadGenResult | None = None
+    figures: Figures = Figures()
+    power_source: str | None = None
+    power_reason: str
+    prediction: StoredPrediction | None = None
+    harness_tax: HarnessTax | None = None
+    accuracy_run_id: str | None = None
+    valid: bool
+    quality: Quality
+    reasons: list[str] = []
+    failure: Failure | None = None
+    close_failure: Failure | None = None
+    left_running: list[str] = []

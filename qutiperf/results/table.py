@@ -1,0 +1,184 @@
+"""Records as flat rows: one object per run with the figures' names, and the summary of a sweep."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+
+from qutiperf.results.derived import Derived, derived_of, efficiency_reason
+from qutiperf.results.record import Figures, RunRecord, StoredPrediction
+from qutiperf.spec.scenario import Mode, ScenarioName
+
+Cell = str | int | float | bool | None | list[str]
+Row = dict[str, Cell]
+DERIVED = (
+    *(field.name for field in fields(Derived)),
+    *("predicted_throughput_ips", "predicted_latency_ms"),
+)
+_DEPLOYMENT = ("batch_size", "threads", "streams", "operating_mode")
+_ACCURACY = ("top1_percent", "top5_percent")
+_COLUMNS = frozenset(
+    {
+        *("run_id", "attempt", "sut", "workload", "scenario", "mode", "profile", "repeat", *_DEPLOYMENT),
+        *("valid", "quality", "reasons", *Figures.model_fields, *DERIVED, "compute_clock", "over_network"),
+        *("end_to_end", "power_source", "topology", "channel_scale_percent", "weight_datatype"),
+        *("activation_datatype", "failure", "started_utc", "superseded"),
+    }
+)
+
+
+def rows(records: Sequence[RunRecord]) -> list[Row]:
+    """One row a record, all with the same columns; accuracy comes from the run that the record names."""
+    by_id = {record.run_id: record for record in records}
+    named = {name for record in records if record.observed for name in record.observed.adapter_figures}
+    numbers = {name: _free("adapter", name) for name in sorted(named)}
+    options = _options(records)
+    return [
+        _row(record, by_id.get(record.accuracy_run_id or ""), options) | _adapter_figures(record, numbers)
+        for record in records
+    ]
+
+
+def option_columns(records: Sequence[RunRecord]) -> list[str]:
+    """Columns of the adapters' own deployment parameters."""
+    return list(_options(records).values())
+
+
+def _options(records: Sequence[RunRecord]) -> dict[str, str]:
+    """The columns of the adapters' own deployment parameters, by their names."""
+    own = {name for record in records for name in record.point.deployment} - set(_DEPLOYMENT)
+    return {name: _free("deployment", name) for name in sorted(own)}
+
+
+def _free(origin: str, name: str) -> str:
+    """`name`, or `<origin>_<name>` where a column of every row has that name."""
+    return f"{origin}_{name}" if name in _COLUMNS else name
+
+
+def _adapter_figures(record: RunRecord, columns: Mapping[str, str]) -> Row:
+    """The numbers that adapters gave of their own runs, in the same columns for all records."""
+    mine = record.observed.adapter_figures if record.observed else {}
+    return {column: mine.get(name) for name, column in columns.items()}
+
+
+def _row(record: RunRecord, accuracy: RunRecord | None, options: Mapping[str, str]) -> Row:
+    point, variant, deployment = record.point, record.inputs.workload.variant, record.point.deployment
+    figures: Row = dict(record.figures.model_dump())
+    if accuracy is not None and accuracy.valid:
+        figures |= {name: getattr(accuracy.figures, name) for name in _ACCURACY}
+    reason = efficiency_reason(record)
+    return {
+        "run_id": record.run_id,
+        "attempt": record.attempt,
+        "sut": point.sut,
+        "workload": point.workload,
+        "scenario": point.scenario.value,
+        "mode": point.mode.value,
+        "profile": point.profile.value,
+        "repeat": point.repeat,
+        **{name: deployment.get(name) for name in _DEPLOYMENT},
+        **{column: deployment.get(name) for name, column in options.items()},
+        "valid": record.valid,
+        "quality": record.quality,
+        "reasons": [*record.reasons, *([reason] if reason else [])],
+        **figures,
+        **_derived(record),
+        "compute_clock": record.observed.compute_clock if record.observed else None,
+        "over_network": record.observed.over_network if record.observed else None,
+        "end_to_end": point.settings.end_to_end,
+        "power_source": record.power_source,
+        "topology": variant.topology,
+        "channel_scale_percent": variant.channel_scale_percent,
+        "weight_datatype": variant.weight_datatype,
+        "activation_datatype": variant.activation_datatype,
+        "failure": record.failure.kind if record.failure else None,
+        "started_utc": record.started_utc,
+    }
+
+
+def _derived(record: RunRecord) -> Row:
+    prediction = record.prediction or StoredPrediction()
+    return {
+        **asdict(derived_of(record)),
+        "predicted_throughput_ips": prediction.predicted_throughput_ips,
+        "predicted_latency_ms": prediction.predicted_latency_ms,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One model on one system at its best settings of a sweep; None was not measured."""
+
+    sut: str
+    workload: str
+    top1_percent: float | None
+    single_stream_p90_ms: float | None
+    offline_ips: float | None
+    offline_batch_size: int | None
+    compute_latency_ms: float | None
+    system_latency_ms: float | None
+    runs: int
+    problems: list[str]
+
+
+def summarise(records: Sequence[RunRecord]) -> list[Summary]:
+    """A line for each system and workload, in the order of the records."""
+    found = rows(records)
+    keys = dict.fromkeys((row["sut"], row["workload"]) for row in found)
+    return [_summary([row for row in found if (row["sut"], row["workload"]) == key]) for key in keys]
+
+
+def _summary(group: Sequence[Row]) -> Summary:
+    performance = [row for row in group if row["mode"] == Mode.PERFORMANCE.value]
+    single = _best(performance, ScenarioName.SINGLE_STREAM, "system_latency_p90_ms", smallest=True)
+    offline = _best(performance, ScenarioName.OFFLINE, "system_throughput_ips", smallest=False)
+    latency = single or _best(performance, ScenarioName.MULTI_STREAM, "system_latency_p50_ms", smallest=True)
+    batch = offline["batch_size"] if offline else None
+    return Summary(
+        sut=str(group[0]["sut"]),
+        workload=str(group[0]["workload"]),
+        top1_percent=next(
+            (value for row in group if (value := _number(row, "top1_percent")) is not None), None
+        ),
+        single_stream_p90_ms=_number(single, "system_latency_p90_ms"),
+        offline_ips=_number(offline, "system_throughput_ips"),
+        offline_batch_size=batch if isinstance(batch, int) else None,
+        compute_latency_ms=_number(latency, "compute_latency_p50_ms"),
+        system_latency_ms=_number(latency, "system_latency_p50_ms"),
+        runs=len(group),
+        problems=list(_problems(group)),
+    )
+
+
+def _best(group: Iterable[Row], scenario: ScenarioName, figure: str, *, smallest: bool) -> Row | None:
+    """The valid row of a scenario with the best figure."""
+    known = [
+        (value, row)
+        for row in group
+        if row["scenario"] == scenario.value and row["valid"] and (value := _number(row, figure)) is not None
+    ]
+    if not known:
+        return None
+    return (min if smallest else max)(known, key=lambda pair: pair[0])[1]
+
+
+def _number(row: Row | None, figure: str) -> float | None:
+    value = row.get(figure) if row else None
+    return float(value) if isinstance(value, float) else None
+
+
+def _problems(group: Iterable[Row]) -> Iterable[str]:
+    """`Offline batch 8: ...` for every run that failed or is not valid."""
+    for row in group:
+        if not row["valid"]:
+            reasons = row["reasons"] if isinstance(row["reasons"], list) else []
+            kind = "failed" if row["failure"] else "INVALID"
+            name = (
+                "accuracy"
+                if row["mode"] == Mode.ACCURACY.value
+                else f"{row['scenario']} batch {row['batch_size']}"
+            )
+            yield f"{name} {kind}: {reasons[0] if reasons else 'no reason given'}"
+
+
+def columns() -> list[str]:
+    """Names of the figures in a row, as in Figures."""
+    return [*Figures.model_fields, *DERIVED]

@@ -1,0 +1,40 @@
+"""What the runner asks of a worker process, and the events that come back; both as JSON."""
+
+from typing import Literal
+
+from qutiperf.results.record import Failure
+from qutiperf.spec.config import StrictModel
+from qutiperf.spec.point import Point
+from qutiperf.spec.sut import Settings, SystemUnderTest
+from qutiperf.spec.workload import Workload
+
+OBSERVED = "worker.json"
+PHASES = "phases.npz"
+
+
+class JobRun(StrictModel):
+    """One run of a job; `folder` is made by the runner inside the worker's directory."""
+
+    folder: str
+    point: Point
+    samples_per_query: Literal[1, "batch_size", "all"]
+
+
+class Job(StrictModel):
+    """Runs that share one load of one model on one system, in order."""
+
+    sut: SystemUnderTest
+    workload: Workload
+    options: Settings
+    streams: int
+    runs: list[JobRun]
+    audit_config: str | None = None
+
+
+class Event(StrictModel):
+    """One line on the worker's event pipe."""
+
+    event: Literal["loaded", "started", "estimated", "done", "failed"]
+    folder: str | None = None
+    seconds: float | None = None
+    failure: Failure | None = None

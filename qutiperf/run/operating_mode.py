@@ -1,0 +1,99 @@
+"""Operating modes of a device: checked, entered, left, and undone where a killed run left one on.
+
+A mode that has a `leave` command is written down before it is entered, in an undo journal: one file per
+system and mode below the user's state folder ($XDG_STATE_HOME, else ~/.local/state). The supervisor keeps
+the file locked while the mode is on; a file that nobody locks is what a kill of everything left behind.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from qutiperf.errors import SetupError
+from qutiperf.run.child import Nursery
+from qutiperf.run.supervisor import run_command
+from qutiperf.spec.config import StrictModel, sha256_of
+from qutiperf.spec.sut import SystemUnderTest
+
+
+class JournalEntry(StrictModel):
+    """What undoes an operating mode."""
+
+    schema_version: int = 1
+    sut: str
+    mode: str
+    leave: list[str]
+
+
+def journal_folder() -> Path:
+    """Raises SetupError if the user has no home."""
+    state = os.environ.get("XDG_STATE_HOME", "")
+    try:
+        return (Path(state) if state.startswith("/") else Path.home() / ".local/state") / "qutiperf/modes"
+    except RuntimeError:
+        cure = "set HOME or XDG_STATE_HOME"
+        raise SetupError("there is no home directory for the undo journal", cure=cure) from None
+
+
+def check_commands(modes: Iterable[tuple[SystemUnderTest, str]]) -> None:
+    """Raises SetupError for the first command of a mode that is not installed."""
+    for sut, name in modes:
+        mode = sut.operating_modes[name]
+        for when, command in (("enter", mode.enter), ("leave", mode.leave)):
+            if command and shutil.which(command[0]) is None:
+                where = f"{sut.name}: operating_modes.{name}.{when}"
+                raise SetupError(f"there is no command '{command[0]}'", where=where, cure="install it")
+
+
+def enter(nursery: Nursery, sut: SystemUnderTest, name: str) -> None:
+    """Raises SetupError with the end of the command's stderr if the mode cannot be entered."""
+    mode = sut.operating_modes[name]
+    if not (mode.enter or mode.leave):
+        return
+    entry = JournalEntry(sut=sut.name, mode=name, leave=mode.leave)
+    journal = journal_folder() / f"{sha256_of([sut.name, name])[:16]}.json"
+    problem = nursery.enter_mode(mode.enter, mode.leave, journal, entry.model_dump_json())
+    if problem is not None:
+        raise SetupError(problem, where=f"{sut.name}: operating_modes.{name}.enter")
+
+
+def leave(nursery: Nursery, sut: SystemUnderTest, name: str) -> None:
+    """Raises SetupError if the command fails; the journal then still has it."""
+    problem = nursery.leave_mode()
+    if problem is not None:
+        where = f"{sut.name}: operating_modes.{name}.leave"
+        raise SetupError(problem, where=where, cure="`qutiperf doctor` tries it again")
+
+
+def undo_left_on() -> list[str]:
+    """Leaves every mode that a killed run left on; a line for each, whether it worked or not."""
+    with contextlib.suppress(SetupError):
+        return [line for path in sorted(journal_folder().glob("*.json")) if (line := _undone(path))]
+    return []
+
+
+def _undone(path: Path) -> str | None:
+    """None where a run that is still going on holds the mode."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        return None if isinstance(error, FileNotFoundError) else f"{path} cannot be read: {error.strerror}"
+    with os.fdopen(descriptor, "rb") as stream:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            entry = JournalEntry.model_validate_json(stream.read())
+        except BlockingIOError:
+            return None
+        except ValidationError:
+            return f"{path} is damaged: check the device's operating mode, then delete the file"
+        problem = run_command(entry.leave)
+        what = f"operating mode '{entry.mode}' of {entry.sut} was left on by a run that was killed"
+        if problem is not None:
+            return f"{what} and cannot be left: {problem}"
+        path.unlink(missing_ok=True)
+        return f"{what}; left it now"

@@ -1,0 +1,130 @@
+"""One system with one workload, checked: the model's file that its adapter loads, data, options.
+
+Nothing is loaded and no runtime imported.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from qutiperf.adapters.registry import AnyAdapter, adapter_class, make_options, require_runtime
+from qutiperf.datasets import open_dataset
+from qutiperf.errors import InputError
+from qutiperf.models.onnx_file import read_onnx
+from qutiperf.models.topology_spec import declare_for
+from qutiperf.spec.config import nearest, sha256_of_file
+from qutiperf.spec.sut import SystemUnderTest
+from qutiperf.spec.workload import Topology, Workload, for_suffixes
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """What runs where: `workload` has the file that the adapter loads first."""
+
+    sut: SystemUnderTest
+    workload: Workload
+    dataset: dict[str, int | str | None]
+    files_sha256: Mapping[str, str]
+
+
+def runnable(sut: SystemUnderTest) -> type[AnyAdapter]:
+    """The adapter of a system; raises InputError for wrong options, SetupError for a missing runtime."""
+    adapter = adapter_class(sut.adapter)
+    options = make_options(adapter, dict(sut.options), sut.name)
+    require_runtime(adapter, sut.adapter, options)
+    return adapter
+
+
+def _suffixes(sut: SystemUnderTest, adapter: type[AnyAdapter]) -> Sequence[str]:
+    offered = adapter.model_suffixes
+    for suffix in sut.model_suffixes if offered else []:
+        if suffix not in offered:
+            problem = f"model_suffixes: the adapter {sut.adapter} does not load {suffix}"
+            raise InputError(problem, where=sut.name, cure=nearest(suffix, offered))
+    return sut.model_suffixes or offered
+
+
+def has_truth(workload: Workload) -> bool:
+    """Whether answers can be judged; raises InputError or SetupError if the data cannot be opened."""
+    labels = open_dataset(workload.dataset, workload.model.input).labels
+    return labels is not None and workload.task != "none"
+
+
+def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
+    """Raises InputError or SetupError if the system cannot run the workload."""
+    runnable(sut)
+    chosen = chosen_for(sut, workload)
+    dataset = open_dataset(chosen.dataset, chosen.model.input)
+    return Pairing(sut, chosen, dataset.describe(), _checked_files(chosen))
+
+
+def chosen_for(sut: SystemUnderTest, workload: Workload) -> Workload:
+    """The workload with the file that the system loads, which needs no runtime; raises InputError."""
+    return for_suffixes(workload, _suffixes(sut, adapter_class(sut.adapter)))
+
+
+def _checked_files(workload: Workload) -> dict[str, str]:
+    """Digest of the model file by name; raises InputError if it is not what the workload says."""
+    spec = workload.model
+    if spec.topology is not None:
+        _check_topology(workload, spec.topology)
+        return {}
+    if spec.file is None:
+        return {}
+    path = Path(spec.file)
+    if not path.is_file():
+        raise InputError(
+            f"model.file: there is no {path}",
+            where=workload.name,
+            cure="the path is relative to the workload file",
+        )
+    digest = sha256_of_file(path)
+    if spec.sha256 not in (None, digest):
+        raise InputError(
+            f"model.sha256: {path.name} has {digest}",
+            where=workload.name,
+            cure="is it the file that was meant?",
+        )
+    if path.suffix == ".onnx":
+        _check_tensors(workload, path)
+    return {f"model:{path.name}": digest}
+
+
+def _check_topology(workload: Workload, topology: Topology) -> None:
+    """Raises InputError if the network cannot be built, or is not what the workload says."""
+    model, spec = declare_for(topology, workload.model.input), workload.model
+    source, result = model.graph.input[0], model.graph.output[0].name
+    sizes = tuple(dim.dim_value for dim in source.type.tensor_type.shape.dim)[1:]
+    expected = (source.name, sizes, result)
+    given = (spec.input.name, spec.input.sample_shape, spec.output.name)
+    if given != expected:
+        problem = f"model: input, sizes and output are {given}, but the topology has {expected}"
+        raise InputError(problem, where=workload.name, cure="write those")
+
+
+def _check_tensors(workload: Workload, path: Path) -> None:
+    spec, found = workload.model, read_onnx(path)
+    inputs = {tensor.name: tensor for tensor in found.inputs}
+    outputs = [tensor.name for tensor in found.outputs]
+    where = workload.name
+    if list(inputs) != [spec.input.name]:
+        raise InputError(
+            f"model.input.name: '{spec.input.name}', but {path.name} has {sorted(inputs)}", where=where
+        )
+    if spec.output.name not in outputs:
+        raise InputError(
+            f"model.output.name: '{spec.output.name}', but {path.name} has {sorted(outputs)}", where=where
+        )
+    tensor = inputs[spec.input.name]
+    if tensor.dtype != spec.input.dtype:
+        raise InputError(
+            f"model.input.dtype: {spec.input.dtype}, but {path.name} takes {tensor.dtype}", where=where
+        )
+    same = len(tensor.shape) == len(spec.input.shape) and all(
+        not isinstance(size, int) or size == told or index == 0
+        for index, (size, told) in enumerate(zip(tensor.shape, spec.input.shape, strict=True))
+    )
+    fixed = tensor.shape[0] if tensor.shape and isinstance(tensor.shape[0], int) else spec.input.fixed_batch
+    if not same or fixed != spec.input.fixed_batch:
+        shape = list(tensor.shape)
+        raise InputError(f"model.input.shape: {spec.input.shape}, but {path.name} takes {shape}", where=where)

@@ -1,0 +1,227 @@
+"""From a sweep to checked groups of runs, before anything is measured."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from qutiperf import host
+from qutiperf.adapters.registry import adapter_class, make_options, option_names
+from qutiperf.errors import InputError
+from qutiperf.results.record import Inputs
+from qutiperf.run.pairing import Pairing, has_truth, pair, runnable
+from qutiperf.spec.catalog import CatalogFile, matching
+from qutiperf.spec.config import canonical_json, sha256_of, sha256_of_file
+from qutiperf.spec.point import Point, System, expand, point_id
+from qutiperf.spec.scenario import Mode, Profile, Scenario, ScenarioName, load_scenario
+from qutiperf.spec.sut import Settings, SystemUnderTest, load_sut
+from qutiperf.spec.sweep import Sweep
+from qutiperf.spec.workload import Workload, load_workload
+
+_OVERHEAD_S = 0.4  # of a run beyond its minimum duration: probe, logs, writing
+_LOAD_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """A run with its stable id and the inputs its record will hold."""
+
+    run_id: str
+    point: Point
+    inputs: Inputs
+    accuracy_run_id: str | None
+
+    @property
+    def estimated_s(self) -> float:
+        default = 600.0 if self.point.profile is Profile.SUBMISSION else 0.5
+        return (self.point.settings.min_duration_s or default) + _OVERHEAD_S
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Runs that share one load of a model on a system."""
+
+    sut: SystemUnderTest
+    workload: Workload
+    options: Settings
+    streams: int
+    operating_mode: str
+    runs: list[PlannedRun]
+
+    def only(self, runs: list[PlannedRun]) -> "Group":
+        return replace(self, runs=runs)
+
+    @property
+    def estimated_s(self) -> float:
+        return _LOAD_S + sum(run.estimated_s for run in self.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The files a sweep names, read and checked."""
+
+    suts: dict[str, SystemUnderTest]
+    workloads: dict[str, Workload]
+    scenarios: dict[ScenarioName, Scenario]
+    digests: dict[str, str] = field(default_factory=dict)
+
+
+def gather(sweep: Sweep, extra_workloads: Mapping[str, Workload] | None = None) -> Material:
+    """Reads every file that the sweep names; raises InputError for the first that is wrong."""
+    digests: dict[str, str] = {}
+
+    def noted(kind: str, name: str, file: CatalogFile) -> None:
+        digests[f"{kind}:{name}"] = file.sha256
+
+    suts: dict[str, SystemUnderTest] = {}
+    for name in _all_matching("sut", sweep.suts):
+        sut, file = load_sut(name)
+        suts[sut.name] = sut
+        noted("sut", sut.name, file)
+    workloads: dict[str, Workload] = dict(extra_workloads or {})
+    for name in [] if extra_workloads else _all_matching("workload", sweep.workloads):
+        workload, file = load_workload(name)
+        workloads[workload.name] = workload
+        noted("workload", workload.name, file)
+    scenarios: dict[ScenarioName, Scenario] = {}
+    for scenario_name in sweep.scenarios:
+        scenario, file = load_scenario(scenario_name)
+        scenarios[scenario.name] = scenario
+        noted("scenario", scenario.name, file)
+    return Material(suts, workloads, scenarios, digests)
+
+
+def _all_matching(kind: str, patterns: Sequence[str]) -> list[str]:
+    found: list[str] = []
+    for pattern in patterns:
+        found += matching("sut" if kind == "sut" else "workload", pattern)
+    return list(dict.fromkeys(found))
+
+
+def make_plan(sweep: Sweep, material: Material, machine: host.Facts) -> list[Group]:
+    """Checked groups of runs; raises InputError or SetupError before anything is written."""
+    _check_settings(sweep)
+    systems = {name: _system(sut) for name, sut in material.suts.items()}
+    labelled = frozenset(name for name, workload in material.workloads.items() if has_truth(workload))
+    points = expand(sweep, systems, material.workloads, material.scenarios, labelled)
+    if not points:
+        raise InputError(
+            "has no point left to measure", where=f"sweep {sweep.name}", cure="look at modes and exclude"
+        )
+    pairings = {
+        (sut, name): pair(material.suts[sut], material.workloads[name])
+        for sut, name in dict.fromkeys((point.sut, point.workload) for point in points)
+    }
+    for point in points:
+        _check_batch(point, pairings[point.sut, point.workload].workload)
+    planner = _Planner(sweep, material, pairings, host.fingerprint(machine))
+    return [planner.group(points) for points in _by_load(points)]
+
+
+def _by_load(points: Sequence[Point]) -> list[list[Point]]:
+    groups: defaultdict[str, list[Point]] = defaultdict(list)
+    for point in points:
+        groups[canonical_json([point.sut, point.workload, point.load_parameters])].append(point)
+    return list(groups.values())
+
+
+def _system(sut: SystemUnderTest) -> System:
+    return System(sut, frozenset(option_names(runnable(sut))), host.available_cores())
+
+
+def _check_settings(sweep: Sweep) -> None:
+    if sweep.settings.feed_threads and not sweep.settings.end_to_end:
+        cure = "set settings.end_to_end to true, or feed_threads to 0"
+        raise InputError(
+            "settings.feed_threads: prepares samples in an end-to-end run", where=sweep.name, cure=cure
+        )
+    if sweep.settings.feed_threads and ScenarioName.SINGLE_STREAM in sweep.scenarios:
+        cure = "leave SingleStream out, or set feed_threads to 0"
+        raise InputError(
+            "settings.feed_threads: SingleStream has one sample in flight", where=sweep.name, cure=cure
+        )
+
+
+def _check_batch(point: Point, workload: Workload) -> None:
+    fixed, batch = workload.model.input.fixed_batch, int(point.deployment["batch_size"])
+    if fixed is not None and batch > fixed:
+        cure = f"use batch_size up to {fixed}, or a model whose batch has a name"
+        raise InputError(
+            f"batch_size {batch}: the model takes {fixed} inputs at a time", where=workload.name, cure=cure
+        )
+
+
+class _Planner:
+    """Gives points their ids and inputs."""
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        material: Material,
+        pairings: Mapping[tuple[str, str], Pairing],
+        fingerprint: str,
+    ) -> None:
+        self._sweep, self._material, self._fingerprint = sweep, material, fingerprint
+        self._pairings = pairings
+
+    def group(self, points: Sequence[Point]) -> Group:
+        first = points[0]
+        pairing = self._pairings[first.sut, first.workload]
+        sut, workload = pairing.sut, pairing.workload
+        ids = [point_id(point, self._files(point), self._fingerprint) for point in points]
+        accuracy = next(
+            (i for i, point in zip(ids, points, strict=True) if point.mode is Mode.ACCURACY), None
+        )
+        return Group(
+            sut=sut,
+            workload=workload,
+            options=self._options(sut, first),
+            streams=int(first.deployment["streams"]),
+            operating_mode=str(first.deployment["operating_mode"]),
+            runs=[
+                PlannedRun(
+                    run_id, point, self._inputs(point), accuracy if point.mode is not Mode.ACCURACY else None
+                )
+                for run_id, point in zip(ids, points, strict=True)
+            ],
+        )
+
+    def _options(self, sut: SystemUnderTest, point: Point) -> Settings:
+        """The SUT file's options under the point's parameters, checked against the adapter."""
+        adapter = adapter_class(sut.adapter)
+        names = set(option_names(adapter))
+        swept = {name: value for name, value in point.deployment.items() if name in names}
+        options = {**sut.options, **swept}
+        make_options(adapter, dict(options), sut.name)
+        return options
+
+    def _files(self, point: Point) -> dict[str, str]:
+        digests = self._material.digests
+        wanted = (f"sut:{point.sut}", f"workload:{point.workload}", f"scenario:{point.scenario}")
+        found = {key: digests[key] for key in wanted if key in digests}
+        adapter = self._material.suts[point.sut].adapter
+        if ".py:" in adapter:
+            path = Path(adapter.rsplit(":", 1)[0])
+            found[f"adapter:{path.name}"] = sha256_of_file(path)
+        return {**found, **self._pairings[point.sut, point.workload].files_sha256}
+
+    def _inputs(self, point: Point) -> Inputs:
+        pairing = self._pairings[point.sut, point.workload]
+        sut, workload = pairing.sut, pairing.workload
+        scenario = self._material.scenarios.get(point.scenario) or load_scenario(point.scenario)[0]
+        resolved = {
+            "point": point.model_dump(mode="json"),
+            "sut": sut.model_dump(mode="json"),
+            "workload": workload.model_dump(mode="json"),
+            "scenario": scenario.model_dump(mode="json"),
+            "dataset": pairing.dataset,
+        }
+        return Inputs(
+            sweep=self._sweep.name,
+            sut=sut,
+            workload=workload,
+            scenario=scenario,
+            dataset=pairing.dataset,
+            files_sha256=self._files(point),
+            resolved_sha256=sha256_of(resolved),
+        )

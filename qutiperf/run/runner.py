@@ -1,0 +1,316 @@
+"""Runs groups of planned runs in worker processes and stores a record of every run."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Literal, Protocol
+
+from pydantic import ValidationError
+
+from qutiperf import host
+from qutiperf.errors import QutiperfError, SetupError
+from qutiperf.mlperf_logs import LoadGenResult, read_result
+from qutiperf.results import metrics
+from qutiperf.results.predictions import Stored, prediction_of_run
+from qutiperf.results.record import Failure, Figures, HarnessTax, Observed, RunRecord
+from qutiperf.results.store import MAX_ATTEMPTS, Store
+from qutiperf.run import operating_mode
+from qutiperf.run.child import BrokenReplies, Child, Nursery
+from qutiperf.run.job import OBSERVED, Event, Job, JobRun
+from qutiperf.run.plan import Group, PlannedRun
+from qutiperf.run.watch import Watch
+from qutiperf.spec.scenario import Mode, Profile
+
+LOAD_LIMIT_S = 300.0
+CLOSE_LIMIT_S = 60.0
+_HANG_UP_S = 2.0  # between the closing of the reply pipe and the end of the process
+_TICK_S = 1.0
+_LOG = "worker.log"
+_WORKER = "qutiperf.run.worker"
+NO_METER = "no power meter is read yet"
+
+
+class Listener(Protocol):
+    """Hears how a sweep goes on."""
+
+    def started(self, run: PlannedRun) -> None: ...
+    def finished(self, run: PlannedRun, record: RunRecord) -> None: ...
+    def tick(self) -> None: ...
+
+
+class Runner:
+    """Runs groups of planned runs and puts their records into a store."""
+
+    def __init__(
+        self,
+        store: Store,
+        listener: Listener,
+        machine: host.Facts,
+        nursery: Nursery,
+        audit_config: str | None = None,
+    ) -> None:
+        self._store, self._listener, self._machine = store, listener, machine
+        self._nursery, self._audit_config = nursery, audit_config
+        self._versions = host.versions()
+        self._attempts = {run_id: len(found) for run_id, found in store.attempts().items()}
+        self.tax: HarnessTax | None = None
+        self._predictions: dict[str, Stored] = {}
+
+    def run(self, group: Group) -> list[RunRecord]:
+        """Records of all runs of the group, each already stored; a failure ends one worker, not the group.
+
+        Raises SetupError if the results cannot be written, or the operating mode cannot be left.
+        """
+        try:
+            operating_mode.enter(self._nursery, group.sut, group.operating_mode)
+        except SetupError as error:
+            return self._none_possible(group.runs, error)
+        try:
+            records: list[RunRecord] = []
+            while len(records) < len(group.runs):
+                records += self._work(group, self._portion(group.runs[len(records) :]))
+        except BaseException:
+            self._nursery.leave_mode()  # a problem with that would hide the one that is on its way
+            raise
+        operating_mode.leave(self._nursery, group.sut, group.operating_mode)
+        return records
+
+    def _portion(self, pending: Sequence[PlannedRun]) -> Sequence[PlannedRun]:
+        """A submittable run has a process of its own, as LoadGen reads its built-in rules once a process."""
+        return pending[:1] if pending[0].point.profile is Profile.SUBMISSION else pending
+
+    def _none_possible(self, runs: Sequence[PlannedRun], error: SetupError) -> list[RunRecord]:
+        """Failed records of runs whose device cannot be brought into their operating mode."""
+        staging = self._store.stage()
+        watch = Watch(None, LOAD_LIMIT_S)
+        watch.begin(LOAD_LIMIT_S)
+        failure = Failure(stage="load", kind="error", reason=str(error), setup_missing=True)
+        try:
+            return [self._failed_record(run, staging / run.run_id, failure, watch) for run in runs]
+        finally:
+            self._store.discard(staging)
+
+    def _work(self, group: Group, runs: Sequence[PlannedRun]) -> list[RunRecord]:
+        """One worker's life: records of the runs it did or failed, in order."""
+        # before the worker starts: the parent does nothing while it measures
+        for run in runs:
+            found = prediction_of_run(group.sut, group.workload, run.point.deployment)
+            self._predictions[run.run_id] = found
+        staging = self._store.stage()
+        folders = [staging / run.run_id for run in runs]
+        try:
+            for folder in folders:
+                folder.mkdir()
+            task = self._job(group, runs, folders)
+            child = self._nursery.start(_WORKER, task, staging, staging / _LOG)
+            try:
+                return list(self._follow(child, runs, folders))
+            finally:
+                child.kill()
+        except OSError as error:
+            raise _not_writable(self._store.folder, error) from None
+        finally:
+            self._store.discard(staging)
+
+    def _job(self, group: Group, runs: Sequence[PlannedRun], folders: Sequence[Path]) -> Job:
+        return Job(
+            sut=group.sut,
+            workload=group.workload,
+            options=group.options,
+            streams=group.streams,
+            audit_config=self._audit_config,
+            runs=[
+                JobRun(
+                    folder=str(folder),
+                    point=run.point,
+                    samples_per_query=run.inputs.scenario.samples_per_query,
+                )
+                for run, folder in zip(runs, folders, strict=True)
+            ],
+        )
+
+    def _follow(
+        self, child: Child, runs: Sequence[PlannedRun], folders: Sequence[Path]
+    ) -> Iterator[RunRecord]:
+        """Yields a record as each run ends; stops after the first failure."""
+        watch = Watch(child.pid, LOAD_LIMIT_S)
+        watch.begin(_limit_s(runs[0]))
+        waiting = list(zip(runs, folders, strict=True))
+        running = False
+        while waiting:
+            events, failure = _events(child, min(_TICK_S, watch.left_s))
+            for event in events:
+                if event.event == "started":
+                    running = True
+                    watch.begin(_limit_s(waiting[0][0]))
+                    self._listener.started(waiting[0][0])
+                elif event.event == "estimated" and waiting[0][0].point.settings.time_limit_s is None:
+                    watch.limit_s = watch.elapsed_s + 60 + 5 * (event.seconds or 0)
+                elif event.event == "done":
+                    running = False
+                    watch.look()
+                    run, folder = waiting.pop(0)
+                    yield self._finished(run, folder, watch, None if waiting else child)
+                elif event.event == "failed":
+                    failure = event.failure
+                    break
+            if not waiting:
+                return
+            failure = failure or _gone(child, watch, "run" if running else "load")
+            if failure is not None:
+                child.kill()
+                yield from self._failed(waiting, failure, watch, child)
+                return
+            if not events:
+                watch.look()
+                self._listener.tick()
+
+    def _failed(
+        self, waiting: Sequence[tuple[PlannedRun, Path]], failure: Failure, watch: Watch, child: Child
+    ) -> Iterator[RunRecord]:
+        """A failed record of the run that was on; of all runs if the model could not even be loaded."""
+        hit = waiting if failure.stage == "load" else waiting[:1]
+        failure = failure.model_copy(update={"log_tail": child.log_tail})
+        for run, folder in hit:
+            yield self._failed_record(run, folder, failure, watch)
+
+    def _failed_record(self, run: PlannedRun, folder: Path, failure: Failure, watch: Watch) -> RunRecord:
+        record = self._record(run, watch, valid=False, reasons=[failure.reason], failure=failure)
+        return self._placed(run, folder, record, watch)
+
+    def _finished(self, run: PlannedRun, folder: Path, watch: Watch, last: Child | None) -> RunRecord:
+        """The record of a run that went through; `last` is the worker if that was its last run."""
+        try:
+            observed = Observed.model_validate_json((folder / OBSERVED).read_bytes())
+            result = read_result(folder)
+        except (QutiperfError, ValueError, OSError) as error:
+            failure = Failure(stage="run", kind="error", reason=f"its logs cannot be read: {error}")
+            return self._failed_record(run, folder, failure, watch)
+        record = self._judged(run, watch, observed, result)
+        if last is not None:
+            record = _with_end(record, last)
+        (folder / OBSERVED).unlink()
+        return self._placed(run, folder, record, watch)
+
+    def _judged(self, run: PlannedRun, watch: Watch, observed: Observed, result: LoadGenResult) -> RunRecord:
+        point = run.point
+        found = metrics.figures(point.scenario, point.mode, result, observed)
+        foreign = watch.foreign_cpu_percent()
+        performance = point.mode is Mode.PERFORMANCE
+        grade, reasons = (
+            metrics.quality(point.scenario, found, observed, self.tax, foreign) if performance else ("ok", [])
+        )
+        valid = result.validity == "VALID" if performance else not result.error_count
+        return self._record(
+            run,
+            watch,
+            valid=valid,
+            quality=grade,
+            reasons=[*result.invalid_reasons, *reasons],
+            observed=observed,
+            loadgen=result,
+            figures=found,
+        )
+
+    def _record(self, run: PlannedRun, watch: Watch, **found: object) -> RunRecord:
+        base: dict[str, object] = {
+            "run_id": run.run_id,
+            "attempt": self._attempts.get(run.run_id, 0) + 1,
+            "started_utc": watch.started_utc,
+            "elapsed_s": round(watch.elapsed_s, 3),
+            "point": run.point,
+            "inputs": run.inputs,
+            "host": self._machine,
+            "versions": self._versions,
+            "power_reason": NO_METER,
+            "prediction": self._predictions.get(run.run_id),
+            "harness_tax": self.tax,
+            "accuracy_run_id": run.accuracy_run_id,
+            "quality": "ok",
+            "figures": Figures(),
+        }
+        return RunRecord.model_validate({**base, **found})
+
+    def _placed(self, run: PlannedRun, folder: Path, record: RunRecord, watch: Watch) -> RunRecord:
+        if not self._store.is_one(self._store.folder):
+            raise SetupError(
+                "the results folder was deleted or moved during the run",
+                where=str(self._store.folder),
+                cure="leave it in place until the command ends; finished runs are where it is now",
+            )
+        folder.mkdir(parents=True, exist_ok=True)  # an adapter may have deleted it
+        try:
+            with (folder / "environment.csv").open("w", newline="", encoding="utf-8") as stream:
+                writer = csv.DictWriter(stream, host.Surroundings.COLUMNS)
+                writer.writeheader()
+                writer.writerows(watch.rows)
+            self._store.place(folder, record)
+        except OSError as error:
+            raise _not_writable(self._store.folder, error) from None
+        self._attempts[run.run_id] = record.attempt
+        self._listener.finished(run, record)
+        return record
+
+
+def _not_writable(folder: Path, error: OSError) -> SetupError:
+    cure = "finished runs are kept; the same command continues once there is room"
+    return SetupError(f"cannot be written to: {error.strerror or error}", where=str(folder), cure=cure)
+
+
+def _limit_s(run: PlannedRun) -> float:
+    return run.point.settings.time_limit_s or LOAD_LIMIT_S
+
+
+def _events(child: Child, timeout_s: float) -> tuple[list[Event], Failure | None]:
+    """What the worker reported within the time, and the failure if something else wrote to its pipe."""
+    try:
+        return [Event.model_validate_json(line) for line in child.lines(timeout_s)], None
+    except (BrokenReplies, ValidationError):
+        reason = "something else than the worker wrote to its reply pipe"
+        return [], Failure(stage="run", kind="error", reason=reason)
+
+
+def _gone(child: Child, watch: Watch, stage: Literal["load", "run"]) -> Failure | None:
+    """A failure that the worker could not report itself: it died, hung up, or took too long."""
+    if child.hung_up and child.ending is None:
+        _events(child, _HANG_UP_S)
+    if child.ending is not None or child.hung_up:
+        reason = f"{child.ending or 'the worker closed its reply pipe'} before the run was done"
+        return Failure(stage=stage, kind="crash", reason=reason)
+    if watch.left_s:
+        return None
+    reason = f"no end after the time limit of {watch.limit_s:.3g} s; settings.time_limit_s sets another"
+    return Failure(stage=stage, kind="time_limit", reason=reason)
+
+
+def _with_end(record: RunRecord, worker: Child) -> RunRecord:
+    """The record of a worker's last run, with how `close()` went and what the adapter left running."""
+    failure: Failure | None = None
+    limit = monotonic() + CLOSE_LIMIT_S
+    while worker.ending is None and failure is None and (left := limit - monotonic()) > 0:
+        events, failure = _events(worker, left)
+        failure = next((event.failure for event in events if event.failure), failure)
+    ending = worker.ending
+    if failure is None and ending is None:
+        reason = f"close() did not return within {CLOSE_LIMIT_S:.0f} s"
+        failure = Failure(stage="close", kind="time_limit", reason=reason)
+    elif failure is None and ending is not None and ending.exit_code != 0:
+        failure = Failure(stage="close", kind="crash", reason=f"{ending} while the adapter was closed")
+    left_running = list(worker.kill().left)
+    if failure is not None:
+        failure = failure.model_copy(update={"stage": "close", "log_tail": worker.log_tail})
+    return record.model_copy(update={"close_failure": failure, "left_running": left_running})
+
+
+def wanted(group: Group, attempts: dict[str, list[RunRecord]]) -> list[PlannedRun]:
+    """Runs of a group that have no valid record yet and were not tried twice in vain.
+
+    A try on a machine that lacked something does not count: it may have it now.
+    """
+    return [run for run in group.runs if _is_wanted(attempts.get(run.run_id, []))]
+
+
+def _is_wanted(records: Sequence[RunRecord]) -> bool:
+    tried = [record for record in records if not (record.failure and record.failure.setup_missing)]
+    return not any(record.valid for record in tried) and len(tried) < MAX_ATTEMPTS

@@ -1,0 +1,180 @@
+"""One worker process: `python -m qutiperf.run.worker FOLDER EVENTS`, started by the runner alone.
+
+It loads one model on one device, does the runs of its task in order, leaves worker.json, logs and phases
+in each run's folder, and reports on the pipe with file descriptor EVENTS. The first failure ends it.
+"""
+
+import contextlib
+import resource
+import sys
+import traceback
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from time import monotonic
+
+from qutiperf.datasets import open_dataset
+from qutiperf.datasets.base import Dataset
+from qutiperf.datasets.classification import Task, task_for
+from qutiperf.errors import QutiperfError, SetupError
+from qutiperf.harness.device import Device
+from qutiperf.harness.load import load_instances
+from qutiperf.harness.network_fields import network_fields
+from qutiperf.harness.phases import Phases
+from qutiperf.harness.run import Outcome, Trial, samples_per_query
+from qutiperf.harness.streams import Failure as FirstError
+from qutiperf.results.histogram import Histogram
+from qutiperf.results.record import Failure, Observed, PhaseTime
+from qutiperf.run.child import Replies, end_now, read_task
+from qutiperf.run.job import OBSERVED, PHASES, Event, Job, JobRun
+from qutiperf.spec.scenario import Mode
+
+_FAILED = 70  # EX_SOFTWARE
+_REASON_CHARACTERS = 1000
+
+
+class Reporter:
+    """Sends events to the runner."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._replies = Replies(descriptor)
+
+    def send(self, event: Event) -> None:
+        self._replies.send(event)
+
+    def fail(self, stage: str, folder: str | None, error: BaseException) -> None:
+        """Reports the failure and ends the process: LoadGen and the runtime are in no known state."""
+        with contextlib.suppress(Exception):  # whatever the error's own methods raise
+            traceback.print_exception(error, file=sys.stderr)
+        failure = Failure.model_validate(
+            {
+                "stage": stage,
+                "kind": "error",
+                "reason": _reason(error),
+                "setup_missing": isinstance(error, SetupError),
+            }
+        )
+        self.send(Event(event="failed", folder=folder, failure=failure))
+        end_now(_FAILED)
+
+
+def _reason(error: BaseException) -> str:
+    """One line, bounded, also of an error whose own `__str__` raises."""
+    name = type(error).__name__
+    try:
+        text = str(error) if isinstance(error, QutiperfError) else f"{name}: {error}"
+    except BaseException as second:  # noqa: BLE001 - an adapter's code
+        text = f"{name}, whose text cannot be had: its __str__ raises {type(second).__name__}"
+    text = " ".join(text[: 4 * _REASON_CHARACTERS].split())
+    return text if len(text) <= _REASON_CHARACTERS else f"{text[:_REASON_CHARACTERS]} ..."
+
+
+def load_device(job: Job) -> tuple[Device, dict[str, str]]:
+    """Opens the data and loads every stream's instance; raises what the adapter raises."""
+    workload = job.workload
+    dataset: Dataset = open_dataset(workload.dataset, workload.model.input)
+    task: Task = task_for(workload)
+    adapters = load_instances(job.sut, workload, job.options, job.streams, Path())
+    device = Device(adapters, dataset, task, workload.model.input.fixed_batch, workload.mlperf_benchmark)
+    return device, adapters[0].describe()
+
+
+def run_one(run: JobRun, device: Device, audit: Path | None, reporter: Reporter) -> Outcome:
+    """One run; the first error anywhere ends the process through the reporter."""
+    folder = Path(run.folder)
+    reporter.send(Event(event="started", folder=run.folder))
+    device.tune(int(run.point.deployment["batch_size"]))
+    failure = FirstError(partial(reporter.fail, "run", run.folder))
+    per_query = samples_per_query(run.samples_per_query, run.point)
+    trial = Trial(device, run.point, per_query, folder, failure, audit)
+    return trial.run(
+        lambda seconds: reporter.send(Event(event="estimated", folder=run.folder, seconds=seconds))
+    )
+
+
+def observe(
+    run: JobRun,
+    outcome: Outcome,
+    device: Device,
+    adapter: Mapping[str, str],
+    load_s: float,
+    network: dict[str, str],
+) -> Observed:
+    """What this process knows of a run that went through."""
+    phases = outcome.phases
+    performance = run.point.mode is Mode.PERFORMANCE
+    accuracy = None
+    if not performance and device.dataset.labels is not None:
+        log = Path(run.folder) / "mlperf_log_accuracy.json"
+        accuracy = device.task.accuracy(log, device.dataset.labels)
+    return Observed(
+        adapter=dict(adapter),
+        compute_clock="device" if phases.device_clock else "host_wall",
+        inputs=phases.inputs,
+        phases={
+            name: time for name, histogram in phases.histograms.items() if (time := _phase_time(histogram))
+        },
+        unsteadiness_percent=phases.unsteadiness_percent() if performance else None,
+        probe=outcome.probe if performance else None,
+        compute_throughput_ips=phases.compute_throughput_ips if performance else None,
+        top1_percent=accuracy.top1_percent if accuracy else None,
+        top5_percent=outcome.top_five.percent() if accuracy else None,
+        accuracy_source=_ACCURACY_SOURCE if accuracy else None,
+        load_s=load_s,
+        over_network=device.over_network,
+        network_fields=network,
+        adapter_figures=device.figures(),
+        memory_peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_BYTES / 1e6,
+    )
+
+
+_ACCURACY_SOURCE = "top-1: mlperf_log_accuracy.json; top-5: the same answers' scores"
+_MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
+
+
+def _phase_time(histogram: Histogram) -> PhaseTime | None:
+    mean, maximum = histogram.mean(), histogram.maximum
+    if mean is None or maximum is None:
+        return None
+    p50, p90, p99, p99_9 = (histogram.percentile(percent) or 0.0 for percent in (50, 90, 99, 99.9))
+    return PhaseTime(mean_ns=mean, p50_ns=p50, p90_ns=p90, p99_ns=p99, p99_9_ns=p99_9, max_ns=maximum)
+
+
+def save(run: JobRun, observed: Observed, phases: Phases) -> None:
+    folder = Path(run.folder)
+    phases.save(folder / PHASES)
+    (folder / OBSERVED).write_text(observed.model_dump_json(), encoding="utf-8")
+
+
+def main(folder: str, descriptor: str) -> None:
+    """The worker's whole life; never returns."""
+    reporter = Reporter(int(descriptor))
+    started = monotonic()
+    try:
+        job = read_task(Job, Path(folder))
+        device, described = load_device(job)
+    except BaseException as error:  # noqa: BLE001 - an adapter may raise anything
+        reporter.fail("load", None, error)
+        return
+    load_s = monotonic() - started
+    reporter.send(Event(event="loaded", seconds=load_s))
+    audit = Path(job.audit_config) if job.audit_config else None
+    network: dict[str, str] = {}
+    if device.over_network:
+        network = network_fields(job.sut.description, described, job.streams)
+    for run in job.runs:
+        try:
+            outcome = run_one(run, device, audit, reporter)
+            save(run, observe(run, outcome, device, described, load_s, network), outcome.phases)
+        except BaseException as error:  # noqa: BLE001 - as above
+            reporter.fail("run", run.folder, error)
+        reporter.send(Event(event="done", folder=run.folder))
+    try:
+        device.close()
+    except BaseException as error:  # noqa: BLE001 - as above
+        reporter.fail("close", None, error)
+    end_now()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,34 @@
+"""The rules of an MLPerf round that are data: its seeds and the LoadGen versions that carry them."""
+
+from qutiperf.spec.catalog import CatalogFile, names, read
+from qutiperf.spec.config import StrictModel, parse_model
+
+
+class Seeds(StrictModel):
+    """The three seeds that LoadGen must report as effective."""
+
+    qsl_rng_seed: int
+    sample_index_rng_seed: int
+    schedule_rng_seed: int
+
+
+class Round(StrictModel):
+    """One round; `loadgen_versions` are the released wheels whose built-in mlperf.conf has its seeds."""
+
+    name: str
+    seeds: Seeds
+    loadgen_versions: list[str]
+    loadgen_requirement: str
+    source: str
+
+
+def load_round(name: str) -> tuple[Round, CatalogFile]:
+    """Raises InputError if there is no such round or its file is wrong."""
+    file = read("round", name)
+    return parse_model(Round, file.data, str(file.path)), file
+
+
+def round_of_version(version: str) -> str | None:
+    """The round whose seeds a LoadGen version carries, None if no shipped round lists it."""
+    rounds = (load_round(name)[0] for name in names("round"))
+    return next((entry.name for entry in rounds if version in entry.loadgen_versions), None)

@@ -1,0 +1,54 @@
+"""The type of a sweep: which systems, workloads and scenarios to cross, and at which settings."""
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from qutiperf.spec.catalog import CatalogFile, read
+from qutiperf.spec.config import StrictModel, Yaml, apply_overrides, parse_model
+from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName
+from qutiperf.spec.sut import Setting
+
+Names = Annotated[list[str], Field(min_length=1)]
+
+
+class Sweep(StrictModel):
+    """`deployment` names the values of each deployment parameter, numbers also as ranges (1:128:x2, 1:9:2).
+
+    Parameters it leaves out take the values that the SUT file offers. `exclude` drops every point that
+    matches all keys of one of its entries: sut, workload (globs), scenario, or a deployment parameter.
+    """
+
+    name: str
+    suts: Names
+    workloads: Names
+    scenarios: Annotated[list[ScenarioName], Field(min_length=1)]
+    modes: Annotated[list[Mode], Field(min_length=1)] = [Mode.PERFORMANCE, Mode.ACCURACY]
+    profile: Profile = Profile.STANDARD
+    settings: RunSettings = RunSettings()
+    deployment: dict[str, Setting | list[Setting]] = {}
+    repeats: Annotated[int, Field(ge=1)] = 1
+    exclude: list[dict[str, Setting]] = []
+
+    @field_validator("scenarios", mode="before")
+    @classmethod
+    def _any_case(cls, names: object) -> object:
+        """Accepts a scenario in any case, as MLPerf's own tools do."""
+        spelled = {name.value.lower(): name.value for name in ScenarioName}
+        if not isinstance(names, list):
+            return names
+        return [spelled.get(name.lower(), name) if type(name) is str else name for name in names]
+
+
+def load_sweep(name: str, overrides: list[str]) -> tuple[Sweep, CatalogFile]:
+    """The sweep after the `--set` overrides; raises InputError if its file or an override is wrong."""
+    file = read("sweep", name)
+    return parse_sweep(apply_overrides(file.data, overrides), str(file.path)), file
+
+
+def parse_sweep(data: Yaml, where: str) -> Sweep:
+    """As `load_sweep`, of data; one value where a list is asked for is a list of one."""
+    for key in ("suts", "workloads", "scenarios", "modes"):
+        if key in data and not isinstance(data[key], list):
+            data = {**data, key: [data[key]]}
+    return parse_model(Sweep, data, where)

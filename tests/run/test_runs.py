@@ -1,0 +1,390 @@
+"""Whole runs from the command line: results, failures, resuming, interruption."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from qutiperf.cli import main as qutiperf
+from qutiperf.results.record import RunRecord
+from qutiperf.results.store import Store, read_record
+from qutiperf.run import overhead, runner
+from tests.conftest import FAULTY, SutFile
+
+SweepFile = Callable[..., Path]
+SIMULATED = "simulated"
+TOO_LONG = "no end after the time limit of 2 s; settings.time_limit_s sets another"
+EXITED = "the process ended with exit status 5 before the run was done"
+TIMES = "options: {latency_us: 400, latency_per_input_us: 100}\n"
+
+
+def run(sweep: Path, out: Path, *more: str) -> int:
+    return qutiperf(["run", str(sweep), "--out", str(out), *more], debug=True)
+
+
+def failures(out: Path) -> list[RunRecord]:
+    return [record for record in Store.open(out).records() if record.failure]
+
+
+def test_a_simulated_device_is_measured_as_fast_as_it_is(
+    sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
+) -> None:
+    out = tmp_path / "results"
+    sweep = sweep_file(sut_file(SIMULATED, extra=TIMES), "[SingleStream, MultiStream, Offline]")
+    assert run(sweep, out) == 0
+    records = {
+        record.point.scenario.value: record
+        for record in Store.open(out).latest()
+        if record.point.mode.value == "PerformanceOnly"
+    }
+    assert all(record.valid for record in records.values())
+    single, multi, offline = records["SingleStream"], records["MultiStream"], records["Offline"]
+    assert single.figures.compute_latency_p50_ms == pytest.approx(0.5, rel=1e-3)
+    assert multi.figures.compute_latency_p50_ms == pytest.approx(1.2, rel=1e-3)
+    assert offline.figures.compute_throughput_ips == pytest.approx(8 / 0.0012, rel=0.05)
+    assert offline.figures.system_latency_p50_ms is None
+    for record in (single, multi):
+        assert record.figures.system_latency_p50_ms is not None
+        assert record.figures.system_latency_p50_ms >= (record.figures.compute_latency_p50_ms or 0)
+    assert single.observed is not None
+    assert single.observed.compute_clock == "device"
+    assert single.harness_tax is not None
+
+
+@pytest.mark.slow
+def test_phases_add_up_to_what_loadgen_saw(sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    assert run(sweep_file(sut_file(SIMULATED, extra=TIMES), "[MultiStream]"), out) == 0
+    record = next(r for r in Store.open(out).latest() if r.point.mode.value == "PerformanceOnly")
+    assert record.observed is not None
+    assert record.loadgen is not None
+    phases = record.observed.phases
+    parts = sum(
+        phases[name].mean_ns for name in ("queue", "prepare", "gather", "transfer", "compute", "respond")
+    )
+    assert parts == pytest.approx(phases["total"].mean_ns, rel=1e-6)
+    assert parts == pytest.approx(record.loadgen.latency_ns["mean"], rel=0.1)
+
+
+def test_records_are_whole(sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    assert run(sweep_file(sut_file(SIMULATED, extra=TIMES)), out) == 0
+    folders = Store.open(out).run_folders()
+    assert len(folders) == 2
+    for folder in folders:
+        record = read_record(folder)
+        assert folder.name == f"{record.run_id}-{record.attempt}"
+        names = {path.name for path in folder.iterdir()}
+        assert {
+            "record.json",
+            "phases.npz",
+            "environment.csv",
+            "mlperf_log_detail.txt",
+            "mlperf_log_summary.txt",
+        } <= names
+        assert {"sut:device", "workload:digits-mlp-12.5-fp32", "scenario:Offline"} <= set(
+            record.inputs.files_sha256
+        )
+    assert not (out / ".staging").exists()
+
+
+@pytest.mark.parametrize(
+    ("adapter", "kind", "stage", "reason"),
+    [
+        ("RaisesInLoad", "error", "load", "RuntimeError: no such device: npu7"),
+        ("RaisesInInfer", "error", "run", "RuntimeError: the device was lost"),
+        pytest.param("WrongShape", "error", "run", "shape", marks=pytest.mark.slow),
+        pytest.param("WrongBatch", "error", "run", "9", marks=pytest.mark.slow),
+        pytest.param("NotANumber", "error", "run", "NaN", marks=pytest.mark.slow),
+        pytest.param("Hangs", "time_limit", "run", TOO_LONG, marks=pytest.mark.slow),
+        ("Crashes", "crash", "run", "the process died of SIGSEGV (segmentation fault)"),
+        pytest.param("Exits", "crash", "run", EXITED, marks=pytest.mark.slow),
+    ],
+)
+def test_faults_are_failed_records_and_the_sweep_goes_on(
+    adapter: str, kind: str, stage: str, reason: str, sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
+) -> None:
+    out = tmp_path / "results"
+    sut_file(SIMULATED, name="healthy", extra=TIMES)
+    faulty = sut_file(f"{FAULTY}:{adapter}")
+    sweep = sweep_file(f"{faulty}, {tmp_path / 'healthy.yaml'}", extra="modes: [PerformanceOnly]\n")
+    limit = ["--set", "settings.time_limit_s=2"] if adapter == "Hangs" else []
+    assert run(sweep, out, *limit) == 4
+    [failed] = failures(out)
+    assert failed.failure is not None
+    assert (failed.failure.kind, failed.failure.stage) == (kind, stage)
+    assert reason in failed.failure.reason
+    assert not failed.valid
+    [healthy] = [record for record in Store.open(out).records() if record.point.sut == "healthy"]
+    assert healthy.valid
+    if adapter == "Crashes":
+        assert "about to crash" in failed.failure.log_tail
+
+
+@pytest.mark.parametrize(
+    ("adapter", "kind", "reason"),
+    [
+        ("RaisesInClose", "error", "RuntimeError: the device does not let go"),
+        pytest.param(
+            "ExitsInClose",
+            "crash",
+            "the process ended with exit status 3 while the adapter was closed",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "HangsInClose", "time_limit", "close() did not return within 1 s", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_a_close_that_fails_is_in_the_record_of_the_last_run(
+    adapter: str,
+    kind: str,
+    reason: str,
+    sut_file: SutFile,
+    sweep_file: SweepFile,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "results"
+    sweep = sweep_file(
+        sut_file(f"{FAULTY}:{adapter}", extra="options: {good_batches: 1000000}\n"),
+        "[SingleStream, Offline]",
+        "modes: [PerformanceOnly]\n",
+    )
+    monkeypatch.setattr(runner, "CLOSE_LIMIT_S", 1)
+    assert run(sweep, out) == 4
+    first, last = sorted(Store.open(out).records(), key=lambda record: record.started_utc)
+    assert (first.valid, last.valid, first.close_failure) == (True, True, None)
+    assert last.close_failure is not None
+    assert (last.close_failure.stage, last.close_failure.kind) == ("close", kind)
+    assert last.close_failure.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("adapter", "kind", "reason"),
+    [
+        pytest.param(
+            "RaisesSilently",
+            "error",
+            "SilentError, whose text cannot be had: its __str__ raises ValueError",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("LongError", "error", f"RuntimeError: {'x' * 986} ...", marks=pytest.mark.slow),
+        ("WritesToEveryPipe", "error", "something else than the worker wrote to its reply pipe"),
+        pytest.param(
+            "DeletesItsFolder", "error", "mlperf_log_detail.txt: cannot be read", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_hostile_adapters_are_failed_records(
+    adapter: str, kind: str, reason: str, sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
+) -> None:
+    out = tmp_path / "results"
+    sweep = sweep_file(sut_file(f"{FAULTY}:{adapter}"), extra="modes: [PerformanceOnly]\n")
+    assert run(sweep, out) == 4
+    [failed] = failures(out)
+    assert failed.failure is not None
+    assert failed.failure.kind == kind
+    assert reason in failed.failure.reason
+    assert len(failed.failure.reason) < 1100
+
+
+def test_what_an_adapter_leaves_running_is_killed_and_recorded(
+    sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
+) -> None:
+    out = tmp_path / "results"
+    sut = sut_file(f"{FAULTY}:StartsChildren", extra="options: {good_batches: 1000000}\n")
+    assert run(sweep_file(sut, extra="modes: [PerformanceOnly]\n"), out) == 0
+    [record] = Store.open(out).records()
+    assert record.left_running == ["sleep 3471", "sleep 3471"]
+    assert record.close_failure is None
+
+
+@pytest.mark.slow
+def test_an_overhead_run_that_fails_does_not_end_the_sweep(
+    sut_file: SutFile,
+    sweep_file: SweepFile,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "results"
+    broken = overhead._SUT.model_copy(update={"adapter": f"{FAULTY}:RaisesInLoad"})
+    monkeypatch.setattr(overhead, "_SUT", broken)
+    sweep = sweep_file(sut_file(SIMULATED, extra=TIMES), extra="modes: [PerformanceOnly]\n")
+    assert run(sweep, out) == 0
+    assert "the harness cannot measure itself: RuntimeError: no such device: npu7" in capsys.readouterr().err
+    [record] = Store.open(out).records()
+    assert record.harness_tax is None
+    assert sorted(path.name for path in out.iterdir()) == [f"{record.run_id}-1", "qutiperf-results.json"]
+
+
+@pytest.mark.slow
+def test_adapter_options_are_shown_where_they_differ(
+    sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "results"
+    sweep = sweep_file(sut_file(SIMULATED), extra="modes: [PerformanceOnly]\n")
+    assert run(sweep, out, "--set", "deployment.latency_us=100.0,200.0") == 0
+    capsys.readouterr()
+    assert qutiperf(["show", str(out)], debug=False) == 0
+    shown = capsys.readouterr().out
+    assert "latency_us" in shown
+    assert "200" in shown
+
+
+@pytest.mark.slow
+def test_what_the_machine_lacks_is_no_fault_of_the_device(
+    sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
+) -> None:
+    """Exit code 3, and the runs are tried for as long as it takes."""
+    out = tmp_path / "results"
+    sweep = sweep_file(sut_file(f"{FAULTY}:LacksDevice"), extra="modes: [PerformanceOnly]\n")
+    for attempt in (1, 2, 3):
+        assert run(sweep, out) == 3
+        found = failures(out)
+        assert len(found) == attempt
+        assert found[-1].reasons == ["no device npu7; plug it in"]
+
+
+@pytest.mark.slow
+def test_a_failure_ends_one_process_and_the_rest_is_done(
+    sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
+) -> None:
+    out = tmp_path / "results"
+    sweep = sweep_file(
+        sut_file(f"{FAULTY}:Crashes", extra="options: {good_batches: 100000}\n"), "[SingleStream, Offline]"
+    )
+    assert run(sweep, out, "--set", "deployment.good_batches=0,100000", "--set", "modes=PerformanceOnly") == 4
+    outcome = {
+        (r.point.scenario.value, r.point.deployment["good_batches"]): r.valid
+        for r in Store.open(out).records()
+    }
+    assert outcome == {
+        ("SingleStream", 0): False,
+        ("Offline", 0): False,
+        ("SingleStream", 100000): True,
+        ("Offline", 100000): True,
+    }
+
+
+@pytest.mark.slow
+def test_resuming_repeats_nothing_valid_and_retries_failures_once(
+    sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "results"
+    sut_file(SIMULATED, name="healthy", extra=TIMES)
+    faulty = sut_file(f"{FAULTY}:RaisesInInfer")
+    sweep = sweep_file(f"{faulty}, {tmp_path / 'healthy.yaml'}", extra="modes: [PerformanceOnly]\n")
+    for expected in (2, 3, 3):
+        assert run(sweep, out) == 4
+        assert len(list(Store.open(out).records())) == expected
+    assert sorted(record.attempt for record in failures(out)) == [1, 2]
+    assert "2 of 2 runs are done already" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_interrupted_sweep_keeps_what_it_has(
+    sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
+) -> None:
+    out = tmp_path / "results"
+    sweep = sweep_file(
+        sut_file(SIMULATED, extra=TIMES), "[Offline, MultiStream]", "modes: [PerformanceOnly]\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "qutiperf",
+        "run",
+        str(sweep),
+        "--out",
+        str(out),
+        "--set",
+        "settings.min_duration_s=1.5",
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        deadline = time.monotonic() + 60
+        while not list(out.glob("*-1/record.json")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        os.kill(process.pid, signal.SIGINT)
+        _, error = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "interrupted" in error
+    [record] = Store.open(out).records()
+    assert record.valid
+    assert not (out / ".staging").exists()
+
+
+def test_accuracy_beside_performance(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], sweep_file: SweepFile
+) -> None:
+    out = tmp_path / "results"
+    assert run(sweep_file("cpu-onnxruntime", extra=""), out, "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    accuracy, offline = rows
+    assert accuracy["mode"] == "AccuracyOnly"
+    assert offline["top1_percent"] == accuracy["top1_percent"] > 90
+    assert offline["top5_percent"] == accuracy["top5_percent"] > 99
+    assert offline["valid"] is True
+
+
+@pytest.mark.slow
+def test_end_to_end_serial_and_pipelined(tmp_path: Path, sweep_file: SweepFile) -> None:
+    for feed in (0, 1):
+        out = tmp_path / f"feed{feed}"
+        sweep = sweep_file("cpu-onnxruntime", "[Offline, MultiStream]")
+        assert (
+            run(sweep, out, "--set", "settings.end_to_end=true", "--set", f"settings.feed_threads={feed}")
+            == 0
+        )
+        for record in Store.open(out).latest():
+            assert record.observed is not None
+            assert record.observed.phases["prepare"].p50_ns > 1000
+            if record.point.mode.value == "AccuracyOnly":
+                assert (record.figures.top1_percent or 0) > 90
+
+
+@pytest.mark.slow
+def test_server_finds_its_rate(sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    sweep = sweep_file(sut_file(SIMULATED, extra=TIMES), "[Server]", "modes: [PerformanceOnly]\n")
+    assert (
+        run(
+            sweep,
+            out,
+            "--set",
+            "settings.server_target_latency_ms=20",
+            "--set",
+            "settings.min_query_count=300",
+        )
+        == 0
+    )
+    [record] = Store.open(out).records()
+    assert record.loadgen is not None
+    rate = record.loadgen.completed_samples_per_second
+    assert rate is not None
+    assert 200 < rate < 8 / 0.0012
+
+
+@pytest.mark.slow
+def test_the_example_adapter_agrees_with_onnxruntime(tmp_path: Path, sweep_file: SweepFile) -> None:
+    out = tmp_path / "results"
+    sweep = sweep_file("examples/my_adapter, cpu-onnxruntime")
+    assert run(sweep, out) == 0
+    records = Store.open(out).latest()
+    accuracies = {
+        r.point.sut: r.figures.top1_percent for r in records if r.point.mode.value == "AccuracyOnly"
+    }
+    assert accuracies["my_adapter"] == accuracies["cpu-onnxruntime"] == 98.2
+    [example] = [
+        r for r in records if r.point.sut == "my_adapter" and r.point.mode.value == "PerformanceOnly"
+    ]
+    assert example.valid
+    assert "adapter:my_adapter.py" in example.inputs.files_sha256
