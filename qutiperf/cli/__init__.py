@@ -99,15 +99,15 @@ def _dispatch(arguments: list[str], debug: bool) -> int:
     _interrupt_on_signals()
     try:
         result = app(arguments or ["--help"], standalone_mode=False)
+        if result == INTERRUPTED:  # what typer makes of a KeyboardInterrupt, an Abort in older releases
+            raise KeyboardInterrupt
     except QutiperfError as error:
         if debug:
             raise
         console.error(str(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        console.error("interrupted; finished runs are kept, the same command goes on where it stopped")
-        return INTERRUPTED
-    except typer.Abort:
+    except (KeyboardInterrupt, typer.Abort):
+        console.error("interrupted; finished runs are kept, the same command continues where it stopped")
         return INTERRUPTED
     except Exception as error:
         # typer keeps click to itself; its usage errors are told by what they carry

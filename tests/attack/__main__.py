@@ -1,43 +1,58 @@
-"""`python -m tests.attack`: attacks the package; prints tried and held per row, then every failure by name."""
+"""`python -m tests.attack`: prints tried and held per row, then every failure and the command that repeats it.
+
+`python -m tests.attack kills --count 100` is the row `signals` alone, as long as its count.
+"""
 
 import argparse
-import json
+import shlex
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 
-from tests.attack.lane import Result
-from tests.attack.rows import ROWS, run_row
+from tests.attack.attack import Attack
+from tests.attack.lane import Result, run_attacks
+from tests.attack.rows import ROWS, attacks_of, chosen, kills
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 1 if anything did not hold."""
     given = _parser().parse_args(arguments)
-    unknown = sorted(set(given.rows) - set(ROWS))
-    if unknown:
-        print(f"no row named '{unknown[0]}'; rows: {', '.join(ROWS)}", file=sys.stderr)
+    if given.test == "kills":
+        planned = {"signals": chosen(kills(given.seed, given.count), given.only)}
+    else:
+        names = given.row or list(ROWS)
+        planned = {name: chosen(attacks_of(name, given.seed, given.share), given.only) for name in names}
+    if not any(planned.values()):
+        print(f"no attack is called '{given.only}'", file=sys.stderr)
         return 2
-    found = {name: _row(name, given) for name in given.rows}
-    print(json.dumps(_as_json(found), indent=1) if given.json else _as_text(found))
+    found = {name: _tried(name, attacks) for name, attacks in planned.items()}
+    print(_as_text(found, given))
     return int(any(not result.held for results in found.values() for result in results))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m tests.attack", description=__doc__)
-    rows = {"type": lambda text: text.split(","), "default": list(ROWS)}
-    parser.add_argument("--rows", help=f"comma-separated, of {', '.join(ROWS)}; default all", **rows)
-    parser.add_argument("--share", type=float, default=1.0, help="of each row, by lot; 10 is ten times as many")
-    parser.add_argument("--seed", type=int, default=0, help="of everything that is left to chance")
-    parser.add_argument("--only", default="", help="attacks whose name holds this text")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    summary = "Attacks the package; exit code 1 if it does not hold."
+    parser = argparse.ArgumentParser("python -m tests.attack", description=summary)
+    parser.add_argument("test", nargs="?", choices=["rows", "kills"], default="rows", help="default rows")
+    parser.add_argument("--row", action="append", choices=list(ROWS), help="this row; default all; repeatable")
+    parser.add_argument("--share", type=_share, default=1.0, help="of each row, drawn by the seed: 0.1")
+    parser.add_argument("--count", type=int, default=100, help="of kills; default 100")
+    parser.add_argument("--seed", type=int, default=0, help="of everything that is random; default 0")
+    parser.add_argument("--only", default="", help="the attack of this name, or those whose name contains it")
     return parser
 
 
-def _row(name: str, given: argparse.Namespace) -> list[Result]:
-    """Failures are told on stderr as they come: a long row may be stopped."""
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError("is over 0 and at most 1")
+    return share
+
+
+def _tried(name: str, attacks: Sequence[Attack]) -> list[Result]:
+    """Failures are printed on stderr as they come: a long row may be stopped."""
     started, found = time.monotonic(), []
-    for result in run_row(name, given.seed, given.share, given.only):
+    for result in run_attacks(attacks, in_process=ROWS[name].in_process):
         found.append(result)
         if not result.held:
             print(f"{name}: {result.name}: {result.reason}", file=sys.stderr, flush=True)
@@ -45,11 +60,7 @@ def _row(name: str, given: argparse.Namespace) -> list[Result]:
     return found
 
 
-def _as_json(found: Mapping[str, Sequence[Result]]) -> dict[str, object]:
-    return {name: [asdict(result) for result in results] for name, results in found.items()}
-
-
-def _as_text(found: Mapping[str, Sequence[Result]]) -> str:
+def _as_text(found: Mapping[str, Sequence[Result]], given: argparse.Namespace) -> str:
     lines = [f"{'row':10}{'tried':>7}{'held':>7}{'skipped':>9}"]
     for name, results in found.items():
         tried = [result for result in results if not result.skipped]
@@ -57,8 +68,14 @@ def _as_text(found: Mapping[str, Sequence[Result]]) -> str:
         lines.append(f"{name:10}{len(tried):7}{held:7}{len(results) - len(tried):9}")
     for name, results in found.items():
         lines += [f"skipped {name}: {each.name}: {each.reason}" for each in results if each.skipped]
-        lines += [f"NOT HELD {name}: {each.name}: {each.reason}" for each in results if not each.held]
+        lines += [line for each in results if not each.held for line in _failure(name, each, given)]
     return "\n".join(lines)
+
+
+def _failure(row: str, result: Result, given: argparse.Namespace) -> list[str]:
+    part = f"kills --count {given.count}" if given.test == "kills" else f"--row {row}"
+    again = f"python -m tests.attack {part} --seed {given.seed} --only {shlex.quote(result.name)}"
+    return [f"NOT HELD {row}: {result.name}: {result.reason}", f"  repeat: {again}"]
 
 
 if __name__ == "__main__":

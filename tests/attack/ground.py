@@ -267,12 +267,17 @@ def nothing_running(grace_s: float = 2.0) -> None:
 
 
 def kill_all(processes: Sequence[psutil.Process]) -> None:
-    """All at once: stopped first, so that none sees another die."""
+    """Kills and collects them."""
+    kill_at_once(processes)
+    psutil.wait_procs(processes, timeout=5)
+
+
+def kill_at_once(processes: Sequence[psutil.Process]) -> None:
+    """Stops them all before it kills, so that none sees another die."""
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for process in processes:
-            with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, number)
-    psutil.wait_procs(processes, timeout=5)
 
 
 def _name(process: psutil.Process) -> str:

@@ -1,50 +1,45 @@
 """The rows of attacks by name."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tests.attack import adapters, models, records, server, signals, storage, yaml_and_commands
-from tests.attack.attack import Attack
-from tests.attack.lane import Result, run_attacks
+from tests.attack.attack import Attack, unique
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Attacks of one kind: how many there are at least, and whether they run in the attacking process."""
+    """Attacks of one kind, and whether they run in the attacking process, under its memory limit."""
 
     attacks: Callable[[random.Random], list[Attack]]
-    at_least: int
     in_process: bool
 
 
 ROWS = {
-    "signals": Row(signals.attacks, signals.AT_LEAST, in_process=False),
-    "storage": Row(storage.attacks, storage.AT_LEAST, in_process=False),
-    "yaml": Row(yaml_and_commands.attacks, yaml_and_commands.AT_LEAST, in_process=True),
-    "models": Row(models.attacks, models.AT_LEAST, in_process=True),
-    "adapters": Row(adapters.attacks, adapters.AT_LEAST, in_process=False),
-    "server": Row(server.attacks, server.AT_LEAST, in_process=False),
-    "records": Row(records.attacks, records.AT_LEAST, in_process=True),
+    "signals": Row(signals.attacks, in_process=False),
+    "storage": Row(storage.attacks, in_process=False),
+    "yaml": Row(yaml_and_commands.attacks, in_process=True),
+    "models": Row(models.attacks, in_process=True),
+    "adapters": Row(adapters.attacks, in_process=False),
+    "server": Row(server.attacks, in_process=False),
+    "records": Row(records.attacks, in_process=True),
 }
 
 
 def attacks_of(name: str, seed: int, share: float = 1.0) -> list[Attack]:
-    """A share of a row by lot; beyond 1 the row again with further seeds."""
-    row, found, part = ROWS[name], list[Attack](), share
-    while part > 1e-9:
-        number = seed + len(found)
-        attacks = row.attacks(random.Random(f"{name} {number}"))
-        if found:
-            attacks = [Attack(f"{each.name} (seed {number})", each.run, each.limit_s) for each in attacks]
-        if part < 1:
-            chosen = random.Random(f"share {name} {seed}").sample(range(len(attacks)), max(round(part * len(attacks)), 1))
-            attacks = [attacks[index] for index in sorted(chosen)]
-        found, part = [*found, *attacks], part - 1
-    return found
+    """A row's attacks in their order, or a share of them drawn by the seed, at least one."""
+    attacks = unique(ROWS[name].attacks(random.Random(f"{name} {seed}")))
+    count = max(round(share * len(attacks)), 1)
+    drawn = random.Random(f"share {name} {seed}").sample(range(len(attacks)), count)
+    return [attacks[index] for index in sorted(drawn)]
 
 
-def run_row(name: str, seed: int, share: float = 1.0, only: str = "") -> Iterator[Result]:
-    """Results as they come; `only` attacks whose name holds this text."""
-    chosen = [attack for attack in attacks_of(name, seed, share) if only in attack.name]
-    yield from run_attacks(chosen, in_process=ROWS[name].in_process)
+def kills(seed: int, count: int) -> list[Attack]:
+    """The first so many kills of the row `signals`, which has no end."""
+    return signals.attacks(random.Random(f"signals {seed}"), count)
+
+
+def chosen(attacks: Sequence[Attack], only: str) -> list[Attack]:
+    """The attack of this name; where there is none, those whose name contains it."""
+    return [each for each in attacks if each.name == only] or [each for each in attacks if only in each.name]

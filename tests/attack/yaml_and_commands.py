@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from tests.attack.attack import OK, REFUSED, Attack, require, unique
+from tests.attack.attack import OK, REFUSED, Attack, require
 from tests.attack.ground import CHECKOUT, Ground, refused_folder
 from tests.attack.hostile_words import COMMANDS, TEMPLATES, WORDS, WORDS_REFUSED
 from tests.attack.hostile_yaml import (
@@ -18,25 +18,22 @@ from tests.attack.hostile_yaml import (
     WORKLOAD_VALUES,
 )
 
-AT_LEAST = 287
 MODEL = CHECKOUT / "scenarios/workloads/models/digits-mlp-12.5-fp32.onnx"
 _DAMAGED = 60
 _COMMAND_LINES = 60
 
 
 def attacks(chance: random.Random) -> list[Attack]:
-    return unique(
-        [
-            *_documents(chance),
-            *_values(chance),
-            *_keys("sweep", SWEEP_VALUES),
-            *_keys("sut", SUT_VALUES),
-            *_keys("workload", WORKLOAD_VALUES),
-            *_damaged(chance),
-            *_command_lines(),
-            *_damaged_command_lines(chance),
-        ]
-    )
+    return [
+        *_documents(chance),
+        *_values(chance),
+        *_keys("sweep", SWEEP_VALUES),
+        *_keys("sut", SUT_VALUES),
+        *_keys("workload", WORKLOAD_VALUES),
+        *_damaged(chance),
+        *_command_lines(),
+        *_damaged_command_lines(chance),
+    ]
 
 
 # --- files
