@@ -23,6 +23,7 @@ from qutiperf.harness.network_fields import network_fields
 from qutiperf.harness.phases import Phases
 from qutiperf.harness.run import Outcome, Trial, samples_per_query
 from qutiperf.harness.streams import Failure as FirstError
+from qutiperf.printable import error_text, one_line
 from qutiperf.results.histogram import Histogram
 from qutiperf.results.record import Failure, Observed, PhaseTime
 from qutiperf.run.child import Replies, end_now, read_task
@@ -30,7 +31,6 @@ from qutiperf.run.job import OBSERVED, PHASES, Event, Job, JobRun
 from qutiperf.spec.scenario import Mode
 
 _FAILED = 70  # EX_SOFTWARE
-_REASON_CHARACTERS = 1000
 
 
 class Reporter:
@@ -59,14 +59,7 @@ class Reporter:
 
 
 def _reason(error: BaseException) -> str:
-    """One line, bounded, also of an error whose own `__str__` raises."""
-    name = type(error).__name__
-    try:
-        text = str(error) if isinstance(error, QutiperfError) else f"{name}: {error}"
-    except BaseException as second:  # noqa: BLE001 - an adapter's code
-        text = f"{name}, whose text cannot be had: its __str__ raises {type(second).__name__}"
-    text = " ".join(text[: 4 * _REASON_CHARACTERS].split())
-    return text if len(text) <= _REASON_CHARACTERS else f"{text[:_REASON_CHARACTERS]} ..."
+    return one_line(str(error)) if isinstance(error, QutiperfError) else error_text(error)
 
 
 def load_device(job: Job) -> tuple[Device, dict[str, str]]:
@@ -173,6 +166,7 @@ def main(folder: str, descriptor: str) -> None:
         device.close()
     except BaseException as error:  # noqa: BLE001 - as above
         reporter.fail("close", None, error)
+    reporter.send(Event(event="closed"))
     end_now()
 
 

@@ -34,7 +34,9 @@ def _parser() -> argparse.ArgumentParser:
     summary = "Attacks the package; exit code 1 if it does not hold."
     parser = argparse.ArgumentParser("python -m tests.attack", description=summary)
     parser.add_argument("test", nargs="?", choices=["rows", "kills"], default="rows", help="default rows")
-    parser.add_argument("--row", action="append", choices=list(ROWS), help="this row; default all; repeatable")
+    parser.add_argument(
+        "--row", action="append", choices=list(ROWS), help="this row; default all; repeatable"
+    )
     parser.add_argument("--share", type=_share, default=1.0, help="of each row, drawn by the seed: 0.1")
     parser.add_argument("--count", type=int, default=100, help="of kills; default 100")
     parser.add_argument("--seed", type=int, default=0, help="of everything that is random; default 0")

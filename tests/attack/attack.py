@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 OK, VERDICT, INPUT, SETUP, RUN, INTERRUPTED = 0, 1, 2, 3, 4, 130
 REFUSED = (INPUT, SETUP)
-LONGEST_LINE = 2_000
+LONGEST_LINE = 2_100  # the command line bounds an error at 2,000 and says how much more there was
 LARGEST_OUTPUT = 1_000_000
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _TRACEBACK = "Traceback (most recent call last)"

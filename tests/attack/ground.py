@@ -81,7 +81,9 @@ class Ground:
                 folders.clear()
                 continue
             found |= {str((here / name).relative_to(self.root)) for name in [*folders, *names]}
-        return {path for path in found if not path.startswith(("printed-", "state")) and "__pycache__" not in path}
+        return {
+            path for path in found if not path.startswith(("printed-", "state")) and "__pycache__" not in path
+        }
 
     def printed(self) -> tuple[Path, Path]:
         """Two fresh files for stdout and stderr."""

@@ -125,7 +125,10 @@ def _result(attack: Attack) -> dict[str, object]:
         skipped, reason = True, str(error)
     except Exception as error:  # noqa: BLE001 - a mistake in the attack is a failure, not the end
         last = traceback.extract_tb(error.__traceback__)[-1]
-        held, reason = False, f"the attack itself: {type(error).__name__}: {error} ({last.name}:{last.lineno})"
+        held, reason = (
+            False,
+            f"the attack itself: {type(error).__name__}: {error} ({last.name}:{last.lineno})",
+        )
     finally:
         kill_all(running())
         shutil.rmtree(root, ignore_errors=True)

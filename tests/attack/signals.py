@@ -131,7 +131,9 @@ def _check_end(kill: Kill, started: Started, finished: int, ground: Ground) -> N
         late = [OK] if finished == _RUNS else []  # all was stored when the signal came
         check_outcome(outcome, [INTERRUPTED, *late])
         if outcome.code == INTERRUPTED:
-            require(outcome.last_line.startswith("qutiperf: interrupted; "), f"it ends with: {outcome.last_line}")
+            require(
+                outcome.last_line.startswith("qutiperf: interrupted; "), f"it ends with: {outcome.last_line}"
+            )
     nothing_running(_GRACE_S)
     require(len(list(ground.out.glob("*/record.json"))) >= finished, "finished runs are lost")
     if kill.target != "everything":

@@ -43,9 +43,13 @@ def _some(chance: random.Random, count: int, least: int, most: int) -> list[int]
     return sorted(chance.sample(range(least, most), count))
 
 
-def _named(name: str, values: "tuple[int, ...] | list[int]", run: Callable[[int, Ground], None]) -> Iterator[Attack]:
+def _named(
+    name: str, values: "tuple[int, ...] | list[int]", run: Callable[[int, Ground], None]
+) -> Iterator[Attack]:
     for value in values:
-        yield Attack(name.format(value / 1000 if name.endswith(" s") else value), partial(run, value), limit_s=240)
+        yield Attack(
+            name.format(value / 1000 if name.endswith(" s") else value), partial(run, value), limit_s=240
+        )
 
 
 def _sweep(ground: Ground, seconds: float = 0.3) -> list[str]:
@@ -66,7 +70,17 @@ def _disk_full(kilobytes: int, ground: Ground) -> None:
     """The results folder is a file system of its own, which is full; with more room the command goes on."""
     arguments = _sweep(ground)
     ground.out.mkdir()
-    _mount(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k" if kilobytes else "size=4k", "attack", str(ground.out)])
+    _mount(
+        [
+            "mount",
+            "-t",
+            "tmpfs",
+            "-o",
+            f"size={kilobytes}k" if kilobytes else "size=4k",
+            "attack",
+            str(ground.out),
+        ]
+    )
     try:
         _runs_out_of_room(arguments, ground)
         _mount(["mount", "-o", "remount,size=64m", str(ground.out)])
@@ -147,7 +161,9 @@ def _wait_for_runs(started: Started, runs: int, ground: Ground) -> None:
     marker = ground.out / "qutiperf-results.json"
 
     def reached() -> bool:
-        return (marker.is_file() and len(list(ground.out.glob("*/record.json"))) >= runs) or not started.running
+        return (
+            marker.is_file() and len(list(ground.out.glob("*/record.json"))) >= runs
+        ) or not started.running
 
     require(wait_for(reached, 60), "the sweep does not start")
 

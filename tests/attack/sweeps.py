@@ -40,7 +40,9 @@ def write_switches(ground: Ground) -> str:
     lines = ["operating_modes:"]
     for mode in MODES:
         path = ground.write(f"switch-{mode}", "off\n")
-        commands = [f"{do}: [sh, -c, 'echo {state} > {path}']" for do, state in (("enter", "on"), ("leave", "off"))]
+        commands = [
+            f"{do}: [sh, -c, 'echo {state} > {path}']" for do, state in (("enter", "on"), ("leave", "off"))
+        ]
         lines.append(f"  {mode}: {{{', '.join(commands)}}}")
     return "\n".join(lines) + "\n"
 
@@ -71,7 +73,12 @@ def records(ground: Ground, folder: Path | None = None) -> list[RunRecord]:
 def snapshot(folder: Path) -> Snapshot:
     """Contents of every file of the finished runs, by paths relative to the results folder."""
     done = [path.parent for path in folder.glob("*/record.json")]
-    return {path.relative_to(folder): path.read_bytes() for run in done for path in run.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for run in done
+        for path in run.rglob("*")
+        if path.is_file()
+    }
 
 
 def check_kept(before: Mapping[Path, bytes], folder: Path) -> None:

@@ -52,7 +52,8 @@ def _values(chance: random.Random) -> Iterator[Attack]:
         keys = re.findall(r"^(\w+):", BASES[kind], re.MULTILINE)
         key = chance.choice([key for key in keys if key not in ("title", "operating_modes")])
         yield Attack(
-            f"value: {name} as {key} of a {kind}", partial(_tolerated_file, kind, with_key(kind, f"{key}: {value}"))
+            f"value: {name} as {key} of a {kind}",
+            partial(_tolerated_file, kind, with_key(kind, f"{key}: {value}")),
         )
 
 
