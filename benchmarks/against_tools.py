@@ -32,10 +32,10 @@ from qutiperf.adapters.registry import adapter_class, make_options, require_runt
 from qutiperf.datasets import open_dataset
 from qutiperf.datasets.classification import task_for
 from qutiperf.errors import QutiperfError
-from qutiperf.harness.device import Device
 from qutiperf.harness.load import model_for
+from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.run import Trial
-from qutiperf.harness.streams import Failure
+from qutiperf.harness.streams import FirstError
 from qutiperf.mlperf_logs import read_result
 from qutiperf.spec.point import Point
 from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName
@@ -153,7 +153,7 @@ class Side:
             for instance in instances:
                 instance.load(self.model, make_options(found, {"threads": 1}, adapter))
             task = task_for(self.workload)
-            self.devices[streams] = Device(instances, dataset, task, self.model.fixed_batch)
+            self.devices[streams] = LoadedModel(instances, dataset, task, self.model.fixed_batch)
 
 
 def resnet50() -> Workload:
@@ -193,9 +193,9 @@ def trial(side: Side, streams: int, scenario: ScenarioName, seconds: float) -> t
         settings=RunSettings(min_duration_s=seconds, min_query_count=1),
         deployment={"batch_size": 1 if single else side.batch},
     )
-    device, folder = side.devices[streams], Path(tempfile.mkdtemp(dir=side.scratch))
-    device.tune(int(point.deployment["batch_size"]))
-    outcome = Trial(device, point, 1, folder, Failure(fail), None).run(lambda _: None)
+    model, folder = side.devices[streams], Path(tempfile.mkdtemp(dir=side.scratch))
+    model.tune(int(point.deployment["batch_size"]))
+    outcome = Trial(model, point, 1, folder, FirstError(fail), None).run(lambda _: None)
     result = read_result(folder)
     figure = result.latency_ns["p50"] if single else result.samples_per_second
     return float(figure or 0), outcome.phases.histograms["compute"].percentile(50) or 0.0

@@ -30,9 +30,9 @@ from qutiperf.adapters.base import Model
 from qutiperf.adapters.registry import adapter_class, make_options
 from qutiperf.datasets import open_dataset
 from qutiperf.datasets.classification import task_for
-from qutiperf.harness.device import Device
+from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.run import Trial
-from qutiperf.harness.streams import Failure
+from qutiperf.harness.streams import FirstError
 from qutiperf.mlperf_logs import LoadGenResult, read_result
 from qutiperf.spec.point import Point
 from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName
@@ -178,7 +178,7 @@ def null_workload() -> Workload:
     )
 
 
-def load(adapter: str, workload: Workload, streams: int, **options: object) -> Device:
+def load(adapter: str, workload: Workload, streams: int, **options: object) -> LoadedModel:
     """`streams` instances, as a worker loads them."""
     found = adapter_class(adapter)
     spec = workload.model
@@ -192,10 +192,12 @@ def load(adapter: str, workload: Workload, streams: int, **options: object) -> D
             make_options(found, dict(options), adapter),
         )
         adapters.append(instance)
-    return Device(adapters, open_dataset(workload.dataset, spec.input), task_for(workload), None)
+    return LoadedModel(adapters, open_dataset(workload.dataset, spec.input), task_for(workload), None)
 
 
-def run(device: Device, scenario: ScenarioName, batch: int, seconds: float, scratch: Path) -> LoadGenResult:
+def run(
+    model: LoadedModel, scenario: ScenarioName, batch: int, seconds: float, scratch: Path
+) -> LoadGenResult:
     """One run exactly as a worker does it."""
 
     def fail(error: BaseException) -> None:
@@ -210,16 +212,16 @@ def run(device: Device, scenario: ScenarioName, batch: int, seconds: float, scra
         settings=RunSettings(min_duration_s=seconds, min_query_count=1),
         deployment={"batch_size": batch},
     )
-    device.tune(batch)
+    model.tune(batch)
     folder = Path(tempfile.mkdtemp(dir=scratch))
-    Trial(device, point, 1, folder, Failure(fail), None).run(lambda seconds: None)
+    Trial(model, point, 1, folder, FirstError(fail), None).run(lambda seconds: None)
     return read_result(folder)
 
 
 class Bare:
     """The least that a Python system under test can be: callbacks around session.run."""
 
-    def __init__(self, model: Path, like: Device) -> None:
+    def __init__(self, model: Path, like: LoadedModel) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -351,10 +353,10 @@ class Reference:
 
 def memory(minutes: int, scratch: Path) -> dict[str, object]:
     """Resident memory in MB after each minute of a simulated model of 5 us."""
-    device = load("simulated", null_workload(), 1, latency_us=5.0)
+    model = load("simulated", null_workload(), 1, latency_us=5.0)
     process, resident = psutil.Process(), []
     for minute in range(1, minutes + 1):
-        result = run(device, ScenarioName.SINGLE_STREAM, 1, 60, scratch)
+        result = run(model, ScenarioName.SINGLE_STREAM, 1, 60, scratch)
         ctypes.CDLL(None).malloc_trim(0)  # what LoadGen freed is no memory of the harness
         resident.append(round(process.memory_info().rss / 1e6, 1))
         print(f"minute {minute}: {resident[-1]} MB after {result.query_count} queries", file=sys.stderr)

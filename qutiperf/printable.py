@@ -29,11 +29,11 @@ def bounded(text: str, limit: int = 300) -> str:
     return f"{text[:limit]}... ({len(text) - limit:,} more characters)"
 
 
-def error_text(error: BaseException, limit: int = 1000) -> str:
-    """Type and text of an error in one printable line, also where its own `__str__` raises."""
+def error_text(error: BaseException, limit: int = 1000, *, with_type: bool = True) -> str:
+    """An error in one bounded, printable line, also where its own `__str__` raises."""
     name = type(error).__name__
     try:
-        text = f"{name}: {error}"
+        text = f"{name}: {error}" if with_type else str(error)
     except BaseException as second:  # noqa: BLE001 - foreign code
         text = f"{name}, whose text cannot be had: its __str__ raises {type(second).__name__}"
     text = " ".join(text[: 4 * limit].split())

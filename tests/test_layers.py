@@ -1,6 +1,7 @@
 """Imports go downwards only, siblings on a line never import each other (docs/design.md, section 2)."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,60 @@ LAYERS: list[set[str]] = [
     {"cli"},
     {"__main__"},
 ]
+# Inside a room, lowest line first; `__init__` is last where it offers what the modules hold.
+ROOMS: dict[str, list[str]] = {
+    "spec": ["config", "catalog level0_terms", "rounds scenario sut workload", "sweep", "point"],
+    "mlperf_logs": ["early_stopping model summary", "stream", "__init__"],
+    "datasets": [
+        "base",
+        "classification imagenet images_in_memory quantized synthetic",
+        "cifar10 digits mnist",
+        "__init__",
+    ],
+    "models": [
+        "tensors topologies_builder",
+        "digits onnx_file tflite_file",
+        "topologies_efficientnet topologies_imagenet",
+        "topologies workload_of",
+        "topology_spec",
+    ],
+    "adapters": [
+        "__init__ base litert_delegate openvino_options protocol torch_onnx",
+        "litert_file onnxruntime_device open_inference openvino_checks registry simulated torch",
+        "litert onnxruntime openvino",
+    ],
+    "loadgen": ["settings", "driver", "__init__"],
+    "device": ["configuration", "server", "__main__"],
+    "level0": [
+        "calibration_file families requirements standins",
+        "capability graph network",
+        "operators predict scores",
+        "analysis measured points tflite",
+        "count fit prediction",
+        "reference subject",
+        "evaluate suite",
+        "calibration",
+    ],
+    "results": ["histogram lock record", "derived metrics predictions store superseded", "analysed table"],
+    "explain": ["wording", "finding", "conditions errors server", "invalid", "__init__"],
+    "harness": ["load network_fields phases samples schedule", "streams", "loaded_model probe", "run"],
+    "run": ["child job pairing supervisor watch", "operating_mode plan worker", "runner", "overhead"],
+    "conformance": [
+        "agree finding scaffold",
+        "subject",
+        "answering lasting sibling tensors timing",
+        "probes",
+        "checks",
+        "__main__ kit",
+    ],
+    "cli": [
+        "console",
+        "adapter agree calibrate export level0 listing models progress results serve",
+        "analyse doctor explain level0_fit show",
+        "run",
+        "__init__",
+    ],
+}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -56,6 +111,59 @@ def test_imports_go_downwards(path: Path) -> None:
 def test_every_module_has_a_line() -> None:
     owners = {owner(path) for path in MODULES} - {"__init__"}
     assert owners <= set().union(*LAYERS)
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+NAMES = {module_name(path) for path in MODULES}
+
+
+def imported_files(path: Path) -> set[str]:
+    """Names of every module of the package that a module imports, inside functions too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found.add(whole if whole in NAMES else node.module)
+    return (found & NAMES) - {module_name(path)}
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    files = {module_name(path): imported_files(path) for path in MODULES}
+    graphlib.TopologicalSorter(files).prepare()
+
+
+def test_the_circle_check_sees_the_imports() -> None:
+    assert "qutiperf.spec.config" in imported_files(PACKAGE / "spec" / "catalog.py")
+    assert "qutiperf.spec.catalog" in imported_files(PACKAGE / "spec" / "sut.py")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_inside_a_room_go_downwards(room: str) -> None:
+    line_of = {name: number for number, line in enumerate(ROOMS[room]) for name in line.split()}
+    for path in (PACKAGE / room).rglob("*.py"):
+        mine = room_file(path)
+        assert mine in line_of or mine == "__init__", f"give {room}/{mine} a line in ROOMS"
+        for name in imported_files(path):
+            owner, _, other = name.removeprefix("qutiperf.").partition(".")
+            other = other.partition(".")[0] or "__init__"
+            if owner == room and other != mine and other in line_of:
+                assert line_of[other] < line_of.get(mine, 0), f"{room}/{mine} imports {other}"
+
+
+def room_file(path: Path) -> str:
+    """The file or folder of a room that holds a module."""
+    return path.relative_to(PACKAGE).parts[1].removesuffix(".py")
+
+
+def test_every_folder_is_a_room() -> None:
+    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == set(ROOMS)
 
 
 def test_only_loadgen_imports_loadgen() -> None:

@@ -55,7 +55,7 @@ class Options:
             raise ValueError("timeout_s and max_request_mb are above 0, retries at least 0")
 
 
-class Answer:
+class HttpAnswer:
     """An HTTP answer, read to its end."""
 
     def __init__(self, response: http.client.HTTPResponse) -> None:
@@ -137,7 +137,7 @@ class OpenInference(Adapter[Options]):
             )
         return self._outputs(answer, len(batch), wall_ns)
 
-    def _outputs(self, answer: Answer, count: int, wall_ns: int) -> Completion:
+    def _outputs(self, answer: HttpAnswer, count: int, wall_ns: int) -> Completion:
         text = answer.header_length
         try:
             length = int(text) if text is not None else None
@@ -220,7 +220,7 @@ class OpenInference(Adapter[Options]):
         path: str,
         parts: list[protocol.Buffer],
         headers: Mapping[str, str],
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Sends again as often as `retries` allows where the connection is lost, never for another reason."""
         left = self._options.retries
         while True:
@@ -246,7 +246,7 @@ class OpenInference(Adapter[Options]):
         path: str,
         parts: list[protocol.Buffer],
         headers: Mapping[str, str],
-    ) -> Answer:
+    ) -> HttpAnswer:
         if self._connection is not None and (
             self._connection.sock is None or _is_closed(self._connection.sock)
         ):
@@ -265,7 +265,7 @@ class OpenInference(Adapter[Options]):
             connection.endheaders(parts[0])
             for part in parts[1:]:
                 connection.send(part)
-        return Answer(connection.getresponse())
+        return HttpAnswer(connection.getresponse())
 
     def _connected(self) -> http.client.HTTPConnection:
         """A new connection; raises SetupError with what is wrong."""

@@ -48,7 +48,7 @@ class Simulated(Adapter[Options]):
 
     def infer(self, batch: Array) -> Completion:
         if self._instant:
-            return Completion(self._answer[: len(batch)], 0)
+            return Completion(self._answer[: len(batch)], None)
         started = time.perf_counter_ns()
         duration = self.duration_ns(len(batch))
         sums = batch.reshape(len(batch), -1).sum(axis=1, dtype=np.float64)

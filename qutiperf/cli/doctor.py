@@ -9,7 +9,7 @@ from qutiperf.cli import console
 from qutiperf.cli.listing import Rows, adapter_rows
 
 
-class Report(TypedDict):
+class DoctorReport(TypedDict):
     """What doctor prints."""
 
     host: dict[str, str | int | float | bool | None]
@@ -28,7 +28,7 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="Print one JSON ob
 
     undone = operating_mode.undo_left_on()
     machine = host.facts()
-    report: Report = {
+    report: DoctorReport = {
         "host": machine,
         "loadgen": _loadgen(),
         "versions": host.versions(),
@@ -75,7 +75,7 @@ def _warnings(machine: dict[str, str | int | float | bool | None], busy: float) 
     return found
 
 
-def _print(report: "Report") -> None:
+def _print(report: "DoctorReport") -> None:
     machine, loadgen = report["host"], report["loadgen"]
     for name, value in machine.items():
         console.out(f"{name:18}{'unknown' if value is None else value}")

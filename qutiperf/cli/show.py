@@ -8,7 +8,7 @@ import typer
 from qutiperf.cli import console
 
 if TYPE_CHECKING:
-    from qutiperf.results.table import Row, Summary
+    from qutiperf.results.table import BestOfModel, Row
 
 _SETTINGS_END = 9  # of the columns, after which come the figures
 UNVERIFIED = "Result not verified by MLCommons Association."
@@ -89,7 +89,7 @@ def _print_rows(found: "list[Row]", options: list[str], *, everything: bool) -> 
     console.out(UNVERIFIED)
 
 
-def print_summary(lines: "list[Summary]") -> None:
+def print_summary(lines: "list[BestOfModel]") -> None:
     """The table that a sweep ends with."""
     titles = (
         "workload",
@@ -111,7 +111,7 @@ def print_summary(lines: "list[Summary]") -> None:
     console.out(UNVERIFIED)
 
 
-def _summary_row(line: "Summary") -> list[object]:
+def _summary_row(line: "BestOfModel") -> list[object]:
     bad = len(line.problems)
     return [
         line.workload,

@@ -19,8 +19,8 @@ from qutiperf.datasets import open_dataset
 from qutiperf.datasets.base import Labels
 from qutiperf.datasets.classification import task_for
 from qutiperf.errors import InputError, QutiperfError, RunError, SetupError
-from qutiperf.harness.device import Device
 from qutiperf.harness.load import load_instances
+from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.run.child import Nursery, Replies, end_now, read_task
 from qutiperf.run.child import ask as ask_child
 from qutiperf.run.pairing import Pairing
@@ -146,17 +146,17 @@ def answer(question: Question, folder: Path) -> dict[str, str]:
     workload = question.workload
     dataset = open_dataset(workload.dataset, workload.model.input)
     instances = load_instances(question.sut, workload, question.sut.options, 1, folder)
-    device = Device(instances, dataset, task_for(workload), workload.model.input.fixed_batch)
-    device.tune(question.batch_size)
-    [infer] = device.infers()
+    model = LoadedModel(instances, dataset, task_for(workload), workload.model.input.fixed_batch)
+    model.tune(question.batch_size)
+    [infer] = model.infers()
     found = []
     for batch in _batches(question):
         outputs = np.array(infer(dataset.load(batch))[0])
-        device.task.responses(outputs, len(batch))  # raises for outputs that are impossible
+        model.task.responses(outputs, len(batch))  # raises for outputs that are impossible
         found.append(outputs)
     np.save(folder / _ANSWERS, np.concatenate(found))
     described = instances[0].describe()
-    device.close()
+    model.close()
     return described
 
 

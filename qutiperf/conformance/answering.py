@@ -6,14 +6,14 @@ from time import monotonic
 import numpy as np
 
 from qutiperf.adapters.base import Array
-from qutiperf.conformance.finding import Finding, failed, passed, skipped
-from qutiperf.conformance.subject import Loaded, Subject
+from qutiperf.conformance.finding import CheckFinding, failed, passed, skipped
+from qutiperf.conformance.subject import Loaded, LoadedAdapter
 
 _LABELLED = 200
 _NEEDED_PERCENT = 50.0  # of the labelled images; guessing among ten classes gives 10
 
 
-def answers(subject: Subject) -> Finding:
+def answers(subject: LoadedAdapter) -> CheckFinding:
     """Loads, describes itself, answers one batch with one row of finite numbers a sample."""
     before = monotonic()
     loaded = subject.load()
@@ -40,7 +40,7 @@ def _check_output(outputs: object, count: int) -> None:
         raise failed("outputs hold NaN or infinity")
 
 
-def batch(subject: Subject) -> Finding:
+def batch(subject: LoadedAdapter) -> CheckFinding:
     """A batch answers as its samples do: alone, in part, in another order, after tune()."""
     size = subject.batch
     if size == 1:
@@ -59,7 +59,7 @@ def batch(subject: Subject) -> Finding:
     return passed(f"{size} samples alone, whole, in part, reversed and after tune() answer alike")
 
 
-def _same(subject: Subject, loaded: Loaded, images: Array, expected: Array, what: str) -> None:
+def _same(subject: LoadedAdapter, loaded: Loaded, images: Array, expected: Array, what: str) -> None:
     try:
         found = loaded.answer(images)
     except Exception as error:
@@ -68,7 +68,7 @@ def _same(subject: Subject, loaded: Loaded, images: Array, expected: Array, what
         raise failed(f"{what}: {problem}")
 
 
-def threads(subject: Subject) -> Finding:
+def threads(subject: LoadedAdapter) -> CheckFinding:
     """Two instances, two threads, unlike inputs: each answers as it does alone."""
     size = subject.batch
     images = subject.inputs(8 * size)
@@ -101,7 +101,7 @@ def threads(subject: Subject) -> Finding:
     return passed(f"{sum(rounds) * len(batches)} batches of two threads answered as alone")
 
 
-def labels(subject: Subject) -> Finding:
+def labels(subject: LoadedAdapter) -> CheckFinding:
     """Known images get their labels at the workload's label_offset, and at no other more often."""
     truth, output = subject.dataset.labels, subject.workload.model.output
     if not subject.runs_models:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from qutiperf.conformance import answering, lasting, probes, tensors, timing
-from qutiperf.conformance.finding import Finding, Job, Seen
-from qutiperf.conformance.subject import Subject
+from qutiperf.conformance.finding import CheckFinding, CheckJob, Seen
+from qutiperf.conformance.subject import LoadedAdapter
 
 FIRST = "answers"
-CHECKS: dict[str, Callable[[Subject], Finding]] = {
+CHECKS: dict[str, Callable[[LoadedAdapter], CheckFinding]] = {
     FIRST: answering.answers,
     "ids": tensors.ids,
     "threads": answering.threads,
@@ -24,11 +24,11 @@ CHECKS: dict[str, Callable[[Subject], Finding]] = {
 }
 
 
-def check(name: str, job: Job, folder: Path) -> Finding:
+def check(name: str, job: CheckJob, folder: Path) -> CheckFinding:
     """The finding of one check; whatever the adapter raises is a FAIL with its words."""
     calls = 0
     try:
-        subject = Subject(job, folder)
+        subject = LoadedAdapter(job, folder)
         try:
             finding = CHECKS[name](subject)
         finally:
@@ -37,5 +37,5 @@ def check(name: str, job: Job, folder: Path) -> Finding:
         finding = seen.finding
     except Exception as error:  # noqa: BLE001 - an adapter may raise anything
         text = " ".join(f"{type(error).__name__}: {error}".split())
-        finding = Finding(verdict="FAIL", seen=text)
+        finding = CheckFinding(verdict="FAIL", seen=text)
     return finding.model_copy(update={"check": name, "calls": calls})

@@ -9,7 +9,7 @@ from qutiperf.spec.workload import Workload
 Verdict = Literal["pass", "FAIL", "skipped"]
 
 
-class Job(StrictModel):
+class CheckJob(StrictModel):
     """One system with one workload, for the process of a `check`; `budget_s` bounds its loops."""
 
     sut: SystemUnderTest
@@ -18,7 +18,7 @@ class Job(StrictModel):
     check: str = ""
 
 
-class Finding(StrictModel):
+class CheckFinding(StrictModel):
     """The verdict of one check, in a line what was seen, and the numbers behind it."""
 
     check: str = ""
@@ -28,7 +28,7 @@ class Finding(StrictModel):
     evidence: dict[str, float | int | str | None] = {}
 
 
-class Report(StrictModel):
+class KitReport(StrictModel):
     """The verdict of the kit on one adapter."""
 
     kind: str = "conformance"
@@ -39,7 +39,7 @@ class Report(StrictModel):
     workload: str
     versions: dict[str, str]
     seconds: float
-    findings: list[Finding]
+    findings: list[CheckFinding]
 
     @property
     def passed(self) -> bool:
@@ -51,7 +51,7 @@ class Seen(Exception):  # noqa: N818 - not an error: how a check ends before its
 
     def __init__(self, verdict: Verdict, seen: str, **evidence: float | str | None) -> None:
         super().__init__(seen)
-        self.finding = Finding(verdict=verdict, seen=" ".join(seen.split()), evidence=dict(evidence))
+        self.finding = CheckFinding(verdict=verdict, seen=" ".join(seen.split()), evidence=dict(evidence))
 
 
 def failed(seen: str, **evidence: float | str | None) -> Seen:
@@ -62,5 +62,5 @@ def skipped(seen: str) -> Seen:
     return Seen("skipped", seen)
 
 
-def passed(seen: str, **evidence: float | str | None) -> Finding:
+def passed(seen: str, **evidence: float | str | None) -> CheckFinding:
     return Seen("pass", seen, **evidence).finding

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from qutiperf import host
 from qutiperf.adapters.registry import AnyAdapter
 from qutiperf.conformance.checks import CHECKS, FIRST
-from qutiperf.conformance.finding import Finding, Job, Report
+from qutiperf.conformance.finding import CheckFinding, CheckJob, KitReport
 from qutiperf.errors import InputError, SetupError
 from qutiperf.run.child import Nursery, ask
 from qutiperf.run.pairing import pair, runnable
@@ -26,12 +26,12 @@ _LONGEST_LIMIT_S = 600.0
 _PREFERRED = "digits-mlp-25-fp32"
 
 
-def job_for(sut: str, workload: str | None, budget_s: float = BUDGET_S) -> Job:
+def job_for(sut: str, workload: str | None, budget_s: float = BUDGET_S) -> CheckJob:
     """What to check, checked itself; raises InputError or SetupError."""
     system, _ = load_sut(sut)
     adapter = runnable(system)
     chosen = load_workload(workload)[0] if workload else _default_workload(system, adapter)
-    return Job(sut=system, workload=pair(system, chosen).workload, budget_s=budget_s)
+    return CheckJob(sut=system, workload=pair(system, chosen).workload, budget_s=budget_s)
 
 
 def _default_workload(sut: SystemUnderTest, adapter: type[AnyAdapter]) -> Workload:
@@ -49,7 +49,7 @@ def _default_workload(sut: SystemUnderTest, adapter: type[AnyAdapter]) -> Worklo
     )
 
 
-def run_kit(job: Job, progress: Callable[[str], None]) -> Report:
+def run_kit(job: CheckJob, progress: Callable[[str], None]) -> KitReport:
     """Every check; after a first answer that fails there is nothing left to check."""
     started = monotonic()
     with tempfile.TemporaryDirectory(prefix="qutiperf-conformance-") as name, Nursery() as nursery:
@@ -59,11 +59,11 @@ def run_kit(job: Job, progress: Callable[[str], None]) -> Report:
         findings = [first]
         for check in list(CHECKS)[1:]:
             if first.verdict == "FAIL":
-                findings.append(Finding(check=check, verdict="skipped", seen=f"{FIRST} failed"))
+                findings.append(CheckFinding(check=check, verdict="skipped", seen=f"{FIRST} failed"))
                 continue
             progress(check)
             findings.append(_in_process(nursery, check, job, folder, _limit_s(first)))
-    return Report(
+    return KitReport(
         sut=job.sut.name,
         adapter=job.sut.adapter,
         describe={key: text for key, text in first.evidence.items() if isinstance(text, str)},
@@ -74,21 +74,21 @@ def run_kit(job: Job, progress: Callable[[str], None]) -> Report:
     )
 
 
-def _limit_s(first: Finding) -> float:
+def _limit_s(first: CheckFinding) -> float:
     """Enough for every load and call that a check makes at least, at the pace of the first answer."""
     load_s, infer_s = (float(first.evidence.get(key) or 0) for key in ("load_s", "infer_s"))
     return min(_LIMIT_S + 8 * load_s + 200 * infer_s, _LONGEST_LIMIT_S)
 
 
-def _in_process(nursery: Nursery, check: str, job: Job, folder: Path, limit_s: float) -> Finding:
+def _in_process(nursery: Nursery, check: str, job: CheckJob, folder: Path, limit_s: float) -> CheckFinding:
     task = job.model_copy(update={"check": check})
     answer = ask(nursery, "qutiperf.conformance", task, folder, limit_s)
     if answer.ending is None:
-        return Finding(check=check, verdict="FAIL", seen=f"no end after {limit_s:.0f} s: it hangs")
+        return CheckFinding(check=check, verdict="FAIL", seen=f"no end after {limit_s:.0f} s: it hangs")
     if answer.reply is None:
         last = "".join(f": {line[:160]}" for line in answer.log_tail.splitlines()[-1:])
-        return Finding(check=check, verdict="FAIL", seen=f"{answer.ending}{last}")
+        return CheckFinding(check=check, verdict="FAIL", seen=f"{answer.ending}{last}")
     try:
-        return Finding.model_validate_json(answer.reply)
+        return CheckFinding.model_validate_json(answer.reply)
     except ValidationError:
-        return Finding(check=check, verdict="FAIL", seen="the adapter wrote to the kit's own pipe")
+        return CheckFinding(check=check, verdict="FAIL", seen="the adapter wrote to the kit's own pipe")

@@ -8,8 +8,8 @@ import numpy as np
 import psutil
 
 from qutiperf.adapters.base import Array
-from qutiperf.conformance.finding import Finding, failed, passed, skipped
-from qutiperf.conformance.subject import Subject
+from qutiperf.conformance.finding import CheckFinding, failed, passed, skipped
+from qutiperf.conformance.subject import LoadedAdapter
 
 _CALLS = 10_000
 _LOOKS = 50
@@ -20,7 +20,7 @@ _CYCLES = 4
 _CYCLE_BYTES = 4_000_000.0
 
 
-def memory(subject: Subject) -> Finding:
+def memory(subject: LoadedAdapter) -> CheckFinding:
     """Resident memory does not grow with the number of calls."""
     loaded, images, process = subject.load(1), subject.inputs(16), psutil.Process()
     singles = [images[row : row + 1] for row in range(len(images))]
@@ -59,7 +59,7 @@ def _still_grows(looks: list[tuple[int, int]], slope: float) -> bool:
     return robust_slope(looks[len(looks) // 2 :]) > slope / 2
 
 
-def reload(subject: Subject) -> Finding:
+def reload(subject: LoadedAdapter) -> CheckFinding:
     """After close() it loads again, answers the same, and leaves no threads, files or memory behind."""
     images = subject.inputs(subject.batch)
     expected, _ = _cycle(subject, images, 0)
@@ -74,7 +74,7 @@ def reload(subject: Subject) -> Finding:
     return passed(f"closed and loaded {cycles} times, answers alike, nothing left behind; {twice}")
 
 
-def _cycle(subject: Subject, images: Array, number: int) -> tuple[Array, str]:
+def _cycle(subject: LoadedAdapter, images: Array, number: int) -> tuple[Array, str]:
     """One life of an instance; a second close() may raise, no harness calls it."""
     try:
         loaded = subject.load()

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from qutiperf.adapters.base import Array, Model
-from qutiperf.conformance.finding import Finding, Seen, failed, passed, skipped
+from qutiperf.conformance.finding import CheckFinding, Seen, failed, passed, skipped
 from qutiperf.conformance.sibling import same_as_onnx
-from qutiperf.conformance.subject import Loaded, Subject
+from qutiperf.conformance.subject import Loaded, LoadedAdapter
 
 Reals = npt.NDArray[np.float64]
 _SIDE = 8
@@ -20,7 +20,7 @@ _ALLOWED = 0.01  # bfloat16 rounds by 0.4 %
 _SHAPES = {"NCHW": (3, _SIDE, _SIDE), "NHWC": (_SIDE, _SIDE, 3)}
 
 
-def layout(subject: Subject) -> Finding:
+def layout(subject: LoadedAdapter) -> CheckFinding:
     """Every pixel of every channel reaches the model in its place, for NCHW and NHWC inputs.
 
     Adapters of other formats are held against the ONNX file of the same model.
@@ -44,7 +44,7 @@ def layout(subject: Subject) -> Finding:
     return passed("every pixel of R, G and B in its place, in NCHW and in NHWC")
 
 
-def values(subject: Subject) -> Finding:
+def values(subject: LoadedAdapter) -> CheckFinding:
     """Numbers arrive as they are: fractions, negative and large ones; bytes up to 255."""
     loaded = _loaded(subject, "NCHW", "float32", (1.0, 1.0, 1.0))
     _check_values(loaded, (0.02, 0.3, 1.0, -0.7, -3.25, 300.5), np.float32)
@@ -59,7 +59,7 @@ def values(subject: Subject) -> Finding:
     return passed(f"{seen}, bytes up to 255 too")
 
 
-def _loaded(subject: Subject, name: str, dtype: str, weights: Sequence[float]) -> Loaded:
+def _loaded(subject: LoadedAdapter, name: str, dtype: str, weights: Sequence[float]) -> Loaded:
     """Ends the check as skipped where the adapter cannot load such a network."""
     suffixes = subject.adapter.model_suffixes
     if not subject.runs_models:

@@ -6,15 +6,15 @@ import numpy as np
 
 from qutiperf.adapters.base import Array, Model
 from qutiperf.adapters.onnxruntime import OnnxRuntime, Options
-from qutiperf.conformance.finding import Finding, failed, passed, skipped
-from qutiperf.conformance.subject import Subject
+from qutiperf.conformance.finding import CheckFinding, failed, passed, skipped
+from qutiperf.conformance.subject import LoadedAdapter
 from qutiperf.spec.workload import InputSpec, OtherFile
 
 _PIXELS = 64
 _ALLOWED = 0.02  # of the largest output: runtimes add in their own order and precision
 
 
-def same_as_onnx(subject: Subject, why: str) -> Finding:
+def same_as_onnx(subject: LoadedAdapter, why: str) -> CheckFinding:
     """Images with one bright pixel each, at many places: a pixel out of place changes the answer.
 
     Ends as skipped, with `why` in front, where there is no ONNX file of real numbers to compare with.
@@ -39,7 +39,7 @@ def same_as_onnx(subject: Subject, why: str) -> Finding:
     return passed(f"{number + 1} images with one bright pixel are answered as by onnxruntime")
 
 
-def _onnx(subject: Subject, why: str) -> tuple[OtherFile, InputSpec]:
+def _onnx(subject: LoadedAdapter, why: str) -> tuple[OtherFile, InputSpec]:
     model = subject.workload.model
     for other in model.other_files:
         if other.file.endswith(".onnx"):
@@ -51,7 +51,7 @@ def _onnx(subject: Subject, why: str) -> tuple[OtherFile, InputSpec]:
     raise skipped(f"{why}, and the workload has no ONNX file of real numbers to compare with")
 
 
-def _reference(subject: Subject, why: str) -> OnnxRuntime:
+def _reference(subject: LoadedAdapter, why: str) -> OnnxRuntime:
     other, told = _onnx(subject, why)
     output = other.output or subject.workload.model.output
     if told.fixed_batch not in (None, 1):
@@ -61,7 +61,7 @@ def _reference(subject: Subject, why: str) -> OnnxRuntime:
     return runtime
 
 
-def _arranged(image: Array, subject: Subject, why: str) -> Array:
+def _arranged(image: Array, subject: LoadedAdapter, why: str) -> Array:
     """The image in the layout of the ONNX file."""
     wanted, given = _onnx(subject, why)[1].sample_shape, image.shape[1:]
     if wanted == given:

@@ -7,7 +7,7 @@ import numpy as np
 
 from qutiperf.adapters.base import Array, Model
 from qutiperf.adapters.registry import AnyAdapter, adapter_class, make_options
-from qutiperf.conformance.finding import Job
+from qutiperf.conformance.finding import CheckJob
 from qutiperf.datasets import open_dataset
 from qutiperf.harness.load import model_for
 from qutiperf.harness.streams import Infer, padded
@@ -16,10 +16,10 @@ BATCH = 8
 _FLOAT_TOLERANCE = 2e-3  # of the largest output: float16 and TF32 sums in another order stay below
 
 
-class Subject:
+class LoadedAdapter:
     """Loads instances in this process; the module of an adapter is imported once, as in a worker."""
 
-    def __init__(self, job: Job, folder: Path) -> None:
+    def __init__(self, job: CheckJob, folder: Path) -> None:
         self.sut, self.workload, self.folder = job.sut, job.workload, folder
         self.adapter = adapter_class(job.sut.adapter)
         self.model = model_for(job.workload, folder)
@@ -66,7 +66,7 @@ class Subject:
 class Loaded:
     """One instance, its calls counted, every input a copy of its own, every output copied at once."""
 
-    def __init__(self, subject: Subject, instance: AnyAdapter, fixed_batch: int | None) -> None:
+    def __init__(self, subject: LoadedAdapter, instance: AnyAdapter, fixed_batch: int | None) -> None:
         self.instance, self._subject, self._fixed = instance, subject, fixed_batch
 
     def tune(self, batch_size: int) -> None:
@@ -90,7 +90,7 @@ class Loaded:
         self.instance.close()
 
 
-def _batch_size(job: Job) -> int:
+def _batch_size(job: CheckJob) -> int:
     """Eight, or less where the system file offers only smaller batches."""
     choices = [int(size) for size in job.sut.deployment.tune.get("batch_size", [])]
     return min(BATCH, max(choices, default=BATCH))

@@ -9,19 +9,19 @@ from time import monotonic
 
 import numpy as np
 
-from qutiperf.conformance.finding import Finding, failed, passed
-from qutiperf.conformance.subject import Subject
+from qutiperf.conformance.finding import CheckFinding, failed, passed
+from qutiperf.conformance.subject import LoadedAdapter
 from qutiperf.datasets.classification import task_for
-from qutiperf.harness.device import Device
+from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.samples import PreparedSamples
-from qutiperf.harness.streams import Complete, Completers, Failure, Serving, Stream, Streams
+from qutiperf.harness.streams import Complete, Completers, FirstError, Serving, Stream, Streams
 from qutiperf.spec.scenario import Mode, RunSettings, ScenarioName
 
 _LOADGEN_S = 0.2
 _WAIT_S = 60.0
 
 
-def tensors(subject: Subject) -> Finding:
+def tensors(subject: LoadedAdapter) -> CheckFinding:
     """The input is left as it was; outputs stay until the next call of the same instance.
 
     Batches are what the harness gives: rows of a larger array, and a scratch that is used again.
@@ -64,10 +64,10 @@ class _Answered:
                 self.done.set()
 
 
-def ids(subject: Subject) -> Finding:
+def ids(subject: LoadedAdapter) -> CheckFinding:
     """The harness with two streams, then LoadGen: each sample answered once, none with an error."""
     loaded = [subject.load(), subject.load()]
-    device = Device(
+    model = LoadedModel(
         [each.instance for each in loaded],
         subject.dataset,
         task_for(subject.workload),
@@ -75,7 +75,7 @@ def ids(subject: Subject) -> Finding:
     )
     count = 16 * subject.batch
     answered = _Answered(count)
-    streams, failure = _streams(subject, device, subject.batch, answered.complete)
+    streams, failure = _streams(subject, model, subject.batch, answered.complete)
     before = monotonic()
     streams.issue(range(count), [number % subject.dataset.count for number in range(count)])
     if not answered.done.wait(_WAIT_S):
@@ -84,22 +84,24 @@ def ids(subject: Subject) -> Finding:
     subject.calls += count // subject.batch
     _check_ids(answered, count, failure)
     calls_per_s = count / subject.batch / max(monotonic() - before, 1e-3)
-    by_loadgen = _through_loadgen(subject, device, min(calls_per_s, 500.0))
+    by_loadgen = _through_loadgen(subject, model, min(calls_per_s, 500.0))
     for each in loaded:
         each.close()
     return passed(f"{count} samples through two streams, {by_loadgen}: each answered once")
 
 
-def _streams(subject: Subject, device: Device, size: int, complete: Complete) -> tuple[Streams, Failure]:
+def _streams(
+    subject: LoadedAdapter, model: LoadedModel, size: int, complete: Complete
+) -> tuple[Streams, FirstError]:
     samples = PreparedSamples(subject.dataset)
     samples.load(range(min(subject.dataset.count, 16 * size)))
-    failure = Failure(lambda _: None)
+    failure = FirstError(lambda _: None)
     completers = Completers(complete, complete)
-    members = [Stream(infer, device.task, samples, size, completers, failure) for infer in device.infers()]
+    members = [Stream(infer, model.task, samples, size, completers, failure) for infer in model.infers()]
     return Streams(members, samples, Serving(size), failure), failure
 
 
-def _check_ids(answered: _Answered, count: int, failure: Failure) -> None:
+def _check_ids(answered: _Answered, count: int, failure: FirstError) -> None:
     if failure.error is not None:
         raise failed(f"{type(failure.error).__name__}: {failure.error}")
     wrong = count - sum(1 for times in answered.ids.values() if times == 1)
@@ -107,21 +109,21 @@ def _check_ids(answered: _Answered, count: int, failure: Failure) -> None:
         raise failed(f"{wrong} of {count} samples not answered exactly once")
 
 
-def _through_loadgen(subject: Subject, device: Device, rate_per_s: float) -> str:
+def _through_loadgen(subject: LoadedAdapter, model: LoadedModel, rate_per_s: float) -> str:
     """One Offline test of single samples; says so if LoadGen is not installed."""
     try:
         from qutiperf.loadgen import driver
         from qutiperf.loadgen.settings import Targets, TestRequest
     except ImportError:
         return "LoadGen is not installed"
-    device.tune(1)
+    model.tune(1)
     answered, asked = _Answered(1 << 62), list[int]()
 
     def complete(ids: Sequence[int], address: int, size: int) -> None:
         answered.complete(ids, address, size)
         driver.complete(ids, address, size)
 
-    streams, failure = _streams(subject, device, 1, complete)
+    streams, failure = _streams(subject, model, 1, complete)
 
     def issue(ids: list[int], indices: list[int]) -> None:
         asked.extend(ids)

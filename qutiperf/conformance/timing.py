@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qutiperf.adapters.base import Array
-from qutiperf.conformance.finding import Finding, failed, passed, skipped
-from qutiperf.conformance.subject import Loaded, Subject
+from qutiperf.conformance.finding import CheckFinding, failed, passed, skipped
+from qutiperf.conformance.subject import Loaded, LoadedAdapter
 
 _ROUNDS = 100
 _GROWN = 3.0  # the wall time must have grown by this much before compute_ns has to follow
@@ -17,7 +17,7 @@ _FEWEST_PAIRS = 20
 _CACHED = 0.7
 
 
-def timers(subject: Subject) -> Finding:
+def timers(subject: LoadedAdapter) -> CheckFinding:
     """compute_ns is a whole number within the time of the call, and follows the batch."""
     sizes = sorted({1, subject.batch})
     compute: dict[int, list[int]] = {size: [] for size in sizes}
@@ -67,7 +67,7 @@ def _medians(compute: dict[int, list[int]]) -> dict[str, float]:
     return {f"compute_ns_batch_{size}": float(np.median(times)) for size, times in compute.items() if times}
 
 
-def caching(subject: Subject) -> Finding:
+def caching(subject: LoadedAdapter) -> CheckFinding:
     """An input seen before takes as long as a fresh one; fresh ones get the answers of another instance."""
     random, images = np.random.default_rng(1), subject.inputs(16)
     loaded, other = subject.load(1), subject.load(1)
@@ -97,7 +97,7 @@ def _shuffled(image: Array, random: np.random.Generator) -> Array:
     return random.permutation(image.reshape(-1)).reshape(1, *image.shape)
 
 
-def _check_fresh(subject: Subject, loaded: Loaded, other: Loaded, unseen: Array) -> None:
+def _check_fresh(subject: LoadedAdapter, loaded: Loaded, other: Loaded, unseen: Array) -> None:
     if problem := subject.difference(other.answer(unseen), loaded.answer(unseen)):
         raise failed(f"a fresh input is not answered as by another instance: {problem}")
 

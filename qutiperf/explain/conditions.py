@@ -11,6 +11,7 @@ _LARGE_SHARE = 0.25
 _GENERATOR_SHARE = 0.2
 _LONGER = 3  # times the minimum duration, to average over what disturbs
 _PHASES: Mapping[str, tuple[str, str]] = {
+    "late": ("LoadGen issuing queries late", "fewer threads or streams leave a core to LoadGen's own thread"),
     "queue": ("waiting in the queue", "more streams answer more batches at once, if the device has room"),
     "prepare": ("decoding and preprocessing", "feed threads prepare the next batch while one is computed"),
     "gather": ("gathering samples into a batch", "consecutive samples in memory need no copy"),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from time import perf_counter_ns as now
 
 from qutiperf.harness.samples import Samples
-from qutiperf.harness.streams import Complete, Failure, Serving, Stream, Streams
+from qutiperf.harness.streams import Complete, FirstError, Serving, Stream, Streams
 from qutiperf.loadgen import driver
 from qutiperf.units import NANOSECONDS_PER_SECOND
 
@@ -35,7 +35,7 @@ class _Countdown:
 
 
 def inline_latency_ns(
-    inline: Stream, count: int, indices: Sequence[int], failure: Failure, budget_ns: int
+    inline: Stream, count: int, indices: Sequence[int], failure: FirstError, budget_ns: int
 ) -> int:
     """The least latency of `count` samples answered inline, after warming up for half of the budget."""
     ids = list(range(count))
@@ -47,7 +47,7 @@ def inline_latency_ns(
     return _repeat(issue, budget_ns // 2, failure)
 
 
-def _repeat(call: Callable[[int], None], budget_ns: int, failure: Failure) -> int:
+def _repeat(call: Callable[[int], None], budget_ns: int, failure: FirstError) -> int:
     """The least duration of a call, in nanoseconds."""
     least, started = 1 << 62, now()
     for number in range(_MAXIMUM_CALLS):
@@ -68,7 +68,7 @@ class StreamProbe:
         make: Callable[[Complete], Sequence[Stream]],
         samples: Samples,
         serving: Serving,
-        failure: Failure,
+        failure: FirstError,
     ) -> None:
         self._failure, self._countdown = failure, _Countdown()
         self._streams = Streams(make(self._countdown.complete), samples, serving, failure)

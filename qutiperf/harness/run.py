@@ -1,15 +1,16 @@
-"""One run on a loaded device: probe, LoadGen test, phases; again if the probe's finding proved wrong."""
+"""One run on a loaded model: probe, LoadGen test, phases; again if the probe's finding proved wrong."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qutiperf.datasets.classification import TopFive
-from qutiperf.harness.device import Device
-from qutiperf.harness.phases import PhaseRecorder, Phases, combine
+from qutiperf.harness.loaded_model import LoadedModel
+from qutiperf.harness.phases import Integers, PhaseRecorder, Phases, combine
 from qutiperf.harness.probe import StreamProbe, inline_latency_ns
-from qutiperf.harness.samples import Samples
-from qutiperf.harness.streams import Completers, Failure, Serving, Stream, Streams
+from qutiperf.harness.samples import PERFORMANCE_SAMPLES, Samples
+from qutiperf.harness.schedule import schedule_of
+from qutiperf.harness.streams import Completers, FirstError, Serving, Stream, Streams
 from qutiperf.loadgen import driver
 from qutiperf.loadgen.settings import Targets, TestRequest
 from qutiperf.mlperf_logs import LoadGenResult, read_result
@@ -18,7 +19,6 @@ from qutiperf.spec.point import Point
 from qutiperf.spec.scenario import Mode, Profile, ScenarioName
 from qutiperf.units import NANOSECONDS_PER_SECOND, ns_from_seconds
 
-PERFORMANCE_SAMPLES = 1024  # MLPerf's count for resnet50; fewer where the dataset is smaller
 SUBMISSION_MULTISTREAM = 8  # samples per query in mlperf.conf
 _BUDGET_S = 0.1
 _ATTEMPTS = 3
@@ -37,30 +37,31 @@ class Outcome:
 
 
 class Trial:
-    """One point on a device, its logs in `folder`; `estimated` hears the expected seconds."""
+    """One point on a loaded model, its logs in `folder`; `estimated` hears the expected seconds."""
 
     def __init__(
         self,
-        device: Device,
+        model: LoadedModel,
         point: Point,
         samples_per_query: int,
         folder: Path,
-        failure: Failure,
+        failure: FirstError,
         audit: Path | None,
     ) -> None:
-        self._device, self._point, self._failure = device, point, failure
+        self._model, self._point, self._failure = model, point, failure
         self._per_query, self._folder, self._audit = samples_per_query, folder, audit
         settings = point.settings
-        self._samples: Samples = device.samples(settings.end_to_end)
+        self._samples: Samples = model.samples(settings.end_to_end)
         self._serving = Serving(
             batch_size=int(point.deployment["batch_size"]),
             # MLPerf's network division: nothing is joined into batches on this side of a network
-            collect=point.scenario is ScenarioName.SERVER and not device.over_network,
+            collect=point.scenario is ScenarioName.SERVER and not model.over_network,
             feed_threads=settings.feed_threads,
+            one_by_one=point.scenario is ScenarioName.SERVER,
         )
         self._inline = self._one_batch_in_flight()
-        self._count = min(device.dataset.count, settings.performance_sample_count or PERFORMANCE_SAMPLES)
-        self._top_five = TopFive(device.task, device.dataset.labels)
+        self._count = min(model.dataset.count, settings.performance_sample_count or PERFORMANCE_SAMPLES)
+        self._top_five = TopFive(model.task, model.dataset.labels)
 
     def run(self, estimated: Callable[[float], None]) -> Outcome:
         """Runs until LoadGen had what it was promised, at most three times."""
@@ -73,7 +74,13 @@ class Trial:
                 break
             probe = corrected
             recorders = self._test(self._request(probe))
-        return Outcome(combine(recorders), probe, self._top_five)
+        return Outcome(combine(recorders, self._schedule(probe)), probe, self._top_five)
+
+    def _schedule(self, probe: Probe) -> Integers | None:
+        """When LoadGen meant to issue each query of Server."""
+        if self._point.scenario is not ScenarioName.SERVER or self._point.mode is Mode.ACCURACY:
+            return None
+        return schedule_of(read_result(self._folder), probe.rate_per_s)
 
     def _one_batch_in_flight(self) -> bool:
         """Whether LoadGen waits for each query, and each query is one batch."""
@@ -90,11 +97,11 @@ class Trial:
             settings=point.settings,
             targets=Targets(probe.latency_ns, probe.rate_per_s),
             samples_per_query=self._per_query,
-            total_count=self._device.dataset.count,
+            total_count=self._model.dataset.count,
             performance_count=self._count,
             log_dir=self._folder,
             submission=point.profile is Profile.SUBMISSION,
-            model_name=self._device.benchmark or "*",
+            model_name=self._model.benchmark or "*",
             audit_config=self._audit,
         )
 
@@ -111,10 +118,10 @@ class Trial:
 
     def _make_streams(self, completers: Completers, *, accuracy: bool = False) -> list[Stream]:
         observe = self._top_five.observe if accuracy else None
-        size, task = self._serving.batch_size, self._device.task
+        size, task = self._serving.batch_size, self._model.task
         return [
             Stream(infer, task, self._samples, size, completers, self._failure, observe)
-            for infer in self._device.infers()
+            for infer in self._model.infers()
         ]
 
     def _probe(self) -> Probe:
@@ -136,7 +143,7 @@ class Trial:
         try:
             if scenario is ScenarioName.MULTI_STREAM:
                 return Probe(latency_ns=self._expected_ns(probe.latency_ns(self._per_query, indices, budget)))
-            rate = probe.rate_per_s(self._serving.batch_size, len(self._device.adapters), indices, budget)
+            rate = probe.rate_per_s(self._serving.batch_size, len(self._model.adapters), indices, budget)
         finally:
             probe.close()
         if settings.target_qps is not None:

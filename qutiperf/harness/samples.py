@@ -1,6 +1,7 @@
 """The samples that LoadGen asked to have in memory, and batches made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Protocol
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy.typing as npt
 
 from qutiperf.adapters.base import Array
 from qutiperf.datasets.base import Dataset, Raw
+
+PERFORMANCE_SAMPLES = 1024  # MLPerf's count for resnet50; fewer where the dataset is smaller
 
 
 class Samples(Protocol):
@@ -26,27 +29,55 @@ Prepared = Sequence[int] | Array
 
 
 class PreparedSamples:
-    """Decoded and preprocessed when loaded: a batch is one indexed copy, none where the rows adjoin."""
+    """Decoded and preprocessed when loaded: a batch is one indexed copy, none where the rows adjoin.
+
+    What is loaded stays until other samples are, so that the runs of a worker prepare the same ones once.
+    `preparing` and `prepared` are called around that work, never if there is none.
+    """
 
     in_memory = True
 
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
-        self._table: npt.NDArray[np.intp] = np.empty(0, np.intp)
+    def __init__(
+        self,
+        dataset: Dataset,
+        preparing: Callable[[], None] = lambda: None,
+        prepared: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        self._dataset, self._preparing, self._prepared = dataset, preparing, prepared
+        self._order: list[int] = []
+        self._table: npt.NDArray[np.intp] = np.full(dataset.count, -1, np.intp)
         self._slots: list[int] = []
         self._rows: Array = np.empty((0, *dataset.sample_shape), dataset.dtype)
         self._singles: list[Array] = []
 
     def load(self, indices: Sequence[int]) -> None:
         order = sorted(set(indices))
-        self._rows = np.ascontiguousarray(self._dataset.load(order))
+        if order == self._order:
+            return
+        self._preparing()
+        started = monotonic()
+        self._rows = self._rows_of(order)
+        self._order = order
         self._table = np.full(self._dataset.count, -1, np.intp)
         self._table[order] = np.arange(len(order))
         self._slots = self._table.tolist()
         self._singles = [self._rows[slot : slot + 1] for slot in range(len(order))]
+        self._prepared(monotonic() - started)
+
+    def _rows_of(self, order: Sequence[int]) -> Array:
+        """[n, *sample_shape]: copied where the samples are in memory already, else prepared."""
+        kept = [index for index in order if self._table[index] >= 0]
+        if not kept:
+            return np.ascontiguousarray(self._dataset.load(order))
+        rows = np.empty((len(order), *self._dataset.sample_shape), self._dataset.dtype)
+        place = {index: row for row, index in enumerate(order)}
+        rows[[place[index] for index in kept]] = self._rows[self._table[kept]]
+        if new := [index for index in order if self._table[index] < 0]:
+            rows[[place[index] for index in new]] = self._dataset.load(new)
+        return rows
 
     def unload(self, indices: Sequence[int]) -> None:
-        self._rows, self._singles = self._rows[:0], []
+        return  # kept for the next run
 
     def scratch(self, batch_size: int) -> Array:
         return np.empty((batch_size, *self._dataset.sample_shape), self._dataset.dtype)

@@ -3,11 +3,12 @@
 Nothing here raises into LoadGen: the first error is kept, every sample is completed, `failure` tells.
 """
 
+import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
-from queue import Queue, SimpleQueue
+from queue import Empty, Queue, SimpleQueue
 from time import perf_counter_ns as now
 from typing import NamedTuple
 
@@ -15,22 +16,37 @@ import numpy as np
 
 from qutiperf.adapters.base import Array, Completion
 from qutiperf.datasets.classification import Task
+from qutiperf.errors import RunError
 from qutiperf.harness.phases import PhaseRecorder
 from qutiperf.harness.samples import Prepared, Samples
 
 Complete = Callable[[Sequence[int], int, int], None]
 Infer = Callable[[Array], tuple[Array, int | None]]
-Answer = Callable[[Sequence[int], Sequence[int], int, int, Prepared | None], None]
+Answer = Callable[[Sequence[int], Sequence[int], int, int, Prepared | None, "Queries | None"], None]
+_NOT_NANOSECONDS = (
+    "the adapter gave a compute time that is not a 64-bit whole number of nanoseconds, but a {}"
+)
 Observe = Callable[[Array, Sequence[int]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """How queries become batches: `collect` joins waiting queries (Server), else a query is cut up."""
+    """How queries become batches: `collect` joins waiting queries (Server), else a query is cut up.
+
+    `one_by_one` says that each query is one sample (Server), and is timed by itself.
+    """
 
     batch_size: int
     collect: bool = False
     feed_threads: int = 0
+    one_by_one: bool = False
+
+
+class Queries(NamedTuple):
+    """The queries of a batch of Server: their numbers in LoadGen's order, and when each was issued."""
+
+    numbers: Sequence[int]
+    issues: Sequence[int]
 
 
 class Work(NamedTuple):
@@ -40,6 +56,7 @@ class Work(NamedTuple):
     indices: Sequence[int]
     issued: int
     starts: Iterator[int]
+    queries: Queries | None
 
 
 class Batch(NamedTuple):
@@ -50,9 +67,10 @@ class Batch(NamedTuple):
     issued: int
     dequeued: int
     prepared: Prepared | None
+    queries: Queries | None
 
 
-class Failure:
+class FirstError:
     """Keeps the first error of any thread and tells `notify` about it, once."""
 
     def __init__(self, notify: Callable[[BaseException], None]) -> None:
@@ -84,7 +102,7 @@ class Stream:
         samples: Samples,
         batch_size: int,
         completers: Completers,
-        failure: Failure,
+        failure: FirstError,
         observe: Observe | None = None,
     ) -> None:
         self.recorder = PhaseRecorder()
@@ -96,7 +114,7 @@ class Stream:
         Handing a batch to another thread and back costs more than a small model's inference.
         """
         issued = now()
-        self.answer(ids, indices, issued, issued, None)
+        self.answer(ids, indices, issued, issued, None, None)
 
     def _answer_function(
         self,
@@ -105,19 +123,25 @@ class Stream:
         samples: Samples,
         batch_size: int,
         completers: Completers,
-        failure: Failure,
+        failure: FirstError,
         observe: Observe | None,
     ) -> Answer:
         """A closure: local names are what a batch of a few microseconds can afford."""
         rows = np.zeros((batch_size, task.response_length), task.response_dtype)
         address, size = rows.ctypes.data, rows.strides[0]
         prepare, gather, scratch = samples.prepare, samples.gather, samples.scratch(batch_size)
-        record, responses, response = self.recorder.record, task.responses, task.response
+        record, keep_queries = self.recorder.record, self.recorder.queries
+        responses, response = task.responses, task.response
         in_memory, short = samples.in_memory, task.response_length == 1
         many, one = completers
 
         def answer(
-            ids: Sequence[int], indices: Sequence[int], issued: int, dequeued: int, ready: Prepared | None
+            ids: Sequence[int],
+            indices: Sequence[int],
+            issued: int,
+            dequeued: int,
+            ready: Prepared | None,
+            queries: Queries | None,
         ) -> None:
             """Infers, completes and stamps one batch; after a failure it only completes."""
             count = len(ids)
@@ -141,7 +165,14 @@ class Stream:
                 except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen
                     failure.keep(error)
             (one if count == 1 else many)(ids, address, size)
-            record(issued, dequeued, prepared, gathered, answered, now(), compute_ns, count)
+            completed = now()
+            if queries is not None:
+                keep_queries(*queries)
+            try:
+                record(issued, dequeued, prepared, gathered, answered, completed, compute_ns, count)
+            except (struct.error, TypeError):
+                failure.keep(RunError(_NOT_NANOSECONDS.format(type(compute_ns).__name__)))
+                record(issued, dequeued, prepared, gathered, answered, completed, None, count)
 
         return answer
 
@@ -163,13 +194,14 @@ class Streams:
     """Threads that feed batches to streams; call `issue` from LoadGen, `close` when done."""
 
     def __init__(
-        self, streams: Sequence[Stream], samples: Samples, serving: Serving, failure: Failure
+        self, streams: Sequence[Stream], samples: Samples, serving: Serving, failure: FirstError
     ) -> None:
         self._streams, self._samples, self._serving, self._failure = streams, samples, serving, failure
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
         self._ready: Queue[Batch | None] = Queue(maxsize=2 * len(streams))
         self._feeders = self._spawn(self._feed, [()] * serving.feed_threads)
         target = self._drain if serving.feed_threads else self._serve
+        self._numbers = count()
         self._servers = self._spawn(target, [(stream,) for stream in streams])
 
     def _spawn(
@@ -183,7 +215,9 @@ class Streams:
     def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
         """Takes one query; wakes no more threads than it has batches for."""
         size = self._serving.batch_size
-        work = Work(ids, indices, now(), count(0, size))
+        issued = now()
+        queries = Queries((next(self._numbers),), (issued,)) if self._serving.one_by_one else None
+        work = Work(ids, indices, issued, count(0, size), queries)
         batches = -(-len(ids) // size)
         for _ in range(min(batches, max(len(self._streams), self._serving.feed_threads))):
             self._queue.put(work)
@@ -204,12 +238,13 @@ class Streams:
     def _serve(self, stream: Stream) -> None:
         size, answer = self._serving.batch_size, stream.answer
         while (work := self._next_work()) is not None:
-            ids, indices, issued, starts = work
+            ids, indices, issued, starts, queries = work
             total = len(ids)
             for start in starts:
                 if start >= total:
                     break
-                answer(ids[start : start + size], indices[start : start + size], issued, now(), None)
+                end = start + size
+                answer(ids[start:end], indices[start:end], issued, now(), None, queries)
 
     def _feed(self) -> None:
         size = self._serving.batch_size
@@ -231,7 +266,7 @@ class Streams:
                 prepared = self._samples.prepare(indices)
         except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen
             self._failure.keep(error)
-        return Batch(work.ids[start:end], indices, work.issued, dequeued, prepared)
+        return Batch(work.ids[start:end], indices, work.issued, dequeued, prepared, work.queries)
 
     def _next_work(self) -> Work | None:
         """A query; with `collect`, the waiting queries up to a batch as one, timed from the oldest on."""
@@ -239,8 +274,11 @@ class Streams:
         if first is None or not self._serving.collect or self._serving.batch_size == 1:
             return first
         works = [first]
-        while len(works) < self._serving.batch_size and not self._queue.empty():
-            another = self._queue.get()
+        while len(works) < self._serving.batch_size:
+            try:
+                another = self._queue.get_nowait()  # another stream may have taken what was waiting
+            except Empty:
+                break
             if another is None:
                 self._queue.put(None)
                 break
@@ -249,4 +287,7 @@ class Streams:
             return first
         ids = [query for work in works for query in work.ids]
         indices = [index for work in works for index in work.indices]
-        return Work(ids, indices, first.issued, count(0, self._serving.batch_size))
+        together = [work.queries for work in works if work.queries is not None]
+        numbers = [number for queries in together for number in queries.numbers]
+        issues = [issued for queries in together for issued in queries.issues]
+        return Work(ids, indices, first.issued, count(0, len(ids)), Queries(numbers, issues))

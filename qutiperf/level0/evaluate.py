@@ -17,7 +17,7 @@ from qutiperf.level0.families import candidates
 from qutiperf.level0.fit import leave_one_out, select
 from qutiperf.level0.measured import Measured
 from qutiperf.level0.network import Array
-from qutiperf.level0.points import Setting, points_of
+from qutiperf.level0.points import PredictedPoint, points_of
 from qutiperf.level0.predict import plain
 from qutiperf.level0.reference import Measurement, network, share_of_fabric
 from qutiperf.level0.scores import FrontScores, Scores, score, score_front
@@ -68,7 +68,7 @@ def measured_points(rows: Sequence[Measurement], group: str = "network") -> Meas
         number = names.index((row.topology, row.channel_scale_percent))
         in_flight = row.streams if able[key].cores > 1 else max(row.batch_size, row.streams)
         settings.append(
-            Setting(
+            PredictedPoint(
                 number,
                 able[key],
                 in_flight,

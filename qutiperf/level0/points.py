@@ -11,7 +11,7 @@ from qutiperf.level0.predict import Points
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class PredictedPoint:
     """One point: which network (its number), on what, with how many inputs in flight.
 
     `in_flight` is the batch, or the streams of a platform of several cores; `share` is the part of an FPGA's
@@ -24,7 +24,7 @@ class Setting:
     share: float = 1.0
 
 
-def points_of(networks: Sequence[Network], settings: Sequence[Setting]) -> Points:
+def points_of(networks: Sequence[Network], settings: Sequence[PredictedPoint]) -> Points:
     """Arrays over `settings`, in their order."""
     able = [setting.capability for setting in settings]
     return Points(

@@ -7,7 +7,7 @@ from typing import Literal
 from qutiperf.errors import InputError
 from qutiperf.level0.capability import BYTES_PER_GB, OPS_PER_TOP, Capability, capability
 from qutiperf.level0.network import Array, Network
-from qutiperf.level0.points import Setting, points_of
+from qutiperf.level0.points import PredictedPoint, points_of
 from qutiperf.level0.predict import plain, refined
 from qutiperf.spec.config import StrictModel
 from qutiperf.spec.level0_terms import Calibration
@@ -80,7 +80,7 @@ def predict(
             )
     able = asked.capability
     points = points_of(
-        [network], [Setting(0, able, _in_flight(able, *setting), asked.share) for setting in settings]
+        [network], [PredictedPoint(0, able, _in_flight(able, *setting), asked.share) for setting in settings]
     )
     bounds = plain(points)
     calibration = asked.platform.calibration if model == "refined" else None
@@ -143,7 +143,7 @@ def predict_many(
     points = points_of(
         networks,
         [
-            Setting(number, able, _in_flight(able, batch, streams), asked.share)
+            PredictedPoint(number, able, _in_flight(able, batch, streams), asked.share)
             for number, batch, streams in settings
         ],
     )

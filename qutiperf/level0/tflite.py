@@ -17,35 +17,35 @@ from qutiperf.level0.requirements import BITS_PER_BYTE, LayerRequirement, Requir
 Shape = tuple[int, ...]
 
 
-class Tensor(TypedDict):
+class TensorDetails(TypedDict):
     index: int
     name: str
     shape: Sequence[int]
     dtype: type[np.generic]
 
 
-class Operation(TypedDict):
+class OperationDetails(TypedDict):
     index: int
     op_name: str
     inputs: Sequence[int]
     outputs: Sequence[int]
 
 
-class Interpreter(Protocol):
+class DetailedInterpreter(Protocol):
     """The part of ai_edge_litert.interpreter.Interpreter that counting uses."""
 
     def allocate_tensors(self) -> None: ...
-    def get_tensor_details(self) -> list[Tensor]: ...
-    def get_input_details(self) -> list[Tensor]: ...
-    def _get_ops_details(self) -> list[Operation]: ...
+    def get_tensor_details(self) -> list[TensorDetails]: ...
+    def get_input_details(self) -> list[TensorDetails]: ...
+    def _get_ops_details(self) -> list[OperationDetails]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class _Node:
     """One operation with the shapes and types of its tensors; optional inputs are left out."""
 
-    operation: Operation
-    tensors: Mapping[int, Tensor]
+    operation: OperationDetails
+    tensors: Mapping[int, TensorDetails]
 
     def input(self, index: int) -> Shape:
         number = self.operation["inputs"][index]
@@ -213,7 +213,7 @@ def requirements_of_tflite(path: Path) -> Requirements:
     return requirements_of_interpreter(_open(path), path.name)
 
 
-def requirements_of_interpreter(interpreter: Interpreter, name: str) -> Requirements:
+def requirements_of_interpreter(interpreter: DetailedInterpreter, name: str) -> Requirements:
     """Counts every operation that is not a delegate's stand-in for others."""
     tensors = {tensor["index"]: tensor for tensor in interpreter.get_tensor_details()}
     operations = [
@@ -230,7 +230,7 @@ def requirements_of_interpreter(interpreter: Interpreter, name: str) -> Requirem
     return Requirements(name, batch, layers, dict(unknown), len(operations))
 
 
-def _open(path: Path) -> Interpreter:
+def _open(path: Path) -> DetailedInterpreter:
     try:
         runtime = importlib.import_module("ai_edge_litert.interpreter")
     except ImportError:
@@ -238,7 +238,9 @@ def _open(path: Path) -> Interpreter:
         raise SetupError("reading TFLite files needs ai-edge-litert", where=str(path), cure=cure) from None
     resolver = runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
-        interpreter: Interpreter = runtime.Interpreter(str(path), experimental_op_resolver_type=resolver)
+        interpreter: DetailedInterpreter = runtime.Interpreter(
+            str(path), experimental_op_resolver_type=resolver
+        )
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise InputError(f"LiteRT cannot open it: {str(error)[:160]}", where=str(path)) from None

@@ -8,13 +8,13 @@ from datetime import datetime
 from pathlib import Path
 
 from qutiperf.errors import InputError
-from qutiperf.mlperf_logs.model import RULES, LoadGenResult, LogMessage, Rule, Setting
+from qutiperf.mlperf_logs.model import RULES, LoadGenResult, LogMessage, LogValue, Rule
 from qutiperf.mlperf_logs.stream import Detail, accuracy_entries, read_detail
-from qutiperf.mlperf_logs.summary import Summary, read_summary
+from qutiperf.mlperf_logs.summary import SummaryLines, read_summary
 from qutiperf.spec.rounds import Seeds
 from qutiperf.units import NANOSECONDS_PER_SECOND
 
-__all__ = ["RULES", "LoadGenResult", "LogMessage", "Rule", "Setting", "log_folders", "read_result"]
+__all__ = ["RULES", "LoadGenResult", "LogMessage", "LogValue", "Rule", "log_folders", "read_result"]
 
 SUMMARY, DETAIL, ACCURACY = "mlperf_log_summary.txt", "mlperf_log_detail.txt", "mlperf_log_accuracy.json"
 _TEXTS = {
@@ -82,7 +82,7 @@ def read_result(folder: Path) -> LoadGenResult:
     return _result(detail, read_summary(folder / SUMMARY), accuracy_entries(folder / ACCURACY))
 
 
-def _result(detail: Detail, summary: Summary, entries: int | None) -> LoadGenResult:
+def _result(detail: Detail, summary: SummaryLines, entries: int | None) -> LoadGenResult:
     values = detail.values
     scenario = _text(values, "effective_scenario")
     accuracy_run = _text(values, "effective_test_mode") == "AccuracyOnly"
@@ -109,7 +109,7 @@ def _result(detail: Detail, summary: Summary, entries: int | None) -> LoadGenRes
     )
 
 
-def _copied(values: Mapping[str, Setting]) -> dict[str, object]:
+def _copied(values: Mapping[str, LogValue]) -> dict[str, object]:
     """The fields that are one value of the log."""
     return {
         **{name: _text(values, key) for name, key in _TEXTS.items()},
@@ -122,7 +122,7 @@ def _copied(values: Mapping[str, Setting]) -> dict[str, object]:
 
 
 def _early_stopping(
-    values: Mapping[str, Setting], summary: Summary, scenario: str | None
+    values: Mapping[str, LogValue], summary: SummaryLines, scenario: str | None
 ) -> dict[str, object]:
     own, other = ("ms", None) if scenario == "MultiStream" else ("ss", "ms")
     return {
@@ -132,7 +132,7 @@ def _early_stopping(
     }
 
 
-def _stopping_text(values: Mapping[str, Setting], summary: Summary) -> str | None:
+def _stopping_text(values: Mapping[str, LogValue], summary: SummaryLines) -> str | None:
     """The summary's words; the detail log has them with the summary's asterisks in one line."""
     text = _text(values, "early_stopping_result")
     return summary.early_stopping or (text.replace("* ", "") if text else None)
@@ -147,19 +147,19 @@ def _messages(detail: Detail) -> dict[str, object]:
     }
 
 
-def _text(values: Mapping[str, Setting], key: str) -> str | None:
+def _text(values: Mapping[str, LogValue], key: str) -> str | None:
     value = values.get(key)
     return " ".join(value.split()) if isinstance(value, str) and value.strip() else None
 
 
-def _number(values: Mapping[str, Setting], key: str) -> float | None:
+def _number(values: Mapping[str, LogValue], key: str) -> float | None:
     value = values.get(key)
     if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
         return float(value)
     return None
 
 
-def _count(values: Mapping[str, Setting], key: str) -> int | None:
+def _count(values: Mapping[str, LogValue], key: str) -> int | None:
     """A seed, a time or a number of things, none of which is negative."""
     value = values.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
@@ -169,16 +169,16 @@ def _plausible(value: float | None, largest: float) -> float | None:
     return value if value is not None and value <= largest else None
 
 
-def _flag(values: Mapping[str, Setting], key: str) -> bool | None:
+def _flag(values: Mapping[str, LogValue], key: str) -> bool | None:
     value = values.get(key)
     return value if isinstance(value, bool) else None
 
 
-def _starting(values: Mapping[str, Setting], prefix: str) -> dict[str, Setting]:
+def _starting(values: Mapping[str, LogValue], prefix: str) -> dict[str, LogValue]:
     return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
 
 
-def _reasons(values: Mapping[str, Setting], summary: Summary) -> list[str]:
+def _reasons(values: Mapping[str, LogValue], summary: SummaryLines) -> list[str]:
     """LoadGen's recommendations; a failed early stopping has none, so its result text stands for it."""
     detail_reason = _text(values, "result_invalid_reason")
     reasons = list(summary.recommendations) or ([detail_reason] if detail_reason else [])
@@ -186,7 +186,7 @@ def _reasons(values: Mapping[str, Setting], summary: Summary) -> list[str]:
     return reasons + ([stopping] if stopping else [])
 
 
-def _estimate(values: Mapping[str, Setting], scenario_key: str) -> int | None:
+def _estimate(values: Mapping[str, LogValue], scenario_key: str) -> int | None:
     """LoadGen writes 0 where it had too few queries for an estimate."""
     return _count(values, f"early_stopping_latency_{scenario_key}") or None
 
@@ -195,13 +195,13 @@ def _counted(messages: Mapping[tuple[str, str], int]) -> list[LogMessage]:
     return [LogMessage(key=key, text=text, count=count) for (key, text), count in messages.items()]
 
 
-def _seeds(values: Mapping[str, Setting]) -> Seeds | None:
+def _seeds(values: Mapping[str, LogValue]) -> Seeds | None:
     found = {name: _count(values, f"effective_{name}") for name in Seeds.model_fields}
     known = {name: seed for name, seed in found.items() if seed is not None}
     return Seeds(**known) if len(known) == len(found) else None
 
 
-def _latencies(values: Mapping[str, Setting], suffix: str) -> dict[str, int]:
+def _latencies(values: Mapping[str, LogValue], suffix: str) -> dict[str, int]:
     """`suffix` is latency_ns or query_latency_ns; LoadGen names the latter's percentiles per_query."""
     per = "per_" if suffix.startswith("query") else ""
     keys = {name: f"result_{name}_{suffix}" for name in ("mean", "min", "max")}

@@ -5,7 +5,7 @@ from typing import Literal
 from qutiperf.spec.config import StrictModel
 from qutiperf.spec.rounds import Seeds
 
-Setting = bool | int | float | str
+LogValue = bool | int | float | str
 Validity = Literal["VALID", "INVALID"]
 Rule = Literal["perf_constraints", "min_duration", "min_queries", "early_stopping"]
 RULES: tuple[Rule, ...] = ("perf_constraints", "min_duration", "min_queries", "early_stopping")
@@ -45,8 +45,8 @@ class LoadGenResult(StrictModel):
     errors: list[LogMessage]
     warning_count: int
     warnings: list[LogMessage]
-    requested: dict[str, Setting]
-    effective: dict[str, Setting]
+    requested: dict[str, LogValue]
+    effective: dict[str, LogValue]
     seeds: Seeds | None
     target_latency_ns: int | None
     target_latency_percentile: float | None

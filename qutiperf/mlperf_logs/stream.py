@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from qutiperf.errors import InputError
-from qutiperf.mlperf_logs.model import Setting
+from qutiperf.mlperf_logs.model import LogValue
 
 _MARKER = b":::MLLOG "
 _LONGEST_LINE_BYTES = 1 << 20  # longer ones are loaded_qsl_set, which nothing here needs
@@ -23,7 +23,7 @@ _NOT_FINITE = re.compile(rb'("value": )-?(?:nan|inf)(?=[,}])')
 class Detail:
     """What is kept of the detail log while it streams by."""
 
-    values: dict[str, Setting] = field(default_factory=dict)
+    values: dict[str, LogValue] = field(default_factory=dict)
     errors: dict[tuple[str, str], int] = field(default_factory=dict)
     warnings: dict[tuple[str, str], int] = field(default_factory=dict)
     error_count: int = 0

@@ -9,7 +9,7 @@ _LONGEST_CHARACTERS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class SummaryLines:
     """The lines of the summary that the detail log does not say in the same words."""
 
     validity: str | None = None
@@ -17,18 +17,18 @@ class Summary:
     early_stopping: str | None = None
 
 
-def read_summary(path: Path) -> Summary:
+def read_summary(path: Path) -> SummaryLines:
     """Empty where there is no summary; an accuracy run's says nothing either."""
     try:
         with path.open(encoding="utf-8", errors="replace") as stream:
             lines = stream.read(_LONGEST_CHARACTERS).splitlines()
     except FileNotFoundError:
-        return Summary()
+        return SummaryLines()
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
     verdict = next((line.partition(":")[2].strip() for line in lines if line.startswith("Result is")), None)
     stopping = _items(lines, "Early Stopping Result:")
-    return Summary(verdict, tuple(_items(lines, "Recommendations:")), " ".join(stopping) or None)
+    return SummaryLines(verdict, tuple(_items(lines, "Recommendations:")), " ".join(stopping) or None)
 
 
 def _items(lines: list[str], heading: str) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 from qutiperf.errors import InputError, QutiperfError
 from qutiperf.level0.measured import Measured
 from qutiperf.level0.network import Network
-from qutiperf.level0.points import Setting, points_of
+from qutiperf.level0.points import PredictedPoint, points_of
 from qutiperf.level0.prediction import Asked, predict
 from qutiperf.level0.subject import Subject, subject_of_workload
 from qutiperf.printable import bounded
@@ -89,7 +89,7 @@ def _threads(record: RunRecord) -> float:
 
 def _setting(
     record: RunRecord, subjects: Mapping[str, Subject], names: Sequence[str], platform: Platform
-) -> Setting:
+) -> PredictedPoint:
     subject, deployment = subjects[record.point.workload], record.point.deployment
     able = asked_of(
         record.inputs.sut.model_copy(update={"platform": platform}),
@@ -97,7 +97,7 @@ def _setting(
         str(deployment.get("operating_mode") or "default"),
     ).capability
     in_flight = _count(deployment, "streams" if able.cores > 1 else "batch_size")
-    return Setting(names.index(record.point.workload), able, in_flight)
+    return PredictedPoint(names.index(record.point.workload), able, in_flight)
 
 
 def _groups(records: Sequence[RunRecord]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -112,11 +112,13 @@ class Observed(StrictModel):
 
     `adapter_figures` are the adapter's own numbers of the run, with their unit in their name;
     `over_network` says that the device was reached through a network, `network_fields` are what is known
-    of those that MLPerf's network division asks for.
+    of those that MLPerf's network division asks for. `impossible_clocks` counts batches whose time by the
+    device's clock was none or longer than the call: with any, `compute_clock` is host_wall for the run.
     """
 
     adapter: dict[str, str]
     compute_clock: Literal["device", "host_wall"] | None = None
+    impossible_clocks: int = 0
     inputs: int | None = None
     phases: dict[str, PhaseTime] = {}
     unsteadiness_percent: float | None = None
@@ -169,7 +171,8 @@ class RunRecord(StrictModel):
     """One run: inputs, machine, LoadGen's result, figures, verdicts, or the failure.
 
     The last run of a worker also says whether the adapter's `close()` failed after it, which leaves the
-    figures as they are, and which processes the adapter left running.
+    figures as they are, and which processes the adapter left running. `preparation_s` is the part of
+    `elapsed_s` in which samples were decoded and preprocessed, which no figure counts.
     """
 
     schema_version: SchemaVersion = SCHEMA_VERSION
@@ -177,6 +180,7 @@ class RunRecord(StrictModel):
     attempt: int
     started_utc: str
     elapsed_s: float
+    preparation_s: float | None = None
     point: Point
     inputs: Inputs
     host: dict[str, str | int | float | bool | None]

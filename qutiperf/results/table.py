@@ -104,7 +104,7 @@ def _derived(record: RunRecord) -> Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class BestOfModel:
     """One model on one system at its best settings of a sweep; None was not measured."""
 
     sut: str
@@ -119,20 +119,20 @@ class Summary:
     problems: list[str]
 
 
-def summarise(records: Sequence[RunRecord]) -> list[Summary]:
+def summarise(records: Sequence[RunRecord]) -> list[BestOfModel]:
     """A line for each system and workload, in the order of the records."""
     found = rows(records)
     keys = dict.fromkeys((row["sut"], row["workload"]) for row in found)
     return [_summary([row for row in found if (row["sut"], row["workload"]) == key]) for key in keys]
 
 
-def _summary(group: Sequence[Row]) -> Summary:
+def _summary(group: Sequence[Row]) -> BestOfModel:
     performance = [row for row in group if row["mode"] == Mode.PERFORMANCE.value]
     single = _best(performance, ScenarioName.SINGLE_STREAM, "system_latency_p90_ms", smallest=True)
     offline = _best(performance, ScenarioName.OFFLINE, "system_throughput_ips", smallest=False)
     latency = single or _best(performance, ScenarioName.MULTI_STREAM, "system_latency_p50_ms", smallest=True)
     batch = offline["batch_size"] if offline else None
-    return Summary(
+    return BestOfModel(
         sut=str(group[0]["sut"]),
         workload=str(group[0]["workload"]),
         top1_percent=next(

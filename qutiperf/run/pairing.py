@@ -6,9 +6,11 @@ Nothing is loaded and no runtime imported.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 
 from qutiperf.adapters.registry import AnyAdapter, adapter_class, make_options, require_runtime
 from qutiperf.datasets import open_dataset
+from qutiperf.datasets.base import Dataset
 from qutiperf.errors import InputError
 from qutiperf.models.onnx_file import read_onnx
 from qutiperf.models.topology_spec import declare_for
@@ -19,12 +21,17 @@ from qutiperf.spec.workload import Topology, Workload, for_suffixes
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """What runs where: `workload` has the file that the adapter loads first."""
+    """What runs where: `workload` has the file that the adapter loads first.
+
+    `preparation_s` is the time to prepare one of the `samples` of the dataset, tried on the first.
+    """
 
     sut: SystemUnderTest
     workload: Workload
     dataset: dict[str, int | str | None]
     files_sha256: Mapping[str, str]
+    samples: int
+    preparation_s: float
 
 
 def runnable(sut: SystemUnderTest) -> type[AnyAdapter]:
@@ -55,7 +62,16 @@ def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
     runnable(sut)
     chosen = chosen_for(sut, workload)
     dataset = open_dataset(chosen.dataset, chosen.model.input)
-    return Pairing(sut, chosen, dataset.describe(), _checked_files(chosen))
+    files = _checked_files(chosen)
+    return Pairing(sut, chosen, dataset.describe(), files, dataset.count, _preparation_s(dataset))
+
+
+def _preparation_s(dataset: Dataset) -> float:
+    """Seconds of one sample; the second call, as the first may import a decoder."""
+    dataset.load([0])
+    started = perf_counter()
+    dataset.load([0])
+    return perf_counter() - started
 
 
 def chosen_for(sut: SystemUnderTest, workload: Workload) -> Workload:

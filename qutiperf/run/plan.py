@@ -8,6 +8,7 @@ from pathlib import Path
 from qutiperf import host
 from qutiperf.adapters.registry import adapter_class, make_options, option_names
 from qutiperf.errors import InputError
+from qutiperf.harness.samples import PERFORMANCE_SAMPLES
 from qutiperf.results.record import Inputs
 from qutiperf.run.pairing import Pairing, has_truth, pair, runnable
 from qutiperf.spec.catalog import CatalogFile, matching
@@ -30,11 +31,12 @@ class PlannedRun:
     point: Point
     inputs: Inputs
     accuracy_run_id: str | None
+    preparation_s: float = 0.0  # of its samples, where no earlier run of the group prepares them
 
     @property
     def estimated_s(self) -> float:
         default = 600.0 if self.point.profile is Profile.SUBMISSION else 0.5
-        return (self.point.settings.min_duration_s or default) + _OVERHEAD_S
+        return (self.point.settings.min_duration_s or default) + self.preparation_s + _OVERHEAD_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,18 @@ def _check_batch(point: Point, workload: Workload) -> None:
         )
 
 
+def _preparation_s(pairing: Pairing, points: Sequence[Point], number: int) -> float:
+    """What a run of a group prepares by itself: a worker keeps the samples of the run before."""
+    point, before = points[number], points[number - 1] if number else None
+    end_to_end = point.settings.end_to_end and point.mode is Mode.PERFORMANCE
+    same = before is not None and before.mode is point.mode
+    if end_to_end or (same and point.profile is not Profile.SUBMISSION):
+        return 0.0
+    held = point.settings.performance_sample_count or PERFORMANCE_SAMPLES
+    count = pairing.samples if point.mode is Mode.ACCURACY else min(held, pairing.samples)
+    return count * pairing.preparation_s
+
+
 class _Planner:
     """Gives points their ids and inputs."""
 
@@ -180,9 +194,13 @@ class _Planner:
             operating_mode=str(first.deployment["operating_mode"]),
             runs=[
                 PlannedRun(
-                    run_id, point, self._inputs(point), accuracy if point.mode is not Mode.ACCURACY else None
+                    run_id,
+                    point,
+                    self._inputs(point),
+                    accuracy if point.mode is not Mode.ACCURACY else None,
+                    _preparation_s(pairing, points, number),
                 )
-                for run_id, point in zip(ids, points, strict=True)
+                for number, (run_id, point) in enumerate(zip(ids, points, strict=True))
             ],
         )
 

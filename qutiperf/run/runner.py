@@ -20,7 +20,7 @@ from qutiperf.run import operating_mode
 from qutiperf.run.child import BrokenReplies, Child, Nursery
 from qutiperf.run.job import OBSERVED, Event, Job, JobRun
 from qutiperf.run.plan import Group, PlannedRun
-from qutiperf.run.watch import Watch
+from qutiperf.run.watch import PREPARE_LIMIT_S, Watch
 from qutiperf.spec.scenario import Mode, Profile
 
 LOAD_LIMIT_S = 300.0
@@ -146,19 +146,19 @@ class Runner:
                     running = True
                     watch.begin(_limit_s(waiting[0][0]))
                     self._listener.started(waiting[0][0])
-                elif event.event == "estimated" and waiting[0][0].point.settings.time_limit_s is None:
-                    watch.limit_s = watch.elapsed_s + 60 + 5 * (event.seconds or 0)
                 elif event.event == "done":
                     running = False
                     watch.look()
                     run, folder = waiting.pop(0)
                     end = None if waiting else _End(child, events[number:], failure)
                     yield self._finished(run, folder, watch, end)
+                    if end is not None:
+                        return
                 elif event.event == "failed":
                     failure = event.failure
                     break
-            if not waiting:
-                return
+                else:
+                    _set_clock(watch, event, waiting[0][0])
             failure = failure or _gone(child, watch, "run" if running else "load")
             if failure is not None:
                 child.kill()
@@ -221,6 +221,7 @@ class Runner:
             "attempt": self._attempts.get(run.run_id, 0) + 1,
             "started_utc": watch.started_utc,
             "elapsed_s": round(watch.elapsed_s, 3),
+            "preparation_s": round(watch.prepared_s, 3),
             "point": run.point,
             "inputs": run.inputs,
             "host": self._machine,
@@ -260,6 +261,14 @@ def _not_writable(folder: Path, error: OSError) -> SetupError:
     return SetupError(f"cannot be written to: {error.strerror or error}", where=str(folder), cure=cure)
 
 
+def _set_clock(watch: Watch, event: Event, run: PlannedRun) -> None:
+    """What an event of a run that goes on means for its time limit."""
+    if event.event in ("preparing", "prepared"):
+        watch.prepare(started=event.event == "preparing")
+    elif event.event == "estimated" and run.point.settings.time_limit_s is None:
+        watch.limit_s = watch.elapsed_s - watch.prepared_s + 60 + 5 * (event.seconds or 0)
+
+
 def _limit_s(run: PlannedRun) -> float:
     return run.point.settings.time_limit_s or LOAD_LIMIT_S
 
@@ -282,7 +291,10 @@ def _gone(child: Child, watch: Watch, stage: Literal["load", "run"]) -> Failure 
         return Failure(stage=stage, kind="crash", reason=reason)
     if watch.left_s:
         return None
-    reason = f"no end after the time limit of {watch.limit_s:.3g} s; settings.time_limit_s sets another"
+    if watch.preparing_since is not None:
+        reason = f"the samples were not prepared within {PREPARE_LIMIT_S:.0f} s"
+    else:
+        reason = f"no end after the time limit of {watch.limit_s:.3g} s; settings.time_limit_s sets another"
     return Failure(stage=stage, kind="time_limit", reason=reason)
 
 

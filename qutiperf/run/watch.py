@@ -9,13 +9,20 @@ import psutil
 
 from qutiperf import host
 
+PREPARE_LIMIT_S = 4 * 3600.0  # 50,000 images at 0.3 s each
+
 
 @dataclass(slots=True)
 class Watch:
-    """Times a run and samples its surroundings; `worker_pid` is None where no worker could be started."""
+    """Times a run and samples its surroundings; `worker_pid` is None where no worker could be started.
+
+    The preparation of samples has a limit of its own, and does not count towards that of the run.
+    """
 
     worker_pid: int | None
     limit_s: float
+    prepared_s: float = 0.0
+    preparing_since: float | None = None
     started: float = field(default_factory=monotonic)
     started_utc: str = ""
     own_cpu_s: float = 0.0
@@ -25,6 +32,7 @@ class Watch:
     def begin(self, limit_s: float) -> None:
         """Starts the clock of a run, with a time limit in seconds."""
         self.started, self.limit_s = monotonic(), limit_s
+        self.prepared_s, self.preparing_since = 0.0, None
         self.started_utc = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.look()
         self.rows = []
@@ -38,10 +46,20 @@ class Watch:
     def elapsed_s(self) -> float:
         return monotonic() - self.started
 
+    def prepare(self, *, started: bool) -> None:
+        """Stops the clock of the time limit while samples are prepared, or starts it again."""
+        if started:
+            self.preparing_since = monotonic()
+        elif self.preparing_since is not None:
+            self.prepared_s += monotonic() - self.preparing_since
+            self.preparing_since = None
+
     @property
     def left_s(self) -> float:
         """Seconds until the time limit, 0 once it is over."""
-        return max(self.limit_s - self.elapsed_s, 0.0)
+        if self.preparing_since is not None:
+            return max(PREPARE_LIMIT_S - (monotonic() - self.preparing_since), 0.0)
+        return max(self.limit_s - (self.elapsed_s - self.prepared_s), 0.0)
 
     def foreign_cpu_percent(self) -> float | None:
         """Mean over the run of what other processes used, weighted by the time each look spans."""

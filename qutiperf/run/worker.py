@@ -17,13 +17,13 @@ from qutiperf.datasets import open_dataset
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.classification import Task, task_for
 from qutiperf.errors import QutiperfError, SetupError
-from qutiperf.harness.device import Device
 from qutiperf.harness.load import load_instances
+from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.network_fields import network_fields
 from qutiperf.harness.phases import Phases
 from qutiperf.harness.run import Outcome, Trial, samples_per_query
-from qutiperf.harness.streams import Failure as FirstError
-from qutiperf.printable import error_text, one_line
+from qutiperf.harness.streams import FirstError
+from qutiperf.printable import error_text
 from qutiperf.results.histogram import Histogram
 from qutiperf.results.record import Failure, Observed, PhaseTime
 from qutiperf.run.child import Replies, end_now, read_task
@@ -50,7 +50,7 @@ class Reporter:
             {
                 "stage": stage,
                 "kind": "error",
-                "reason": _reason(error),
+                "reason": error_text(error, with_type=not isinstance(error, QutiperfError)),
                 "setup_missing": isinstance(error, SetupError),
             }
         )
@@ -58,28 +58,24 @@ class Reporter:
         end_now(_FAILED)
 
 
-def _reason(error: BaseException) -> str:
-    return one_line(str(error)) if isinstance(error, QutiperfError) else error_text(error)
-
-
-def load_device(job: Job) -> tuple[Device, dict[str, str]]:
+def load_model(job: Job) -> tuple[LoadedModel, dict[str, str]]:
     """Opens the data and loads every stream's instance; raises what the adapter raises."""
     workload = job.workload
     dataset: Dataset = open_dataset(workload.dataset, workload.model.input)
     task: Task = task_for(workload)
     adapters = load_instances(job.sut, workload, job.options, job.streams, Path())
-    device = Device(adapters, dataset, task, workload.model.input.fixed_batch, workload.mlperf_benchmark)
-    return device, adapters[0].describe()
+    model = LoadedModel(adapters, dataset, task, workload.model.input.fixed_batch, workload.mlperf_benchmark)
+    return model, adapters[0].describe()
 
 
-def run_one(run: JobRun, device: Device, audit: Path | None, reporter: Reporter) -> Outcome:
+def run_one(run: JobRun, model: LoadedModel, audit: Path | None, reporter: Reporter) -> Outcome:
     """One run; the first error anywhere ends the process through the reporter."""
     folder = Path(run.folder)
     reporter.send(Event(event="started", folder=run.folder))
-    device.tune(int(run.point.deployment["batch_size"]))
+    model.tune(int(run.point.deployment["batch_size"]))
     failure = FirstError(partial(reporter.fail, "run", run.folder))
     per_query = samples_per_query(run.samples_per_query, run.point)
-    trial = Trial(device, run.point, per_query, folder, failure, audit)
+    trial = Trial(model, run.point, per_query, folder, failure, audit)
     return trial.run(
         lambda seconds: reporter.send(Event(event="estimated", folder=run.folder, seconds=seconds))
     )
@@ -88,7 +84,7 @@ def run_one(run: JobRun, device: Device, audit: Path | None, reporter: Reporter)
 def observe(
     run: JobRun,
     outcome: Outcome,
-    device: Device,
+    model: LoadedModel,
     adapter: Mapping[str, str],
     load_s: float,
     network: dict[str, str],
@@ -97,12 +93,13 @@ def observe(
     phases = outcome.phases
     performance = run.point.mode is Mode.PERFORMANCE
     accuracy = None
-    if not performance and device.dataset.labels is not None:
+    if not performance and model.dataset.labels is not None:
         log = Path(run.folder) / "mlperf_log_accuracy.json"
-        accuracy = device.task.accuracy(log, device.dataset.labels)
+        accuracy = model.task.accuracy(log, model.dataset.labels)
     return Observed(
         adapter=dict(adapter),
         compute_clock="device" if phases.device_clock else "host_wall",
+        impossible_clocks=phases.impossible_clocks,
         inputs=phases.inputs,
         phases={
             name: time for name, histogram in phases.histograms.items() if (time := _phase_time(histogram))
@@ -114,9 +111,9 @@ def observe(
         top5_percent=outcome.top_five.percent() if accuracy else None,
         accuracy_source=_ACCURACY_SOURCE if accuracy else None,
         load_s=load_s,
-        over_network=device.over_network,
+        over_network=model.over_network,
         network_fields=network,
-        adapter_figures=device.figures(),
+        adapter_figures=model.figures(),
         memory_peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_BYTES / 1e6,
     )
 
@@ -145,7 +142,9 @@ def main(folder: str, descriptor: str) -> None:
     started = monotonic()
     try:
         job = read_task(Job, Path(folder))
-        device, described = load_device(job)
+        model, described = load_model(job)
+        model.preparing = lambda: reporter.send(Event(event="preparing"))
+        model.prepared = lambda seconds: reporter.send(Event(event="prepared", seconds=seconds))
     except BaseException as error:  # noqa: BLE001 - an adapter may raise anything
         reporter.fail("load", None, error)
         return
@@ -153,17 +152,17 @@ def main(folder: str, descriptor: str) -> None:
     reporter.send(Event(event="loaded", seconds=load_s))
     audit = Path(job.audit_config) if job.audit_config else None
     network: dict[str, str] = {}
-    if device.over_network:
+    if model.over_network:
         network = network_fields(job.sut.description, described, job.streams)
     for run in job.runs:
         try:
-            outcome = run_one(run, device, audit, reporter)
-            save(run, observe(run, outcome, device, described, load_s, network), outcome.phases)
+            outcome = run_one(run, model, audit, reporter)
+            save(run, observe(run, outcome, model, described, load_s, network), outcome.phases)
         except BaseException as error:  # noqa: BLE001 - as above
             reporter.fail("run", run.folder, error)
         reporter.send(Event(event="done", folder=run.folder))
     try:
-        device.close()
+        model.close()
     except BaseException as error:  # noqa: BLE001 - as above
         reporter.fail("close", None, error)
     reporter.send(Event(event="closed"))

@@ -20,10 +20,10 @@ from qutiperf.datasets import open_dataset
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.classification import Classification
 from qutiperf.errors import InputError, QutiperfError, SetupError
-from qutiperf.harness.device import Device
+from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.phases import combine
 from qutiperf.harness.samples import PreparedSamples, RawSamples
-from qutiperf.harness.streams import Completers, Failure, Serving, Stream, Streams
+from qutiperf.harness.streams import Completers, FirstError, Serving, Stream, Streams
 from qutiperf.spec import catalog
 from qutiperf.spec.workload import DatasetSpec, InputSpec, OutputSpec
 
@@ -167,11 +167,11 @@ def test_every_query_is_answered_once(name: str, feed_threads: int, collect: boo
     samples = RawSamples(dataset) if feed_threads else PreparedSamples(dataset)
     samples.load(range(50))
     answered, errors = Answered(count), list[BaseException]()
-    failure = Failure(errors.append)
+    failure = FirstError(errors.append)
     completers = Completers(answered.complete, answered.complete)
-    device = Device([loaded(name), loaded(name)], dataset, Classification(SCORES), None)
+    device = LoadedModel([loaded(name), loaded(name)], dataset, Classification(SCORES), None)
     members = [Stream(infer, device.task, samples, 8, completers, failure) for infer in device.infers()]
-    streams = Streams(members, samples, Serving(8, collect, feed_threads), failure)
+    streams = Streams(members, samples, Serving(8, collect, feed_threads, one_by_one=collect), failure)
     if collect:
         for number in range(count):
             streams.issue([number], [number % 50])
@@ -181,7 +181,12 @@ def test_every_query_is_answered_once(name: str, feed_threads: int, collect: boo
     streams.close()
     assert errors == []
     assert answered.ids == Counter(range(count))
-    assert combine([member.recorder for member in members]).inputs == count
+    recorders = [member.recorder for member in members]
+    assert combine(recorders).inputs == count
+    numbers = [
+        number for recorder in recorders for part in recorder.answered for number in part[:, 0].tolist()
+    ]
+    assert sorted(numbers) == (list(range(count)) if collect else [])
 
 
 def fixed_model(folder: Path) -> Model:
@@ -202,7 +207,7 @@ def test_a_fixed_batch_is_padded(tmp_path: Path) -> None:
         DatasetSpec(name="synthetic", count=8), InputSpec(name="x", dtype="float32", shape=[4, 3])
     )
     adapter = loaded("onnxruntime", fixed_model(tmp_path))
-    [infer] = Device([adapter], dataset, Classification(SCORES), 4).infers()
+    [infer] = LoadedModel([adapter], dataset, Classification(SCORES), 4).infers()
     samples = dataset.load(range(8))
     for count in (1, 3, 4):
         outputs, _ = infer(samples[:count])

@@ -10,8 +10,8 @@ from qutiperf.adapters.onnxruntime import OnnxRuntime
 from qutiperf.adapters.registry import require_runtime
 from qutiperf.datasets import open_dataset
 from qutiperf.errors import InputError, SetupError
-from qutiperf.harness.device import Device
 from qutiperf.harness.load import model_for
+from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.level0.subject import subject_of_workload
 from qutiperf.spec import catalog
 from qutiperf.spec.workload import (
@@ -148,5 +148,5 @@ def test_counts_are_added_and_times_averaged() -> None:
     dataset = open_dataset(
         DatasetSpec(name="digits"), InputSpec(name="i", dtype="float32", shape=["batch", 64])
     )
-    device = Device([Counting(1, 100), Counting(2, 300)], dataset, None, None)  # type: ignore[arg-type]  # no task
+    device = LoadedModel([Counting(1, 100), Counting(2, 300)], dataset, None, None)  # type: ignore[arg-type]  # no task
     assert device.figures() == {"retries": 3, "link_round_trip_us": 200}

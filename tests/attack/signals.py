@@ -1,4 +1,4 @@
-"""Signals at random moments of a sweep with operating modes and child processes, then the same command again."""
+"""Signals at random moments of a sweep with operating modes and child processes; then it is continued."""
 
 import random
 import shutil
@@ -75,7 +75,8 @@ def _hit(kill: Kill, arguments: list[str], ground: Ground) -> tuple[Started, int
     moment = kill.moment_s
     while True:
         started = ground.start(arguments)
-        require(wait_for(lambda s=started: _catches_signals(s.process.pid), 60), "the command does not start")
+        begun = wait_for(partial(_catches_signals, started.process.pid), 60)
+        require(begun, "the command does not start")
         time.sleep(moment)
         victims = _victims(kill.target, started)
         if victims:

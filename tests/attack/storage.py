@@ -1,4 +1,4 @@
-"""The results folder fills up, hits a limit, disappears, or is used by two runs at once; then the cure is tried."""
+"""The results folder fills up, meets a limit, disappears, or is used by two runs; then the cure is tried."""
 
 import os
 import random

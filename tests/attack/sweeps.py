@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from qutiperf.errors import QutiperfError
+from qutiperf.results.lock import LOCK
 from qutiperf.results.record import RunRecord
-from qutiperf.results.store import LOCK, Store
+from qutiperf.results.store import Store
 from tests.attack.attack import OK, require
 from tests.attack.ground import Ground
 from tests.places import TESTS

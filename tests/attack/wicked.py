@@ -67,7 +67,7 @@ def _delete_folder() -> None:
 def _close_streams() -> None:
     for descriptor in (0, 1, 2):
         os.close(descriptor)
-    for descriptor in (0, 1, 2):  # or the next file that is opened gets the number
+    for _ in range(3):  # or the next file that is opened gets the number
         os.open(os.devnull, os.O_RDWR)
 
 

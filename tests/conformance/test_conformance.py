@@ -9,7 +9,7 @@ import pytest
 
 from qutiperf.conformance import kit
 from qutiperf.conformance.checks import CHECKS, check
-from qutiperf.conformance.finding import Finding
+from qutiperf.conformance.finding import CheckFinding
 from qutiperf.conformance.lasting import robust_slope
 from qutiperf.conformance.timing import ratio_interval
 from qutiperf.run.child import Nursery
@@ -41,7 +41,7 @@ SEEN = {
 }
 
 
-def found(sut: Path, name: str, folder: Path, budget_s: float = BUDGET_S) -> Finding:
+def found(sut: Path, name: str, folder: Path, budget_s: float = BUDGET_S) -> CheckFinding:
     longer = {"memory": 30.0, "caching": 4 * budget_s}.get(name, budget_s)  # memory ends after its calls
     return check(name, kit.job_for(str(sut), None, longer), folder)
 

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from qutiperf.harness.phases import PHASES, TOTAL, PhaseRecorder, combine
+from qutiperf.harness.phases import PHASES, TOTAL, PhaseRecorder, Phases, combine
 
 
 def recorded(batches: int, compute_ns: int | None = None) -> PhaseRecorder:
@@ -19,10 +20,11 @@ def test_phases_add_up() -> None:
     phases = combine([recorded(5000)])
     means = {name: phases.histograms[name].mean() for name in (*PHASES, TOTAL)}
     assert means == {
+        "late": None,
         "queue": 10,
         "prepare": 20,
         "gather": 30,
-        "transfer": 0,
+        "transfer": None,
         "compute": 100,
         "respond": 40,
         "total": 200,
@@ -39,8 +41,59 @@ def test_a_device_clock_parts_compute_from_transfer() -> None:
     assert phases.device_clock
 
 
-def test_a_device_clock_cannot_exceed_the_wall() -> None:
-    assert combine([recorded(10, compute_ns=999)]).histograms["compute"].mean() == 100
+def mixed(*compute_ns: int | None) -> Phases:
+    """Calls of 1 ms each, the device's clock as given."""
+    recorder = PhaseRecorder()
+    for time in compute_ns:
+        recorder.record(0, 10, 30, 60, 1_000_060, 1_000_100, time, 4)
+    return combine([recorder])
+
+
+@pytest.mark.parametrize("impossible", [0, -1000, -2, 1_012_100, 10**18])
+def test_an_impossible_device_clock_makes_the_run_one_by_the_host(impossible: int) -> None:
+    phases = mixed(700_000, impossible, 700_000)
+    assert phases.impossible_clocks == 1
+    assert not phases.device_clock
+    assert phases.histograms["compute"].minimum == phases.histograms["compute"].maximum == 1_000_000
+    assert phases.histograms["transfer"].count == 0
+    assert phases.compute_throughput_ips == 4e9 / 1_000_000
+
+
+def test_a_device_clock_may_run_a_little_fast() -> None:
+    phases = mixed(1_011_900, 700_000)
+    assert phases.impossible_clocks == 0
+    assert phases.device_clock
+    assert phases.histograms["compute"].maximum == 1_000_000
+
+
+def test_a_batch_without_device_time_makes_the_run_one_by_the_host() -> None:
+    phases = mixed(700_000, None)
+    assert (phases.impossible_clocks, phases.device_clock) == (0, False)
+    assert phases.histograms["compute"].minimum == 1_000_000
+
+
+def test_queries_of_a_batch_are_timed_one_by_one() -> None:
+    recorder = PhaseRecorder()
+    recorder.queries([0, 2], [100, 300])
+    recorder.record(100, 400, 400, 410, 450, 460, None, 2)
+    recorder.queries([1], [220])
+    recorder.record(220, 500, 500, 510, 550, 560, None, 1)
+    phases = combine([recorder], np.array([0, 110, 200]))
+    sums = {name: histogram.total for name, histogram in phases.histograms.items() if histogram.count}
+    assert {name: phases.histograms[name].count for name in sums} == dict.fromkeys(sums, 3)
+    assert sums["late"] == 0 + (220 - 110 - 100) + 0
+    assert sums["queue"] == (400 - 100) + (400 - 300) + (500 - 220)
+    assert sums["total"] == sum(value for name, value in sums.items() if name != "total")
+    assert phases.inputs == 3
+
+
+def test_without_a_schedule_queries_are_timed_from_their_issue() -> None:
+    recorder = PhaseRecorder()
+    recorder.queries([0, 1], [100, 300])
+    recorder.record(100, 400, 400, 410, 450, 460, None, 2)
+    phases = combine([recorder])
+    assert phases.histograms["late"].count == 0
+    assert phases.histograms["total"].total == 360 + 160
 
 
 def test_throughput_adds_over_streams_that_worked() -> None:

@@ -10,7 +10,7 @@ from qutiperf.errors import InputError
 from qutiperf.level0.capability import Capability, capability, datatype_bits
 from qutiperf.level0.count import requirements_of_model
 from qutiperf.level0.network import Network, network_of
-from qutiperf.level0.points import Setting, points_of
+from qutiperf.level0.points import PredictedPoint, points_of
 from qutiperf.level0.predict import plain, refined
 from qutiperf.level0.prediction import (
     Asked,
@@ -55,13 +55,13 @@ def _network() -> Network:
 
 def _seconds(terms: Terms, batch: float, constants: dict[str, float], able: Capability = ONE_TOP) -> float:
     """Seconds of a batch on the device of 1 TOP/s and 1 GB/s."""
-    points = points_of([_network()], [Setting(0, able, batch)])
+    points = points_of([_network()], [PredictedPoint(0, able, batch)])
     values = {"compute_efficiency": 1.0, "memory_efficiency": 1.0} | constants
     return batch / float(refined(points, terms, values)[0])
 
 
 def test_plain_is_the_lower_roof() -> None:
-    bounds = plain(points_of([_network()], [Setting(0, ONE_TOP, 1)]))
+    bounds = plain(points_of([_network()], [PredictedPoint(0, ONE_TOP, 1)]))
     assert bounds.compute_ips[0] == pytest.approx(1e12 / 3e6)
     assert bounds.memory_ips[0] == pytest.approx(1e9 / 3e6)
     assert bounds.throughput_ips[0] == bounds.memory_ips[0]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from qutiperf.level0.tflite import Operation, Tensor, requirements_of_interpreter
+from qutiperf.level0.tflite import OperationDetails, TensorDetails, requirements_of_interpreter
 
 
 class FakeInterpreter:
@@ -19,18 +19,18 @@ class FakeInterpreter:
     def allocate_tensors(self) -> None:
         """Nothing to allocate."""
 
-    def get_tensor_details(self) -> list[Tensor]:
+    def get_tensor_details(self) -> list[TensorDetails]:
         return [
-            Tensor(index=index, name=f"t{index}", shape=shape, dtype=np.int8)
+            TensorDetails(index=index, name=f"t{index}", shape=shape, dtype=np.int8)
             for index, shape in enumerate(self._shapes)
         ]
 
-    def get_input_details(self) -> list[Tensor]:
+    def get_input_details(self) -> list[TensorDetails]:
         return self.get_tensor_details()[:1]
 
-    def _get_ops_details(self) -> list[Operation]:
+    def _get_ops_details(self) -> list[OperationDetails]:
         return [
-            Operation(index=index, op_name=name, inputs=inputs, outputs=[output])
+            OperationDetails(index=index, op_name=name, inputs=inputs, outputs=[output])
             for index, (name, inputs, output) in enumerate(self._operations)
         ]
 

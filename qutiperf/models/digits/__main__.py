@@ -20,7 +20,7 @@ from qutiperf.models.digits.manifest import (
     write_manifest,
 )
 from qutiperf.models.digits.quantise import int4_weights, quantise_int8
-from qutiperf.models.digits.topology import Topology, all_topologies
+from qutiperf.models.digits.topology import DigitsTopology, all_topologies
 from qutiperf.models.digits.train import Recipe, train
 from qutiperf.models.digits.workloads import write_workloads
 from qutiperf.spec import catalog
@@ -82,7 +82,9 @@ def _make(options: argparse.Namespace) -> None:
     sys.stdout.write(f"{markdown_table(manifest)}\n")
 
 
-def make_models(topologies: Sequence[Topology], recipe: Recipe, digits: Path, directory: Path) -> Manifest:
+def make_models(
+    topologies: Sequence[DigitsTopology], recipe: Recipe, digits: Path, directory: Path
+) -> Manifest:
     """Writes three ONNX files per network and the manifest; raises SetupError without torch."""
     directory.mkdir(parents=True, exist_ok=True)
     training, test = read_digits(digits, "train"), read_digits(digits, "test")
@@ -95,7 +97,7 @@ def make_models(topologies: Sequence[Topology], recipe: Recipe, digits: Path, di
 
 
 def _variants(
-    topology: Topology, recipe: Recipe, training: Digits, test: Digits, directory: Path
+    topology: DigitsTopology, recipe: Recipe, training: Digits, test: Digits, directory: Path
 ) -> Iterator[ShippedModel]:
     """One training, three datatypes."""
     logger.info("training %s for %d epochs", topology.label, recipe.epochs)

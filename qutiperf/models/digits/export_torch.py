@@ -10,21 +10,21 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from qutiperf.models.digits.topology import SIDE_PIXELS, Topology
+from qutiperf.models.digits.topology import SIDE_PIXELS, DigitsTopology
 from qutiperf.models.digits.train import KERNEL, TrainedLayer
 
 if TYPE_CHECKING:
     import torch
 
 
-def save_programs(topologies: Sequence[Topology], models: Path, directory: Path) -> None:
+def save_programs(topologies: Sequence[DigitsTopology], models: Path, directory: Path) -> None:
     """Writes one .pt2 file per network, from the ONNX files in `models`. Needs torch."""
     directory.mkdir(parents=True, exist_ok=True)
     for topology in topologies:
         save_program(topology, models, directory)
 
 
-def save_program(topology: Topology, models: Path, directory: Path) -> Path:
+def save_program(topology: DigitsTopology, models: Path, directory: Path) -> Path:
     """Writes NAME-fp32.pt2, whose batch is of any size, from models/NAME-fp32.onnx. Needs torch."""
     import torch
 
@@ -36,7 +36,7 @@ def save_program(topology: Topology, models: Path, directory: Path) -> Path:
     return path
 
 
-def read_layers(topology: Topology, path: Path) -> list[TrainedLayer]:
+def read_layers(topology: DigitsTopology, path: Path) -> list[TrainedLayer]:
     """Weights and biases of an fp32 ONNX file; raises KeyError if it is not of this topology."""
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
     return [

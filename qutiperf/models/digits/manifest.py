@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 
 from qutiperf.models.digits.images import Digits
-from qutiperf.models.digits.topology import Topology
+from qutiperf.models.digits.topology import DigitsTopology
 from qutiperf.spec.config import SchemaVersion, StrictModel, sha256_of_file
 from qutiperf.spec.workload import QuantizationSpec
 
@@ -76,7 +76,7 @@ def tool_versions() -> dict[str, str]:
 
 
 def save_model(
-    model: onnx.ModelProto, topology: Topology, datatype: Datatype, directory: Path, test: Digits
+    model: onnx.ModelProto, topology: DigitsTopology, datatype: Datatype, directory: Path, test: Digits
 ) -> ShippedModel:
     """Writes NAME.onnx, always the same bytes for the same model, and measures it."""
     name = f"{topology.label}-{datatype}"

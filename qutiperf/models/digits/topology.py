@@ -31,7 +31,7 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Topology:
+class DigitsTopology:
     """A network by name and channel scale, first layer first."""
 
     name: str
@@ -49,16 +49,16 @@ class Topology:
         return sum(layer.parameters for layer in self.layers)
 
 
-def all_topologies() -> tuple[Topology, ...]:
+def all_topologies() -> tuple[DigitsTopology, ...]:
     """Both networks at all four scales, the widest first."""
     return tuple(topology(name, scale) for name in BASE_WIDTHS for scale in CHANNEL_SCALES_PERCENT)
 
 
-def topology(name: str, channel_scale_percent: float) -> Topology:
+def topology(name: str, channel_scale_percent: float) -> DigitsTopology:
     """Raises KeyError for a name that is not in BASE_WIDTHS."""
     width = round(BASE_WIDTHS[name] * channel_scale_percent / 100)
     layers = _mlp_layers(width) if name == "digits-mlp" else _cnv_layers(width)
-    return Topology(name, channel_scale_percent, layers)
+    return DigitsTopology(name, channel_scale_percent, layers)
 
 
 def _mlp_layers(width: int) -> tuple[Layer, ...]:

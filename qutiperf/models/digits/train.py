@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from qutiperf.errors import SetupError
 from qutiperf.models.digits.images import Digits
-from qutiperf.models.digits.topology import Layer, Topology
+from qutiperf.models.digits.topology import DigitsTopology, Layer
 
 if TYPE_CHECKING:
     import torch
@@ -44,7 +44,7 @@ class TrainedLayer:
     bias: NDArray[np.float32]
 
 
-def train(topology: Topology, digits: Digits, recipe: Recipe) -> list[TrainedLayer]:
+def train(topology: DigitsTopology, digits: Digits, recipe: Recipe) -> list[TrainedLayer]:
     """Sets threads and seed of torch for the whole process; raises SetupError without torch."""
     try:
         import torch
@@ -58,7 +58,7 @@ def train(topology: Topology, digits: Digits, recipe: Recipe) -> list[TrainedLay
     return _fold(topology, network.eval())
 
 
-def _build(topology: Topology) -> torch.nn.Sequential:
+def _build(topology: DigitsTopology) -> torch.nn.Sequential:
     from torch import nn
 
     modules: list[nn.Module] = []
@@ -130,7 +130,7 @@ def _augment(images: torch.Tensor, recipe: Recipe) -> torch.Tensor:
     return torch.nn.functional.grid_sample(images, grid, align_corners=False)
 
 
-def _fold(topology: Topology, network: torch.nn.Sequential) -> list[TrainedLayer]:
+def _fold(topology: DigitsTopology, network: torch.nn.Sequential) -> list[TrainedLayer]:
     """Folds each batch normalisation into the weights before it, in float64."""
     from torch import nn
 

@@ -1,6 +1,6 @@
 """Loaded adapter instances and everything that is needed to answer queries with them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,15 +14,21 @@ from qutiperf.harness.streams import Infer, padded
 UNITS = ("_ns", "_us", "_ms", "_s", "_mb", "_mb_per_s", "_percent")
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
-    """Instances of one model, one a stream, with data and task; `benchmark` is its name in mlperf.conf."""
+@dataclass(slots=True)
+class LoadedModel:
+    """Instances of one model, one a stream, with data and task; `benchmark` is its name in mlperf.conf.
+
+    `preparing` and `prepared` are called around the preparation of samples, with the seconds that it took.
+    """
 
     adapters: Sequence[AnyAdapter]
     dataset: Dataset
     task: Task
     fixed_batch: int | None
     benchmark: str | None = None
+    preparing: Callable[[], None] = lambda: None
+    prepared: Callable[[float], None] = lambda _: None
+    _samples: PreparedSamples | None = None
 
     def tune(self, batch_size: int) -> None:
         for adapter in self.adapters:
@@ -41,7 +47,12 @@ class Device:
         return [padded(infer, self.fixed_batch, like) for infer in plain]
 
     def samples(self, end_to_end: bool) -> Samples:
-        return RawSamples(self.dataset) if end_to_end else PreparedSamples(self.dataset)
+        """Those of a run; prepared ones are the same object in every run."""
+        if end_to_end:
+            return RawSamples(self.dataset)
+        if self._samples is None:
+            self._samples = PreparedSamples(self.dataset, self.preparing, self.prepared)
+        return self._samples
 
     def figures(self) -> dict[str, float]:
         """The adapters' own numbers of the last run: sums of counts, means of what has a unit."""

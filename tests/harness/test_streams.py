@@ -1,0 +1,86 @@
+"""What an adapter answers beside its outputs cannot break a run in silence."""
+
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pytest
+
+from qutiperf.adapters.base import Array, Completion
+from qutiperf.datasets import open_dataset
+from qutiperf.datasets.classification import Classification
+from qutiperf.errors import RunError
+from qutiperf.harness.phases import combine
+from qutiperf.harness.samples import PreparedSamples
+from qutiperf.harness.streams import Completers, FirstError, Serving, Stream, Streams
+from qutiperf.spec.workload import DatasetSpec, InputSpec, OutputSpec
+
+SCORES = OutputSpec(name="scores", kind="scores")
+
+
+@pytest.mark.parametrize("compute_ns", [1.5, float("nan"), 2**63, "70", b"1", [1]])
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_a_compute_time_that_is_not_whole_nanoseconds_fails_the_run(
+    compute_ns: object, one_by_one: bool
+) -> None:
+    def infer(batch: Array) -> Completion:
+        return Completion(np.eye(10, dtype=np.float32)[: len(batch)], compute_ns)  # type: ignore[arg-type]
+
+    dataset = open_dataset(
+        DatasetSpec(name="synthetic", count=8), InputSpec(name="x", dtype="float32", shape=["batch", 3])
+    )
+    samples = PreparedSamples(dataset)
+    samples.load(range(8))
+    errors, completed = list[BaseException](), list[int]()
+    failure = FirstError(errors.append)
+    completers = Completers(lambda ids, *_: completed.extend(ids), lambda ids, *_: completed.extend(ids))
+    stream = Stream(infer, Classification(SCORES), samples, 4, completers, failure)
+    streams = Streams([stream], samples, Serving(4, one_by_one=one_by_one), failure)
+    for number in range(3):
+        streams.issue([number], [number])
+    streams.close()
+    assert sorted(completed) == [0, 1, 2]
+    [error] = errors
+    assert isinstance(error, RunError)
+    assert f"is not a 64-bit whole number of nanoseconds, but a {type(compute_ns).__name__}" in str(error)
+    assert combine([stream.recorder]).inputs == 3
+
+
+@pytest.fixture
+def _often_switched() -> Iterator[None]:
+    """Threads change places so often that they meet in the worst one."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("_often_switched")
+def test_streams_never_wait_for_each_other_with_queries_in_hand() -> None:
+    """Two streams that join waiting queries: one must not wait for a query that the other took."""
+
+    def infer(batch: Array) -> Completion:
+        return Completion(np.eye(10, dtype=np.float32)[: len(batch)], None)
+
+    dataset = open_dataset(
+        DatasetSpec(name="synthetic", count=8), InputSpec(name="x", dtype="float32", shape=["batch", 3])
+    )
+    samples = PreparedSamples(dataset)
+    samples.load(range(8))
+    failure, done = FirstError(lambda _: None), threading.Semaphore(0)
+
+    def complete(ids: Sequence[int], address: int, size: int) -> None:
+        done.release(len(ids))
+
+    members = [
+        Stream(infer, Classification(SCORES), samples, 8, Completers(complete, complete), failure)
+        for _ in range(4)
+    ]
+    streams = Streams(members, samples, Serving(8, collect=True, one_by_one=True), failure)
+    for _ in range(1000):
+        for number in range(6):
+            streams.issue([number], [number])
+        for _ in range(6):
+            assert done.acquire(timeout=5)
+    streams.close()
