@@ -38,12 +38,12 @@ ROOMS: dict[str, list[str]] = {
         "topology_spec",
     ],
     "adapters": [
-        "__init__ base litert_delegate openvino_options protocol torch_onnx",
-        "litert_file onnxruntime_device open_inference openvino_checks registry simulated torch",
-        "litert onnxruntime openvino",
+        "__init__ base deadline litert_delegate openvino_options protocol torch_onnx",
+        "litert_file onnxruntime_device open_inference_connection openvino_checks registry simulated torch",
+        "litert onnxruntime open_inference openvino",
     ],
     "loadgen": ["settings", "driver", "__init__"],
-    "device": ["configuration", "server", "__main__"],
+    "device": ["configuration", "listener", "connection", "server", "__main__"],
     "level0": [
         "calibration_file families requirements standins",
         "capability graph network",
