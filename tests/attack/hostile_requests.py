@@ -2,7 +2,7 @@
 
 import json
 
-INFER = "/v2/models/digits-mlp-12.5-fp32/infer"
+INFER = "/v2/models/model/infer"
 MEBIBYTE = 1 << 20
 Case = tuple[bytes, tuple[int, ...]]
 _BAD = (400,)
@@ -77,7 +77,7 @@ HEADS: dict[str, Case] = {
     "chunked": (post(b"", "Transfer-Encoding: chunked\r\n"), (400, 411)),
     "expects the impossible": (post(infer(), "Expect: 999-magic\r\n"), (200, 417)),
     "a GET with a body": (
-        f"GET /v2 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello".encode(),
+        "GET /v2 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello".encode(),
         (200,),
     ),
 }
@@ -86,7 +86,7 @@ PATHS: dict[str, Case] = {
     "root": (_get("/"), (404,)),
     "empty model": (_get("/v2/models//ready"), (404,)),
     "unknown model": (_get("/v2/models/other"), (404,)),
-    "unknown version": (_get("/v2/models/digits-mlp-12.5-fp32/versions/9"), (404,)),
+    "unknown version": (_get("/v2/models/model/versions/9"), (404,)),
     "path up": (_get("/v2/models/../../../etc/passwd"), (404,)),
     "path of percents": (_get("/v2/models/%2e%2e%2f%00"), (404,)),
     "path of escapes": (_get("/v2/models/\x9b31m"), (404,)),

@@ -58,7 +58,7 @@ class Server:
         return answer.status
 
     def check_sound(self, headers: str = "") -> None:
-        """It answers a good request, has no thread too many, printed no traceback, and ends when it is told to."""
+        """It answers a good request, has no thread too many, printed no traceback, ends on SIGTERM."""
         require(self.started.running, "the server has ended")
         status = self.status(post(infer(), headers))
         require(status == 200, f"a good request afterwards gets {status}")
