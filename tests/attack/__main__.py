@@ -1,4 +1,4 @@
-"""`python -m tests.attack`: prints tried and held per row, then every failure and the command that repeats it.
+"""`python -m tests.attack`: prints tried and held per row, every failure, and what repeats it.
 
 `python -m tests.attack kills --count 100` is the row `signals` alone, as long as its count.
 """

@@ -8,7 +8,8 @@ from qutiperf.results.record import Failure, RunRecord
 from qutiperf.run import runner
 from tests.attack import wicked
 from tests.attack.attack import INPUT, OK, REFUSED, RUN, Attack, require
-from tests.attack.ground import Ground, nothing_running
+from tests.attack.ground import Ground
+from tests.attack.processes import nothing_running
 from tests.attack.sweeps import check_shown, check_tidy, records, write_sut, write_sweep
 from tests.places import TESTS
 

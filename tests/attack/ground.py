@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -25,6 +24,7 @@ from tests.attack.attack import (
     require,
     shown,
 )
+from tests.attack.processes import nothing_running
 
 CHECKOUT = Path(__file__).parents[2]
 GRACE_S = 10.0  # for what a killed command started to end
@@ -73,7 +73,7 @@ class Ground:
         }
 
     def files(self, *, results: bool = True) -> set[str]:
-        """Every path below `root` but the state folder's and captured output; not `out`'s without `results`."""
+        """Every path below `root` but state and captured output; without `results` not those of `out`."""
         found = set()
         for folder, folders, names in os.walk(self.root):
             here = Path(folder)
@@ -124,7 +124,7 @@ class Ground:
                 code = exit_.code if isinstance(exit_.code, int) else 1
             except TooLongError:
                 raise NotHeldError(f"no end within {limit_s:.0f} s: {words}") from None
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - any traceback is a failure
                 raise NotHeldError(f"traceback: {type(error).__name__}: {_text_of(error)}") from None
         return _outcome(code, out, err)
 
@@ -235,67 +235,6 @@ class Started:
             self.process.wait()
             raise NotHeldError(f"no end within {limit_s:.0f} s: {shown(self.printed()[-200:])}") from None
         return _outcome(code, self._out, self._err)
-
-
-_kept: set[int] = set()
-
-
-def keep_running(process_id: int) -> None:
-    """A process that serves several attacks is not left behind."""
-    _kept.add(process_id)
-
-
-def running() -> list[psutil.Process]:
-    """What this process's commands left running; zombies are collected, as this process is their reaper."""
-    found = []
-    for each in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if each.status() == psutil.STATUS_ZOMBIE:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(each.pid, os.WNOHANG)
-            elif each.pid not in _kept and not any(parent.pid in _kept for parent in each.parents()):
-                found.append(each)
-    return found
-
-
-def nothing_running(grace_s: float = 2.0) -> None:
-    """Raises NotHeldError for what still runs after the grace, and kills it."""
-    limit = time.monotonic() + grace_s
-    while (left := running()) and time.monotonic() < limit:
-        time.sleep(0.05)
-    names = sorted({_name(process) for process in left})
-    kill_all(left)
-    require(not left, f"left running: {'; '.join(names)[:200]}")
-
-
-def kill_all(processes: Sequence[psutil.Process]) -> None:
-    """Kills and collects them."""
-    kill_at_once(processes)
-    psutil.wait_procs(processes, timeout=5)
-
-
-def kill_at_once(processes: Sequence[psutil.Process]) -> None:
-    """Stops them all before it kills, so that none sees another die."""
-    for number in (signal.SIGSTOP, signal.SIGKILL):
-        for process in processes:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, number)
-
-
-def _name(process: psutil.Process) -> str:
-    with contextlib.suppress(psutil.Error):
-        return " ".join(process.cmdline())[-60:] or process.name()
-    return "a process that has just ended"
-
-
-def wait_for(condition: Callable[[], object], limit_s: float) -> bool:
-    """Whether it came true within the time."""
-    limit = time.monotonic() + limit_s
-    while time.monotonic() < limit:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return bool(condition())
 
 
 def _text_of(error: BaseException) -> str:

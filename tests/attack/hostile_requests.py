@@ -77,7 +77,7 @@ HEADS: dict[str, Case] = {
     "chunked": (post(b"", "Transfer-Encoding: chunked\r\n"), (400, 411)),
     "expects the impossible": (post(infer(), "Expect: 999-magic\r\n"), (200, 417)),
     "a GET with a body": (
-        "GET /v2 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello".encode(),
+        b"GET /v2 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello",
         (200,),
     ),
 }

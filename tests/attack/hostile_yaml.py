@@ -232,8 +232,12 @@ WORKLOAD_VALUES: dict[str, str] = {
         " output: {name: o, kind: tensor}}"
     ),
     "shape empty": "model: {input: {name: i, dtype: float32, shape: []}, output: {name: o, kind: tensor}}",
-    "shape negative": "model: {input: {name: i, dtype: float32, shape: [-1]}, output: {name: o, kind: tensor}}",
-    "dtype object": "model: {input: {name: i, dtype: object, shape: [batch]}, output: {name: o, kind: tensor}}",
+    "shape negative": (
+        "model: {input: {name: i, dtype: float32, shape: [-1]}, output: {name: o, kind: tensor}}"
+    ),
+    "dtype object": (
+        "model: {input: {name: i, dtype: object, shape: [batch]}, output: {name: o, kind: tensor}}"
+    ),
     "dtype text": "model: {input: {name: i, dtype: U9, shape: [batch]}, output: {name: o, kind: tensor}}",
     "topology up": (
         "model: {topology: {name: ../../x}, input: {name: i, dtype: float32, shape: [batch, 3, 8, 8]},"
@@ -252,7 +256,8 @@ WORKLOAD_VALUES: dict[str, str] = {
         " output: {name: scores, kind: scores}}"
     ),
     "checksum of escapes": (
-        'model: {file: MODEL, sha256: "\\e[31m", input: {name: image, dtype: float32, shape: [batch, 1, 8, 8]},'
+        'model: {file: MODEL, sha256: "\\e[31m",'
+        " input: {name: image, dtype: float32, shape: [batch, 1, 8, 8]},"
         " output: {name: scores, kind: scores}}"
     ),
     "sparsity 101": "variant: {sparsity_percent: 101.0}",

@@ -18,7 +18,8 @@ from pathlib import Path
 import psutil
 
 from tests.attack.attack import Attack, NotHeldError, SkippedError
-from tests.attack.ground import Ground, kill_all, nothing_running, running
+from tests.attack.ground import Ground
+from tests.attack.processes import kill_all, nothing_running, running
 
 _PR_SET_CHILD_SUBREAPER = 36
 _MEMORY_BYTES = 3 << 30  # beyond what the process has at its start

@@ -135,7 +135,8 @@ def _tolerated_edit(edit: Edit, ground: Ground) -> None:
 
 
 def _input(model: onnx.ModelProto) -> onnx.TypeProto.Tensor:
-    return model.graph.input[0].type.tensor_type
+    found: onnx.TypeProto.Tensor = model.graph.input[0].type.tensor_type
+    return found
 
 
 def _dimension(index: int, size: int) -> Edit:

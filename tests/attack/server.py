@@ -13,8 +13,9 @@ from functools import partial
 import psutil
 
 from tests.attack.attack import Attack, check_outcome, require, shown
-from tests.attack.ground import Ground, nothing_running, wait_for
+from tests.attack.ground import Ground
 from tests.attack.hostile_requests import BODIES, HEADS, INFER, MEBIBYTE, PATHS, TENSORS, infer, post
+from tests.attack.processes import nothing_running, wait_for
 from tests.attack.sweeps import write_sut
 
 _TOKEN = "a-token-of-an-attack"

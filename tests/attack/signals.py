@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 
 from tests.attack.attack import INTERRUPTED, OK, RUN, Attack, check_outcome, require
-from tests.attack.ground import Ground, Started, kill_at_once, nothing_running, wait_for
+from tests.attack.ground import Ground, Started
+from tests.attack.processes import kill_at_once, nothing_running, wait_for
 from tests.attack.sweeps import (
     FAULTY,
     check_complete,

@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from tests.attack.attack import OK, RUN, SETUP, Attack, Outcome, SkippedError, check_outcome, require, shown
-from tests.attack.ground import Ground, Started, nothing_running, wait_for
+from tests.attack.ground import Ground, Started
+from tests.attack.processes import nothing_running, wait_for
 from tests.attack.sweeps import (
     check_complete,
     check_kept,
