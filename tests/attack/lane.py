@@ -102,6 +102,8 @@ def _child(attacks: Sequence[Attack], pipe: int, *, in_process: bool) -> None:
             most = psutil.Process().memory_info().vms + _MEMORY_BYTES
             resource.setrlimit(resource.RLIMIT_AS, (most, most))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        for number in (signal.SIGINT, signal.SIGHUP):  # ignored in the background, or under nohup
+            signal.signal(number, signal.default_int_handler)
         for attack in attacks:
             os.write(pipe, json.dumps(_result(attack)).encode() + b"\n")
         status = 0
