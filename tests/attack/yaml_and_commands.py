@@ -166,7 +166,8 @@ def _damaged_command_lines(chance: random.Random) -> Iterator[Attack]:
         if chance.random() < 0.3:
             words.insert(chance.randint(1, len(words)), WORDS[hostile])
         else:
-            words[chance.randrange(1, len(words))] = WORDS[hostile]
+            inputs = [index for index in range(1, len(words)) if not words[index].startswith("OUT")]
+            words[chance.choice(inputs)] = WORDS[hostile]
         run = partial(_any_end, words, hostile in WORDS_REFUSED)
         yield Attack(f"command line {number}: {verb} with {hostile}", run)
 
