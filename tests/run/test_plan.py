@@ -9,9 +9,9 @@ import pytest
 from qutiperf.cli import main
 from qutiperf.cli.run import parts_of_model
 from qutiperf.errors import InputError
-from qutiperf.host import available_cores
+from qutiperf.host import available_cores, facts
 from qutiperf.results.store import Store
-from qutiperf.run.plan import gather
+from qutiperf.run.plan import gather, make_plan
 from qutiperf.spec.sweep import load_sweep
 from tests.cli.test_cli import model
 from tests.conftest import SutFile, fails
@@ -95,6 +95,9 @@ def test_a_parameter_that_the_adapter_lacks(
         assert line.endswith(
             "allowed: batch_size, classes, latency_per_input_us, latency_us, operating_mode, streams"
         )
+    sweep, _ = load_sweep(words[1], ["deployment.threads=all"])
+    [group] = make_plan(sweep, gather(sweep), facts())
+    assert "threads" not in group.runs[0].point.deployment
     device = sut_file("simulated", extra="deployment: {load: {threads: [1, 2]}}\n")
     line = fails(capsys, ["run", str(sweep_file(device)), "--out", str(tmp_path / "out")], 2)
     assert "device: deployment.threads: device (simulated) has no such parameter" in line
