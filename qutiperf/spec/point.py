@@ -127,20 +127,28 @@ def _runs(
 
 
 def _axes(sweep: Sweep, system: System) -> tuple[Axes, Axes]:
-    """Values of the load and of the tune parameters, by name."""
+    """Values of the load and of the tune parameters, by name.
+
+    `threads: all` asks nothing of an adapter without threads, so that one sweep does for any system.
+    """
     sut, offered = system.sut, system.sut.deployment
     _check_parameters({**offered.load, **offered.tune}, sut.name, system)
     if "batch_size" in offered.load:
         cure = "move it to deployment.tune"
         raise InputError("deployment.load.batch_size: needs no new load", where=sut.name, cure=cure)
-    _check_parameters(sweep.deployment, sweep.name, system)
+    deployment = {
+        name: values
+        for name, values in sweep.deployment.items()
+        if name != "threads" or name in system.options or values not in ("all", ["all"])
+    }
+    _check_parameters(deployment, sweep.name, system)
     default: Axes = {"streams": [1], "operating_mode": ["default"]}
     if "threads" in system.options:
         default = {"threads": [1], **default}
     single: Axes = {"batch_size": [1]}
     load = {name: _values(name, values, system) for name, values in (default | offered.load).items()}
     tune = {name: _values(name, values, system) for name, values in (single | offered.tune).items()}
-    for name, values in sweep.deployment.items():
+    for name, values in deployment.items():
         axis = tune if name in tune else load
         axis[name] = _values(name, values if isinstance(values, list) else [values], system)
     _check_modes(load["operating_mode"], system)

@@ -11,7 +11,7 @@ from qutiperf.cli.run import parts_of_model
 from qutiperf.errors import InputError
 from qutiperf.host import available_cores
 from qutiperf.results.store import Store
-from qutiperf.run.plan import gather
+from qutiperf.run.plan import gather, make_plan
 from qutiperf.spec.sweep import load_sweep
 from tests.cli.test_cli import model
 from tests.conftest import SutFile, fails
@@ -133,3 +133,19 @@ def test_every_system_of_a_model_is_measured(
     points = {record.point.sut: record.point for record in Store.open(tmp_path / "out").latest()}
     assert "threads" not in points["device"].deployment
     assert points["cpu-onnxruntime"].deployment["threads"] == available_cores()
+
+
+def test_all_threads_ask_nothing_of_an_adapter_without_threads(sut_file: SutFile, tmp_path: Path) -> None:
+    sut = sut_file("simulated")
+    path = tmp_path / "sweep.yaml"
+    path.write_text(
+        f"kind: sweep\nschema_version: 1\nname: short\nsuts: [{sut}]\nworkloads: [digits-mlp-12.5-fp32]\n"
+        "scenarios: [Offline]\nmodes: [PerformanceOnly]\ndeployment: {threads: [all], streams: [1]}\n"
+    )
+    sweep, _ = load_sweep(str(path), [])
+    [group] = make_plan(sweep, gather(sweep), {})
+    assert {name for run in group.runs for name in run.point.deployment} == {
+        "batch_size",
+        "streams",
+        "operating_mode",
+    }
