@@ -35,7 +35,7 @@ def error_text(error: BaseException, limit: int = 1000, *, with_type: bool = Tru
     try:
         text = f"{name}: {error}" if with_type else str(error)
     except BaseException as second:  # noqa: BLE001 - foreign code
-        text = f"{name}, whose text cannot be had: its __str__ raises {type(second).__name__}"
+        text = f"{name}, whose text is not available: its __str__ raises {type(second).__name__}"
     text = " ".join(text[: 4 * limit].split())
     return one_line(text if len(text) <= limit else f"{text[:limit]} ...")
 

@@ -22,7 +22,7 @@ LAYERS: list[set[str]] = [
 ]
 # Inside a room, lowest line first; `__init__` is last where it offers what the modules hold.
 ROOMS: dict[str, list[str]] = {
-    "spec": ["config", "catalog level0_terms", "rounds scenario sut workload", "sweep", "point"],
+    "spec": ["config", "catalog level0_terms", "rounds scenario sut workload", "limits", "sweep", "point"],
     "mlperf_logs": ["early_stopping model summary", "stream", "__init__"],
     "datasets": [
         "base",
@@ -31,7 +31,7 @@ ROOMS: dict[str, list[str]] = {
         "__init__",
     ],
     "models": [
-        "tensors topologies_builder",
+        "damage tensors topologies_builder",
         "digits onnx_file tflite_file",
         "topologies_efficientnet topologies_imagenet",
         "topologies workload_of",
@@ -67,7 +67,7 @@ ROOMS: dict[str, list[str]] = {
         "__main__ kit",
     ],
     "cli": [
-        "console",
+        "combinations console",
         "adapter agree calibrate export level0 listing models progress results serve",
         "analyse doctor explain level0_fit show",
         "run",

@@ -46,8 +46,8 @@ def serve(
         with loaded_adapters(found) as adapters, DeviceServer(found, adapters) as server:
             if server.warning():
                 console.note(f"warning: {server.warning()}")
-            console.out(f"serving {found.model_name} at {server.url}")
             sut_file = "--set suts=open-inference --set workloads=" + workload
-            console.note(f"measure it: qutiperf run quickstart {sut_file}")
             with contextlib.suppress(KeyboardInterrupt):
+                console.out(f"serving {found.model_name} at {server.url}")
+                console.note(f"measure it: qutiperf run quickstart {sut_file}")
                 server.serve_forever()

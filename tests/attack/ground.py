@@ -81,9 +81,7 @@ class Ground:
                 folders.clear()
                 continue
             found |= {str((here / name).relative_to(self.root)) for name in [*folders, *names]}
-        return {
-            path for path in found if not path.startswith(("printed-", "state")) and "__pycache__" not in path
-        }
+        return {path for path in found if not _is_foreign(path)}
 
     def printed(self) -> tuple[Path, Path]:
         """Two fresh files for stdout and stderr."""
@@ -203,6 +201,11 @@ class Ground:
 
     def records(self) -> set[str]:
         return {path.parent.name for path in self.out.glob(f"*/{_RECORD}")}
+
+
+def _is_foreign(path: str) -> bool:
+    """Captured output, the state folder, Python's cache, and the session file of ONNX Runtime's telemetry."""
+    return path.startswith(("printed-", "state")) or "__pycache__" in path or path == "tmp/.ses"
 
 
 class Started:
