@@ -124,7 +124,6 @@ BODIES: dict[str, Case] = {
         "deep objects": b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
         "long integer": b'{"inputs": ' + b"9" * 10_000 + b"}",
         "long exponent": b'{"inputs": 1e' + b"9" * 5_000 + b"}",
-        "UTF-16": infer().decode().encode("utf-16"),
         "not UTF-8": b'{"inputs": "\xff\xfe"}',
         "surrogates": b'{"inputs": "\\ud800"}',
         "zero bytes": b"\x00" * 64,
@@ -134,7 +133,7 @@ BODIES: dict[str, Case] = {
         "outputs of a number": json.dumps(json.loads(infer()) | {"outputs": 3}).encode(),
         "id of a list": json.dumps(json.loads(infer()) | {"id": [1]}).encode(),
     }.items()
-}
+} | {"UTF-16": (post(infer().decode().encode("utf-16")), (200, 400))}
 
 TENSORS: dict[str, Case] = {
     f"tensor: {name}": (request, _BAD)

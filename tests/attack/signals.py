@@ -131,8 +131,9 @@ def _check_end(kill: Kill, started: Started, finished: int, ground: Ground) -> N
         check_outcome(outcome, [-signal.SIGKILL])
     else:
         late = [OK] if finished == _RUNS else []  # all was stored when the signal came
-        check_outcome(outcome, [INTERRUPTED, *late])
-        if outcome.code == INTERRUPTED:
+        # -2, which a shell calls 130 too, is Python's own: it was interrupted in a native module's import
+        check_outcome(outcome, [INTERRUPTED, -signal.SIGINT, *late])
+        if outcome.code != OK:
             require(
                 outcome.last_line.startswith("qutiperf: interrupted; "), f"it ends with: {outcome.last_line}"
             )

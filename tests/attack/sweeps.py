@@ -31,7 +31,7 @@ def write_sweep(
         "kind: sweep\nschema_version: 1\nname: short\nworkloads: [digits-mlp-12.5-fp32]\n"
         f"suts: [{', '.join(map(str, suts))}]\nscenarios: [Offline]\nmodes: [PerformanceOnly]\n"
         f"settings: {{min_duration_s: {seconds}}}\n"
-        f"deployment: {{batch_size: {batches}, threads: [1], streams: [1]}}\n{more}",
+        f"deployment: {{batch_size: {batches}, streams: [1]}}\n{more}",
     )
     return ["run", str(path), "--out", str(ground.out)]
 

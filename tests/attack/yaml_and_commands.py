@@ -163,10 +163,10 @@ def _damaged_command_lines(chance: random.Random) -> Iterator[Attack]:
         verb = chance.choice(list(TEMPLATES))
         words = list(TEMPLATES[verb])
         hostile = chance.choice(list(WORDS))
-        if chance.random() < 0.3:
+        inputs = [index for index in range(1, len(words)) if not words[index].startswith("OUT")]
+        if chance.random() < 0.3 or not inputs:
             words.insert(chance.randint(1, len(words)), WORDS[hostile])
         else:
-            inputs = [index for index in range(1, len(words)) if not words[index].startswith("OUT")]
             words[chance.choice(inputs)] = WORDS[hostile]
         run = partial(_any_end, words, hostile in WORDS_REFUSED)
         yield Attack(f"command line {number}: {verb} with {hostile}", run)

@@ -80,7 +80,7 @@ def test_a_folder_that_lost_its_marker_is_repaired(tmp_path: Path) -> None:
     assert [record.run_id for record in Store.create(tmp_path).records()] == [folder.name.partition("-")[0]]
     (tmp_path / MARKER).unlink()
     (folder / RECORD).unlink()
-    with pytest.raises(InputError, match=f"is not a results folder, it holds {folder.name}"):
+    with pytest.raises(InputError, match=f"is not a results folder; it contains {folder.name}"):
         Store.create(tmp_path)
 
 
