@@ -5,18 +5,20 @@ from collections.abc import Callable, Mapping
 from qutiperf.explain.finding import Context, Finding
 from qutiperf.explain.wording import milliseconds_text, percent_text
 from qutiperf.mlperf_logs import LoadGenResult
-from qutiperf.results.metrics import kind_of_reason
+from qutiperf.results.metrics import GENERATOR_SHARE, kind_of_reason
 from qutiperf.units import MILLISECONDS_PER_SECOND, format_number
 
 _STOP_OTHERS = "stop other programs, delete the run's folder, and run the same command again"
 _LARGE_SHARE = 0.25
-_GENERATOR_SHARE = 0.2
 _LONGER = 3  # times the minimum duration, to average out what disturbs
 _PHASES: Mapping[str, tuple[str, str]] = {
     "late": ("LoadGen issuing queries late", "fewer threads or streams leave a core to LoadGen's own thread"),
     "queue": ("waiting in the queue", "more streams answer more batches at once, if the device has room"),
     "prepare": ("decoding and preprocessing", "feed threads prepare the next batch while one is computed"),
-    "gather": ("gathering samples into a batch", "consecutive samples in memory need no copy"),
+    "gather": (
+        "gathering samples into a batch",
+        "samples that lie apart in memory are copied; consecutive ones are not",
+    ),
     "transfer": (
         "copying to and from the device",
         "every copy has a fixed cost, which a larger batch pays once",
@@ -69,7 +71,7 @@ def _larger_batch(result: LoadGenResult, context: Context) -> tuple[str | None, 
 
 def _generator(result: LoadGenResult, context: Context) -> list[Finding]:
     share = context.generator_share
-    if share is None or share <= _GENERATOR_SHARE:
+    if share is None or share <= GENERATOR_SHARE:
         return []
     setting, value = _larger_batch(result, context)
     what = f"the harness itself takes {percent_text(share)} of the measured time"

@@ -21,7 +21,7 @@ class _Known:
 _KNOWN: Mapping[str, _Known] = {
     "Multiple conf files are used": _Known(
         "configuration read twice",
-        "LoadGen's built-in mlperf.conf, and with it the seeds, applies to the first FromConfig call of a process",
+        "only the first FromConfig call of a process reads LoadGen's built-in mlperf.conf with the seeds",
         "start every submission run in its own process",
         "test_settings_internal.cc",
     ),
@@ -135,7 +135,9 @@ def accuracy(result: LoadGenResult) -> list[Finding]:
             "error",
             "accuracy run incomplete",
             f"{answered:,} of the data set's {whole:,} samples were answered",
-            f"accuracy_sample_count_override limits the run to {limit:,}" if limited else "answers are missing",
+            f"accuracy_sample_count_override limits the run to {limit:,}"
+            if limited
+            else "answers are missing",
             "remove this setting" if limited else "see LoadGen's errors, then run it again to the end",
             source="https://github.com/mlcommons/inference_policies/blob/master/inference_rules.adoc",
         )
@@ -173,7 +175,8 @@ def _other_seeds(result: LoadGenResult, used: Seeds, rule: str, required: Round)
         rule,
         f"they are those of {known.name}" if known else "they belong to no round that qutiperf knows",
         f"the seeds are built into the LoadGen wheel: {required.name} needs "
-        f"{' or '.join(required.loadgen_versions)}, this run used {result.loadgen_version or 'an unknown one'}",
+        f"{' or '.join(required.loadgen_versions)}, this run used "
+        f"{result.loadgen_version or 'an unknown one'}",
         command=f"pip install '{required.loadgen_requirement}'",
         source=required.source,
     )

@@ -79,20 +79,20 @@ def to_dict(finding: Finding) -> dict[str, Value | None]:
 
 
 def render(findings: Iterable[Finding]) -> str:
-    """Plain text: a headline per finding, its cure and its source indented below."""
+    """Plain text: a headline per finding; its reason, cure and source indented below."""
     return "\n".join(line for finding in findings for line in _lines(finding))
 
 
 def _lines(finding: Finding) -> list[str]:
     lines = [f"{TITLES[finding.kind]}: {finding.rule}: {finding.what}"]
+    if finding.because:
+        lines.append(f"  because {finding.because}")
     if finding.setting is not None and finding.value is not None:
         lines.append(f"  set     {finding.setting}={value_text(finding.value)}")
     if finding.command is not None:
         lines.append(f"  run     {finding.command}")
     if finding.cure:
         lines.append(f"  do      {finding.cure}")
-    if finding.because:
-        lines.append(f"  because {finding.because}")
     if finding.run_minutes is not None:
         lines.append(f"  cost    {_cost(finding)}")
     if finding.source is not None:

@@ -1,4 +1,4 @@
-"""Why LoadGen's verdict is INVALID: the one rule that failed first, the setting that cures it, and what it costs."""
+"""Why LoadGen's verdict is INVALID: the rule that failed first, the setting that cures it, and its cost."""
 
 from collections.abc import Callable, Mapping
 
@@ -163,9 +163,9 @@ def _server_stopping(result: LoadGenResult) -> Finding:
     finding = Finding(
         "invalid",
         "early stopping not met",
-        f"{_answered(result)}, {late:,} of them over {milliseconds_text(result.target_latency_ns)}; with that "
-        f"many late, LoadGen needs {minimum_queries(late, percentile):,} to trust a {_percentile(result)} "
-        "percentile",
+        f"{_answered(result)}, {late:,} of them over {milliseconds_text(result.target_latency_ns)}; with "
+        f"that many late, LoadGen needs {minimum_queries(late, percentile):,} to trust a "
+        f"{_percentile(result)} percentile",
         "this many pass even if the same share of them, plus one, is late",
         setting="settings.min_query_count",
         value=needed,
@@ -222,7 +222,7 @@ def _too_many_waiting(result: LoadGenResult) -> Finding:
         "invalid",
         "pipeline overloaded",
         f"LoadGen ended the run at {result.effective_number('max_async_queries'):,.0f} waiting queries; "
-        f"it issued {format_number(result.target_qps, 3)} queries/s, and {format_number(rate, 3)} were answered",
+        f"of {format_number(result.target_qps, 3)} queries/s {format_number(rate, 3)} were answered",
         "queries that arrive faster than they are answered pile up",
         setting="settings.target_qps" if rate else None,
         value=rounded_down(0.9 * rate) if rate else None,

@@ -1,4 +1,4 @@
-"""Explains records: failures, LoadGen's result in its context, the prediction, and what came after the run."""
+"""Explains records: failures, LoadGen's result in its context, the prediction, and the end of the worker."""
 
 import re
 from collections import Counter
@@ -38,17 +38,17 @@ def _name(record: RunRecord) -> str:
 
 def _findings(record: RunRecord, folder: Path | None, round_name: str | None) -> list[Finding]:
     if record.failure is not None:
-        return [_failed(record.failure), *_after_run(record)]
+        return [_failed(record, record.failure), *_after_run(record)]
     if record.loadgen is None:
         return [Finding("failed", "no result", "the record holds neither a result nor a failure")]
     verdict = explain(record.loadgen, context_of(record, folder, round_name))
     return [*verdict, *_after_run(record), *_prediction(record)]
 
 
-def _failed(failure: Failure) -> Finding:
+def _failed(record: RunRecord, failure: Failure) -> Finding:
     rule = f"{_KINDS[failure.kind]} {_STAGES[failure.stage]}"
     if failure.kind == "time_limit":
-        return _time_limit(failure, rule)
+        return _time_limit(failure, rule, record.elapsed_s)
     if failure.setup_missing:
         cure = "install or connect what is missing (see `qutiperf doctor`), then run the same command again"
         return Finding("failed", rule, failure.reason, cure=cure)
@@ -60,13 +60,15 @@ def _log(failure: Failure, *, trouble_only: bool = False) -> str:
     return f"the worker's log ends with: {' | '.join(lines)}" if lines else ""
 
 
-def _time_limit(failure: Failure, rule: str) -> Finding:
+def _time_limit(failure: Failure, rule: str, elapsed_s: float) -> Finding:
     """The log's last line is no cause: it is from before the wait."""
     because = _log(failure, trouble_only=True) or "the run is slower than estimated, or the adapter hangs"
     limit = _LIMIT.search(failure.reason)
     if limit is None:
         return Finding("failed", rule, failure.reason, because)
-    value = rounded_up(2 * float(limit[1]))
+    value = rounded_up(2 * max(float(limit[1]), elapsed_s))
+    if not value:
+        return Finding("failed", rule, failure.reason, because)
     return Finding("failed", rule, failure.reason, because, setting="settings.time_limit_s", value=value)
 
 
@@ -79,7 +81,9 @@ def _after_run(record: RunRecord) -> list[Finding]:
         found.append(Finding("after_run", "close() failed", record.close_failure.reason, because, cure))
     if record.left_running:
         commands = Counter(record.left_running).items()
-        names = ", ".join(f"'{name}'" + (f" ({count} times)" if count > 1 else "") for name, count in commands)
+        names = ", ".join(
+            f"'{name}'" + (f" ({count} times)" if count > 1 else "") for name, count in commands
+        )
         because = "the adapter started them and did not stop them"
         cure = "end them in the adapter's close()"
         what = f"still running after close(), and killed: {names}"

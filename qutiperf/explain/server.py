@@ -98,7 +98,7 @@ def _bound_below_device(result: LoadGenResult, bound_ns: int, fastest_ns: int) -
         _RULE,
         f"{_what(result)}; even the fastest answer took {milliseconds_text(fastest_ns)}",
         "no rate can hold this bound on this system; MLPerf's closed division does not allow a longer bound",
-        "make it faster with a smaller deployment.batch_size or a smaller or quantised model, or set a longer bound",
+        "use a smaller deployment.batch_size, a smaller or quantised model, or a longer bound",
         setting="settings.server_target_latency_ms",
         value=rounded_up(milliseconds_from_ns(max(slow_ns, bound_ns))),
         source=_SOURCE,

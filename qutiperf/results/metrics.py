@@ -21,8 +21,7 @@ _REASONS: Mapping[ReasonKind, str] = {
     "retries": "{:.0f} requests were sent again after a lost connection",
 }
 _PATTERNS = {
-    kind: re.compile(re.escape(text).replace(re.escape("{:.0f}"), r"\d+"))
-    for kind, text in _REASONS.items()
+    kind: re.compile(re.escape(text).replace(re.escape("{:.0f}"), r"\d+")) for kind, text in _REASONS.items()
 }
 _PERCENTILES = ("mean", "p50", "p90", "p99", "p99_9")
 
