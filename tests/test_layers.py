@@ -22,7 +22,7 @@ LAYERS: list[set[str]] = [
 ]
 # Inside a room, lowest line first; `__init__` is last where it offers what the modules hold.
 ROOMS: dict[str, list[str]] = {
-    "spec": ["config", "catalog level0_terms", "rounds scenario sut workload", "sweep", "point"],
+    "spec": ["config", "catalog level0_terms", "rounds scenario sut workload", "limits", "sweep", "point"],
     "mlperf_logs": ["early_stopping model summary", "stream", "__init__"],
     "datasets": [
         "base",
@@ -31,19 +31,19 @@ ROOMS: dict[str, list[str]] = {
         "__init__",
     ],
     "models": [
-        "tensors topologies_builder",
+        "damage tensors topologies_builder",
         "digits onnx_file tflite_file",
         "topologies_efficientnet topologies_imagenet",
         "topologies workload_of",
         "topology_spec",
     ],
     "adapters": [
-        "__init__ base litert_delegate openvino_options protocol torch_onnx",
-        "litert_file onnxruntime_device open_inference openvino_checks registry simulated torch",
-        "litert onnxruntime openvino",
+        "__init__ base deadline litert_delegate openvino_options protocol torch_onnx",
+        "litert_file onnxruntime_device open_inference_connection openvino_checks registry simulated torch",
+        "litert onnxruntime open_inference openvino",
     ],
     "loadgen": ["settings", "driver", "__init__"],
-    "device": ["configuration", "server", "__main__"],
+    "device": ["configuration", "listener", "connection", "server", "__main__"],
     "level0": [
         "calibration_file families requirements standins",
         "capability graph network",
@@ -75,7 +75,7 @@ ROOMS: dict[str, list[str]] = {
         "__main__ kit",
     ],
     "cli": [
-        "console",
+        "combinations console",
         "adapter agree calibrate export level0 listing models progress results serve",
         "analyse doctor explain level0_fit show",
         "run",

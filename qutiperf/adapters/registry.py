@@ -15,7 +15,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from qutiperf.adapters import ADAPTERS
 from qutiperf.adapters.base import Adapter
 from qutiperf.errors import InputError, SetupError
-from qutiperf.spec.config import nearest
+from qutiperf.regular_file import unreadable
+from qutiperf.spec.config import nearest, shortened
 
 AnyAdapter = Adapter[object]
 ENTRY_POINTS = "qutiperf.adapters"
@@ -45,8 +46,9 @@ def adapter_class(name: str) -> type[AnyAdapter]:
 
 
 def _from_file(path: str, attribute: str) -> type[AnyAdapter]:
-    if not Path(path).is_file():
-        raise InputError(f"adapter: there is no file {path}", cure="the path is relative to the SUT file")
+    if (problem := unreadable(path)) is not None:
+        cure = "the path is relative to the SUT file"
+        raise InputError(f"adapter: {shortened(path)}: {problem}", cure=cure)
     module = _module_of_file(Path(path))
     if not hasattr(module, attribute):
         raise InputError(f"adapter: {path} defines no '{attribute}'", cure=nearest(attribute, vars(module)))

@@ -1,4 +1,4 @@
-"""Rows to analyse, from the published table or from records, with the figures that follow from others."""
+"""Rows to analyse, from the published table or from records, including derived figures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -15,11 +15,11 @@ from qutiperf.spec.sut import load_sut
 
 
 def published_rows(rows: Sequence[Measurement]) -> list[AnalysedRow]:
-    """Published rows with efficiency, utilisation, energy and hardware cost where they can be derived."""
+    """Published rows with efficiency, utilisation, energy and hardware cost if they can be derived."""
     usable = [row for row in rows if row.throughput_ips is not None]
     bounds = plain(measured_points(usable).points).throughput_ips.tolist()
     systems = {name: load_sut(name)[0].platform for name in {row.sut for row in usable}}
-    found = []
+    published = []
     for row, bound in zip(usable, bounds, strict=True):
         platform, figures = systems[row.sut], dict(row.figures)
         able = capability(platform, row.datatype, row.operating_mode, row.sut)
@@ -33,12 +33,12 @@ def published_rows(rows: Sequence[Measurement]) -> list[AnalysedRow]:
         )
         figures |= _known(asdict(derived(basis)))
         figures |= _known({"hardware_cost": platform.hardware_cost})
-        found.append(_published(row, figures))
-    return found
+        published.append(_published(row, figures))
+    return published
 
 
 def _known(figures: Mapping[str, float | None]) -> dict[str, float]:
-    """Those that are known and above 0: analyses take logarithms and reciprocals."""
+    """The figures that are known and positive: analyses take logarithms and reciprocals."""
     return {name: value for name, value in figures.items() if value is not None and value > 0}
 
 

@@ -1,4 +1,4 @@
-"""Figures that follow from measured ones: computed when a record is read, by this module alone."""
+"""Figures derived from measured ones; only this module computes them, when a record is read."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _MILLIJOULES_PER_JOULE = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What figures are derived from; None is unknown. Latency is a batch's median in ms."""
+    """The inputs of derived figures; None is unknown. Latency is the median of a batch in ms."""
 
     compute_throughput_ips: float | None = None
     system_throughput_ips: float | None = None
@@ -26,7 +26,7 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """Figures by their names in rows; None where something is unknown or the figure cannot be true."""
+    """Figures by their names in rows; None if an input is unknown or the figure is impossible."""
 
     system_gops: float | None
     compute_gops: float | None
@@ -69,12 +69,12 @@ def derived_of(record: RunRecord) -> Derived:
 
 
 def efficiency_percent(basis: Basis) -> float | None:
-    """Measured over predicted compute throughput, above 100 too."""
+    """Measured over predicted compute throughput; can exceed 100."""
     return ratio(basis.compute_throughput_ips, basis.predicted_throughput_ips, PERCENT)
 
 
 def utilisation_percent(basis: Basis) -> float | None:
-    """Achieved ops/s over the peak of the datatype, above 100 too."""
+    """Achieved ops/s over the peak of the datatype; can exceed 100."""
     return ratio(
         _product(basis.compute_throughput_ips, basis.ops), _product(basis.peak_tops, _OPS_PER_TOP), PERCENT
     )
@@ -132,7 +132,7 @@ def _correct(name: str, *, host: bool) -> str:
 
 
 def ratio(upper: float | None, lower: float | None, factor: float = 1.0) -> float | None:
-    """`factor` * upper / lower; None where one is unknown, or the result is not a finite number."""
+    """`factor` * upper / lower; None if one is unknown or the result is not finite."""
     if upper is None or not lower:
         return None
     return _finite(factor * upper / lower)

@@ -1,4 +1,4 @@
-"""Figures of merit and quality of a run, from LoadGen's result and what the worker observed."""
+"""Figures of merit and quality of a run, from LoadGen's result and the worker's observations."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from qutiperf.results.record import Figures, HarnessTax, Observed, PhaseTime, Qu
 from qutiperf.spec.scenario import Mode, ScenarioName
 from qutiperf.units import milliseconds_from_ns
 
-# Above this share of what the harness can do by itself a result says as much about the harness.
+# Above this share of the harness in a measured time, the result reflects the harness as well.
 GENERATOR_SHARE = 0.2
 NOISY_FOREIGN_PERCENT = 10.0
 UNSTABLE_PERCENT = 20.0
@@ -58,7 +58,7 @@ def _compute_latencies(time: PhaseTime | None) -> dict[str, float]:
 
 
 def system_throughput_ips(result: LoadGenResult) -> float | None:
-    """Samples per second as LoadGen counted them, its own overhead included."""
+    """Samples per second as counted by LoadGen, including its overhead."""
     if result.samples_per_second is not None:
         return result.samples_per_second
     if result.queries_per_second is None:
@@ -68,14 +68,14 @@ def system_throughput_ips(result: LoadGenResult) -> float | None:
 
 def quality(
     scenario: ScenarioName,
-    found: Figures,
+    measured: Figures,
     observed: Observed,
     tax: HarnessTax | None,
     foreign_cpu_percent: float | None,
 ) -> tuple[Quality, list[str]]:
-    """The grade and its reasons; it marks figures and never hides them."""
+    """The grade and its reasons; figures are marked, never hidden."""
     reasons: list[tuple[Quality, str]] = []
-    share = generator_share(scenario, found, tax)
+    share = generator_share(scenario, measured, tax)
     if share is not None and share > GENERATOR_SHARE:
         reasons.append(("generator_limited", _REASONS["harness"].format(100 * share)))
     spread = observed.unsteadiness_percent
@@ -94,12 +94,12 @@ def kind_of_reason(reason: str) -> ReasonKind:
     return next((kind for kind, pattern in _PATTERNS.items() if pattern.fullmatch(reason)), "other")
 
 
-def generator_share(scenario: ScenarioName, found: Figures, tax: HarnessTax | None) -> float | None:
-    """Share of the measured time that a device taking no time would be measured at too."""
+def generator_share(scenario: ScenarioName, measured: Figures, tax: HarnessTax | None) -> float | None:
+    """The harness's share of the measured time: what a device that takes no time would measure."""
     if tax is None:
         return None
     if scenario is ScenarioName.SINGLE_STREAM:
-        median = found.system_latency_p50_ms
+        median = measured.system_latency_p50_ms
         return milliseconds_from_ns(tax.single_stream_ns) / median if median else None
-    throughput = found.system_throughput_ips
+    throughput = measured.system_throughput_ips
     return throughput / tax.offline_samples_per_s if throughput else None

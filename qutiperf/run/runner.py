@@ -32,7 +32,7 @@ NO_METER = "no power meter is read yet"
 
 
 class Listener(Protocol):
-    """Hears how a sweep goes on."""
+    """Receives the progress of a sweep."""
 
     def started(self, run: PlannedRun) -> None: ...
     def finished(self, run: PlannedRun, record: RunRecord) -> None: ...
@@ -40,7 +40,7 @@ class Listener(Protocol):
 
 
 class Runner:
-    """Runs groups of planned runs and puts their records into a store."""
+    """Runs groups of planned runs and stores their records."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Runner:
         self._store, self._listener, self._machine = store, listener, machine
         self._nursery, self._audit_config = nursery, audit_config
         self._versions = host.versions()
-        self._attempts = {run_id: len(found) for run_id, found in store.attempts().items()}
+        self._attempts = {run_id: len(records) for run_id, records in store.attempts().items()}
         self.tax: HarnessTax | None = None
         self._predictions: dict[str, Stored] = {}
 
@@ -77,11 +77,11 @@ class Runner:
         return records
 
     def _portion(self, pending: Sequence[PlannedRun]) -> Sequence[PlannedRun]:
-        """A submittable run has a process of its own, as LoadGen reads its built-in rules once a process."""
+        """A submission run has its own process, as LoadGen reads its built-in rules once per process."""
         return pending[:1] if pending[0].point.profile is Profile.SUBMISSION else pending
 
     def _none_possible(self, runs: Sequence[PlannedRun], error: SetupError) -> list[RunRecord]:
-        """Failed records of runs whose device cannot be brought into their operating mode."""
+        """Failed records of runs whose device cannot enter their operating mode."""
         staging = self._store.stage()
         watch = Watch(None, LOAD_LIMIT_S)
         watch.begin(LOAD_LIMIT_S)
@@ -92,11 +92,11 @@ class Runner:
             self._store.discard(staging)
 
     def _work(self, group: Group, runs: Sequence[PlannedRun]) -> list[RunRecord]:
-        """One worker's life: records of the runs it did or failed, in order."""
+        """The life of one worker: the records of its completed or failed runs, in order."""
         # before the worker starts: the parent does nothing while it measures
         for run in runs:
-            found = prediction_of_run(group.sut, group.workload, run.point.deployment)
-            self._predictions[run.run_id] = found
+            prediction = prediction_of_run(group.sut, group.workload, run.point.deployment)
+            self._predictions[run.run_id] = prediction
         staging = self._store.stage()
         folders = [staging / run.run_id for run in runs]
         try:
@@ -133,7 +133,7 @@ class Runner:
     def _follow(
         self, child: Child, runs: Sequence[PlannedRun], folders: Sequence[Path]
     ) -> Iterator[RunRecord]:
-        """Yields a record as each run ends; stops after the first failure."""
+        """Yields a record at the end of each run; stops after the first failure."""
         watch = Watch(child.pid, LOAD_LIMIT_S)
         watch.begin(_limit_s(runs[0]))
         waiting = list(zip(runs, folders, strict=True))
@@ -169,7 +169,7 @@ class Runner:
     def _failed(
         self, waiting: Sequence[tuple[PlannedRun, Path]], failure: Failure, watch: Watch, child: Child
     ) -> Iterator[RunRecord]:
-        """A failed record of the run that was on; of all runs if the model could not even be loaded."""
+        """A failed record of the current run, or of all runs if the model could not be loaded."""
         hit = waiting if failure.stage == "load" else waiting[:1]
         failure = failure.model_copy(update={"log_tail": child.log_tail})
         for run, folder in hit:
@@ -180,7 +180,7 @@ class Runner:
         return self._placed(run, folder, record, watch)
 
     def _finished(self, run: PlannedRun, folder: Path, watch: Watch, last: Child | None) -> RunRecord:
-        """The record of a run that went through; `last` is the worker if that was its last run."""
+        """The record of a completed run; `last` is the worker if this was its last run."""
         try:
             observed = Observed.model_validate_json((folder / OBSERVED).read_bytes())
             result = read_result(folder)
@@ -195,11 +195,13 @@ class Runner:
 
     def _judged(self, run: PlannedRun, watch: Watch, observed: Observed, result: LoadGenResult) -> RunRecord:
         point = run.point
-        found = metrics.figures(point.scenario, point.mode, result, observed)
+        figures = metrics.figures(point.scenario, point.mode, result, observed)
         foreign = watch.foreign_cpu_percent()
         performance = point.mode is Mode.PERFORMANCE
         grade, reasons = (
-            metrics.quality(point.scenario, found, observed, self.tax, foreign) if performance else ("ok", [])
+            metrics.quality(point.scenario, figures, observed, self.tax, foreign)
+            if performance
+            else ("ok", [])
         )
         valid = result.validity == "VALID" if performance else not result.error_count
         return self._record(
@@ -210,10 +212,10 @@ class Runner:
             reasons=[*result.invalid_reasons, *reasons],
             observed=observed,
             loadgen=result,
-            figures=found,
+            figures=figures,
         )
 
-    def _record(self, run: PlannedRun, watch: Watch, **found: object) -> RunRecord:
+    def _record(self, run: PlannedRun, watch: Watch, **outcome: object) -> RunRecord:
         base: dict[str, object] = {
             "run_id": run.run_id,
             "attempt": self._attempts.get(run.run_id, 0) + 1,
@@ -231,7 +233,7 @@ class Runner:
             "quality": "ok",
             "figures": Figures(),
         }
-        return RunRecord.model_validate({**base, **found})
+        return RunRecord.model_validate({**base, **outcome})
 
     def _placed(self, run: PlannedRun, folder: Path, record: RunRecord, watch: Watch) -> RunRecord:
         if not self._store.is_one(self._store.folder):
@@ -272,16 +274,16 @@ def _limit_s(run: PlannedRun) -> float:
 
 
 def _events(child: Child, timeout_s: float) -> tuple[list[Event], Failure | None]:
-    """What the worker reported within the time, and the failure if something else wrote to its pipe."""
+    """The worker's reports within the time limit, and the failure if something else wrote to its pipe."""
     try:
         return [Event.model_validate_json(line) for line in child.lines(timeout_s)], None
     except (BrokenReplies, ValidationError):
-        reason = "something else than the worker wrote to its reply pipe"
+        reason = "something other than the worker wrote to its reply pipe"
         return [], Failure(stage="run", kind="error", reason=reason)
 
 
 def _gone(child: Child, watch: Watch, stage: Literal["load", "run"]) -> Failure | None:
-    """A failure that the worker could not report itself: it died, hung up, or took too long."""
+    """A failure that the worker could not report: it died, closed the pipe, or took too long."""
     if child.hung_up and child.ending is None:
         _events(child, _HANG_UP_S)
     if child.ending is not None or child.hung_up:
@@ -292,12 +294,14 @@ def _gone(child: Child, watch: Watch, stage: Literal["load", "run"]) -> Failure 
     if watch.preparing_since is not None:
         reason = f"the samples were not prepared within {PREPARE_LIMIT_S:.0f} s"
     else:
-        reason = f"no end after the time limit of {watch.limit_s:.3g} s; settings.time_limit_s sets another"
+        reason = (
+            f"did not end within the time limit of {watch.limit_s:.3g} s; settings.time_limit_s changes it"
+        )
     return Failure(stage=stage, kind="time_limit", reason=reason)
 
 
 def _with_end(record: RunRecord, worker: Child) -> RunRecord:
-    """The record of a worker's last run, with how `close()` went and what the adapter left running."""
+    """The record of a worker's last run, with the result of `close()` and the processes left running."""
     failure: Failure | None = None
     limit = monotonic() + CLOSE_LIMIT_S
     while worker.ending is None and failure is None and (left := limit - monotonic()) > 0:
@@ -315,14 +319,14 @@ def _with_end(record: RunRecord, worker: Child) -> RunRecord:
     return record.model_copy(update={"close_failure": failure, "left_running": left_running})
 
 
-def wanted(group: Group, attempts: dict[str, list[RunRecord]]) -> list[PlannedRun]:
-    """Runs of a group that have no valid record yet and were not tried twice in vain.
+def runs_to_measure(group: Group, attempts: dict[str, list[RunRecord]]) -> list[PlannedRun]:
+    """Runs of a group without a valid record that have not failed twice.
 
-    A try on a machine that lacked something does not count: it may have it now.
+    An attempt on a machine that lacked something does not count, because the machine may have it now.
     """
-    return [run for run in group.runs if _is_wanted(attempts.get(run.run_id, []))]
+    return [run for run in group.runs if _needs_run(attempts.get(run.run_id, []))]
 
 
-def _is_wanted(records: Sequence[RunRecord]) -> bool:
+def _needs_run(records: Sequence[RunRecord]) -> bool:
     tried = [record for record in records if not (record.failure and record.failure.setup_missing)]
     return not any(record.valid for record in tried) and len(tried) < MAX_ATTEMPTS

@@ -43,8 +43,8 @@ class Reporter:
         self._replies.send(event)
 
     def fail(self, stage: str, folder: str | None, error: BaseException) -> None:
-        """Reports the failure and ends the process: LoadGen and the runtime are in no known state."""
-        with contextlib.suppress(Exception):  # whatever the error's own methods raise
+        """Reports the failure and ends the process: the state of LoadGen and the runtime is undefined now."""
+        with contextlib.suppress(Exception):  # the error's own methods may raise
             traceback.print_exception(error, file=sys.stderr)
         failure = Failure.model_validate(
             {
@@ -59,18 +59,18 @@ class Reporter:
 
 
 def _reason(error: BaseException) -> str:
-    """One line, bounded, also of an error whose own `__str__` raises."""
+    """One line of bounded length, even for an error whose `__str__` raises."""
     name = type(error).__name__
     try:
         text = str(error) if isinstance(error, QutiperfError) else f"{name}: {error}"
     except BaseException as second:  # noqa: BLE001 - an adapter's code
-        text = f"{name}, whose text cannot be had: its __str__ raises {type(second).__name__}"
+        text = f"{name}, whose text is not available: its __str__ raises {type(second).__name__}"
     text = " ".join(text[: 4 * _REASON_CHARACTERS].split())
     return text if len(text) <= _REASON_CHARACTERS else f"{text[:_REASON_CHARACTERS]} ..."
 
 
 def load_model(job: Job) -> tuple[LoadedModel, dict[str, str]]:
-    """Opens the data and loads every stream's instance; raises what the adapter raises."""
+    """Opens the data and loads the instance of every stream; passes on the adapter's exceptions."""
     workload = job.workload
     dataset: Dataset = open_dataset(workload.dataset, workload.model.input)
     task: Task = task_for(workload)
@@ -100,7 +100,7 @@ def observe(
     load_s: float,
     network: dict[str, str],
 ) -> Observed:
-    """What this process knows of a run that went through."""
+    """This process's observations of a completed run."""
     phases = outcome.phases
     performance = run.point.mode is Mode.PERFORMANCE
     accuracy = None
@@ -148,7 +148,7 @@ def save(run: JobRun, observed: Observed, phases: Phases) -> None:
 
 
 def main(folder: str, descriptor: str) -> None:
-    """The worker's whole life; never returns."""
+    """Runs the worker; never returns."""
     reporter = Reporter(int(descriptor))
     started = monotonic()
     try:

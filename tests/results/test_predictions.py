@@ -119,7 +119,7 @@ def test_no_prediction_never_fails_a_run() -> None:
     stored = prediction_of_run(
         load_sut("cpu-onnxruntime")[0], workload.model_copy(update={"model": spec}), {"batch_size": 1}
     )
-    assert "no such file" in str(stored.note)
+    assert "there is no such file" in str(stored.note)
 
 
 def test_terms_name_their_constants() -> None:

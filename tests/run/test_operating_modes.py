@@ -64,9 +64,7 @@ def test_a_command_that_is_not_installed_is_reported_before_anything_is_measured
     chosen = ["--out", str(tmp_path / "out"), "--set", "deployment.operating_mode=fast"]
     assert main(["run", str(sweep), *chosen]) == 3
     error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith(
-        "qutiperf: device: operating_modes.fast.leave: there is no command 'no-such-command"
-    )
+    assert error.startswith("qutiperf: device: operating_modes.fast.leave: command 'no-such-command")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["qutiperf-results.json"]
 
 

@@ -19,7 +19,7 @@ from tests.conftest import FAULTY, SutFile
 
 SweepFile = Callable[..., Path]
 SIMULATED = "simulated"
-TOO_LONG = "no end after the time limit of 2 s; settings.time_limit_s sets another"
+TOO_LONG = "did not end within the time limit of 2 s; settings.time_limit_s changes it"
 EXITED = "the process ended with exit status 5 before the run was done"
 TIMES = "options: {latency_us: 400, latency_per_input_us: 100}\n"
 
@@ -174,11 +174,11 @@ def test_a_close_that_fails_is_in_the_record_of_the_last_run(
         pytest.param(
             "RaisesSilently",
             "error",
-            "SilentError, whose text cannot be had: its __str__ raises ValueError",
+            "SilentError, whose text is not available: its __str__ raises ValueError",
             marks=pytest.mark.slow,
         ),
         pytest.param("LongError", "error", f"RuntimeError: {'x' * 986} ...", marks=pytest.mark.slow),
-        ("WritesToEveryPipe", "error", "something else than the worker wrote to its reply pipe"),
+        ("WritesToEveryPipe", "error", "something other than the worker wrote to its reply pipe"),
         pytest.param(
             "DeletesItsFolder", "error", "mlperf_log_detail.txt: cannot be read", marks=pytest.mark.slow
         ),
