@@ -96,11 +96,12 @@ class HostPeaks:
     def source(self) -> str:
         frequency = f"{self.frequency_ghz:.2f} GHz" if self.frequency_ghz else "unknown frequency"
         marked = f"; doubtful: {'; '.join(self.doubts)}" if self.doubts else ""
-        return f"measured on this host: {self.cores} cores, {frequency}; onnxruntime products, STREAM triad{marked}"
+        how = f"{self.cores} cores, {frequency}; onnxruntime products, STREAM triad"
+        return f"measured on this host: {how}{marked}"
 
 
 def host_peaks() -> HostPeaks:
-    """Takes some seconds of all cores, a minute at most where the rates do not agree."""
+    """Takes some seconds of all cores, about a minute where the rates do not agree."""
     frequency = _frequency_ghz()
     surroundings, begin, own_s = Surroundings(), time.monotonic(), sum(os.times()[:2])
     products = {datatype: gemm_tops(datatype) for datatype in BITS}

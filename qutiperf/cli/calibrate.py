@@ -57,7 +57,7 @@ def calibrate(
 def _refusal(doubts: "Sequence[str]") -> "SetupError":
     from qutiperf.errors import SetupError
 
-    return SetupError(f"this host was not quiet: {'; '.join(doubts)}", where="calibrate", cure=_CURE)
+    return SetupError(f"this host was not quiet: {'; '.join(doubts)}", cure=_CURE)
 
 
 def _platform(peaks: "HostPeaks") -> "Yaml":
@@ -79,7 +79,7 @@ def _print(out: Path, peaks: "HostPeaks") -> None:
     console.table(str(out), ["datatype", "measured TOP/s", "theoretical TOP/s", "reached %"], rows)
     if any(tops > theoretical.get(name, tops) for name, tops in peaks.measured_tops.items()):
         console.out(
-            "above 100 %: the CPU runs faster than its nominal frequency, or has units that its flags do not list"
+            "above 100 %: the CPU exceeds its nominal frequency, or has units that its flags do not list"
         )
     console.out(f"memory bandwidth {peaks.bandwidth_gb_s:.1f} GB/s")
     for doubt in peaks.doubts:
