@@ -51,6 +51,15 @@ def derived(basis: Basis) -> Derived:
     )
 
 
+def impossible(basis: Basis) -> frozenset[str]:
+    """Names of the figures that would be above 100 %, and so are left unknown."""
+    shares = {
+        "utilisation_percent": utilisation_percent(basis),
+        "compute_efficiency_percent": efficiency_percent(basis),
+    }
+    return frozenset(name for name, share in shares.items() if share is not None and share > PERCENT)
+
+
 def basis_of(record: RunRecord) -> Basis:
     figures, prediction = record.figures, record.prediction or StoredPrediction()
     return Basis(

@@ -115,8 +115,11 @@ def test_an_efficiency_above_100_percent_is_a_reason_and_no_figure(
     assert efficiency_reason(record) == reason
     [row] = rows([record])
     assert row["reasons"] == ([reason] if reason else [])
+    [analysed] = record_rows([record])
     if reason:
         assert row["compute_efficiency_percent"] is None
+        assert "compute_efficiency_percent" not in analysed.figures
+    assert ("compute_efficiency_percent" in analysed.impossible) is bool(reason)
 
 
 def test_the_table_and_the_analyses_have_the_same_figures() -> None:
