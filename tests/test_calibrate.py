@@ -16,7 +16,7 @@ import pytest
 
 from qutiperf import calibrate
 from qutiperf.cli import main
-from qutiperf.host import available_cores
+from qutiperf.host import available_cores, busy_percent
 from qutiperf.level0.calibration_file import write_platform
 from qutiperf.spec.sut import load_sut
 
@@ -161,15 +161,30 @@ def best_of(work: Callable[[], object], repeats: int) -> float:
     return min(times)
 
 
+ONE_CORE = """
+import time
+import numpy as np
+values, out, times = np.ones((1024, 1024), np.float32), np.empty((1024, 1024), np.float32), []
+for _ in range(60):
+    begin = time.thread_time()
+    np.matmul(values, values, out=out)
+    times.append(time.thread_time() - begin)
+print(2 * 1024**3 / min(times) / 1e12)
+"""
+
+
 @pytest.mark.slow
-def test_fp32_products_run_as_fast_as_numpy_computes_them() -> None:
-    """The best of turns, so that a load that comes and goes meets both."""
-    values, out = np.ones((1024, 1024), np.float32), np.empty((1024, 1024), np.float32)
-    ours, numpys = 0.0, 0.0
-    for _ in range(4):
-        numpys = max(numpys, 2 * 1024**3 / best_of(lambda: np.matmul(values, values, out=out), 20) / 1e12)
-        ours = max(ours, calibrate.gemm_tops("fp32").best)
-    assert 1 / 2 < ours / numpys < 2
+def test_fp32_products_are_as_fast_as_numpy_on_one_core_times_the_cores() -> None:
+    """The processor time of numpy's thread hardly depends on other load; the rate on all cores does."""
+    threads = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", ONE_CORE]
+    numpy = subprocess.run(command, env=os.environ | threads, check=True, capture_output=True, text=True)
+    ratio = calibrate.gemm_tops("fp32").best / (float(numpy.stdout) * available_cores())
+    assert ratio < 2
+    busy = calibrate.busy_reason(busy_percent())
+    if busy:
+        pytest.skip(f"only the upper bound was checked: {busy}")
+    assert ratio > 1 / 2
 
 
 @pytest.mark.slow
@@ -179,7 +194,7 @@ def test_the_triad_moves_as_many_bytes_as_copies_do() -> None:
     arrays = [np.ones((2, (1 << 24) // cores)) for _ in range(cores)]
     ours, copies = 0.0, 0.0
     with ThreadPoolExecutor(cores) as pool:
-        for _ in range(4):
+        for _ in range(2):
             seconds = best_of(lambda: list(pool.map(lambda pair: np.copyto(pair[0], pair[1]), arrays)), 8)
             copies = max(copies, 16 * (1 << 24) / seconds / 1e9)
             ours = max(ours, calibrate.stream_gb_s(repeats=4).best)

@@ -84,8 +84,8 @@ def _rows(results: str, *figures: str) -> "list[AnalysedRow]":
         above = sum(figure in row.impossible for row in rows)
         if above:
             console.note(
-                f"{above} of {len(rows)} rows are left out: their {figure} would exceed 100 %, so the prediction or "
-                "the platform's peak does not describe them (see docs/level0.md)"
+                f"{above} of {len(rows)} rows are left out: their {figure} would exceed 100 %, so the "
+                "prediction or the platform's peak does not describe them (see docs/level0.md)"
             )
     return rows
 

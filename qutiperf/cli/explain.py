@@ -83,11 +83,12 @@ def _print_runs(runs: "Sequence[Explained]") -> None:
 def _print_summary(runs: "Sequence[Explained]") -> None:
     from qutiperf.explain import causes, render_causes
 
-    found = causes(runs)
+    listed = causes(runs)
     affected = sum(run.needs_attention for run in runs)
-    if found:
-        console.out(f"{affected} of {len(runs)} runs have findings, from {len(found)} causes:\n")
-        for cause in found:
+    if listed:
+        count = "1 cause" if len(listed) == 1 else f"{len(listed)} causes"
+        console.out(f"{affected} of {len(runs)} runs have findings, from {count}:\n")
+        for cause in listed:
             console.out(f"{render_causes([cause])}\n")
         console.out("--details explains each of these runs.")
     _print_rest(runs)

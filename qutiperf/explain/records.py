@@ -74,11 +74,11 @@ def _time_limit(failure: Failure, rule: str, elapsed_s: float) -> Finding:
 
 def _after_run(record: RunRecord) -> list[Finding]:
     """What went wrong once the figures were taken; they are not affected."""
-    found = []
+    findings = []
     if record.close_failure is not None:
         because = _log(record.close_failure, trouble_only=record.close_failure.kind == "time_limit")
         cure = "fix the adapter's close(); `qutiperf adapter test` checks it. The figures are not affected"
-        found.append(Finding("after_run", "close() failed", record.close_failure.reason, because, cure))
+        findings.append(Finding("after_run", "close() failed", record.close_failure.reason, because, cure))
     if record.left_running:
         commands = Counter(record.left_running).items()
         names = ", ".join(
@@ -87,8 +87,8 @@ def _after_run(record: RunRecord) -> list[Finding]:
         because = "the adapter started them and did not stop them"
         cure = "end them in the adapter's close()"
         what = f"still running after close(), and killed: {names}"
-        found.append(Finding("after_run", "processes left running", what, because, cure))
-    return found
+        findings.append(Finding("after_run", "processes left running", what, because, cure))
+    return findings
 
 
 def _prediction(record: RunRecord) -> list[Finding]:

@@ -32,7 +32,7 @@ def causes(explained: Iterable[Explained]) -> list[Cause]:
                 named.setdefault(_key(finding), finding)
         for key, finding in named.items():
             groups.setdefault(key, []).append((finding, run))
-    found = [
+    merged = [
         Cause(
             group[0][0].kind,
             group[0][0].rule,
@@ -41,7 +41,7 @@ def causes(explained: Iterable[Explained]) -> list[Cause]:
         )
         for group in groups.values()
     ]
-    return sorted(found, key=lambda cause: (_SEVERITY[cause.kind], -len(cause.runs)))
+    return sorted(merged, key=lambda cause: (_SEVERITY[cause.kind], -len(cause.runs)))
 
 
 def _key(finding: Finding) -> tuple[str, ...]:
@@ -50,9 +50,9 @@ def _key(finding: Finding) -> tuple[str, ...]:
     return finding.kind, finding.rule, reason, finding.setting or finding.command or finding.cure
 
 
-def render_causes(found: Sequence[Cause]) -> str:
+def render_causes(listed: Sequence[Cause]) -> str:
     """A paragraph for each cause."""
-    return "\n".join(line for cause in found for line in _lines(cause))
+    return "\n".join(line for cause in listed for line in _lines(cause))
 
 
 def _lines(cause: Cause) -> list[str]:
