@@ -162,7 +162,7 @@ def test_explain_anybodys_logs(capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(capsys.readouterr().out)
     assert len(found) == len(list(LOGS.iterdir()))
     assert main(["explain", str(LOGS)], debug=True) == 0
-    assert "runs are valid and undisturbed" in capsys.readouterr().out
+    assert "7 of 23 runs are valid and undisturbed (--all shows them)." in capsys.readouterr().out
 
 
 def test_list_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
