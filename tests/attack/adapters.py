@@ -3,6 +3,7 @@
 import random
 from collections.abc import Collection, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 
 from qutiperf.results.record import Failure, RunRecord
 from qutiperf.run import runner
@@ -15,7 +16,7 @@ from tests.places import TESTS
 
 _FILE = TESTS / "attack/wicked.py"
 _LOADING = ("load", "describe")
-_LIMIT_S = 3
+_HANG_S, _LIMIT_S = 8, 60  # of a run, its load, and a close; short where that is what hangs
 _DEADLY = ("load", "infer", "later", "close")
 
 
@@ -44,18 +45,18 @@ def _faults(
             yield Attack(f"{fault} in {place}", partial(_fault, fault, place, kind), 120)
 
 
-def _measured(options: str, codes: Collection[int], ground: Ground) -> RunRecord:
+def _measured(options: str, codes: Collection[int], ground: Ground, limit_s: int = _LIMIT_S) -> RunRecord:
     """The record of the wicked system; that of a healthy one after it must be valid."""
     bad = write_sut(ground, f"{_FILE}:Wicked", more=f"options: {options}\n")
-    return _swept(bad, codes, ground)
+    return _swept(bad, codes, ground, limit_s)
 
 
-def _swept(bad: object, codes: Collection[int], ground: Ground) -> RunRecord:
+def _swept(bad: Path, codes: Collection[int], ground: Ground, limit_s: int = _LIMIT_S) -> RunRecord:
     healthy = write_sut(ground, "simulated", "healthy", "options: {latency_us: 100.0}\n")
-    arguments = write_sweep(ground, [bad, healthy], more="")  # type: ignore[list-item]
-    arguments += ["--set", f"settings.time_limit_s={_LIMIT_S}"]
-    runner.CLOSE_LIMIT_S = _LIMIT_S  # this process is the attack's own
-    ground.call(arguments, codes, limit_s=60)
+    arguments = write_sweep(ground, [bad, healthy])
+    arguments += ["--set", f"settings.time_limit_s={limit_s}"]
+    runner.CLOSE_LIMIT_S = limit_s  # this process is the attack's own
+    ground.call(arguments, codes, limit_s=100)
     nothing_running()
     check_tidy(ground)
     check_shown(ground)
@@ -67,7 +68,8 @@ def _swept(bad: object, codes: Collection[int], ground: Ground) -> RunRecord:
 
 def _fault(fault: str, place: str, kind: str | None, ground: Ground) -> None:
     code = OK if kind is None else RUN
-    record = _measured(f"{{place: {place}, fault: {fault}}}", [code], ground)
+    limit_s = _HANG_S if kind == "time_limit" else _LIMIT_S
+    record = _measured(f"{{place: {place}, fault: {fault}}}", [code], ground, limit_s)
     if kind is None:
         require(record.valid and not record.failure and not record.close_failure, "its run is not valid")
         expected = ["sleep 3472"] if fault == "starts a daemon" else []
