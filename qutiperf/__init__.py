@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 _ERRORS = ("InputError", "QutiperfError", "RunError", "SetupError")
 _MODULES = {
-    "Explanation": "qutiperf.api.explanations",
+    "Explained": "qutiperf.explain",
     "Progress": "qutiperf.api.progress",
     "explain": "qutiperf.api.explanations",
     "load": "qutiperf.api.frame",
@@ -23,7 +23,7 @@ _MODULES = {
 }
 _MODULES.update(dict.fromkeys(_ERRORS, "qutiperf.errors"))
 __all__ = [
-    "Explanation",
+    "Explained",
     "InputError",
     "Progress",
     "QutiperfError",

@@ -1,4 +1,3 @@
-from qutiperf.api.explanations import Explanation as Explanation
 from qutiperf.api.explanations import explain as explain
 from qutiperf.api.frame import load as load
 from qutiperf.api.progress import Progress as Progress
@@ -10,10 +9,11 @@ from qutiperf.errors import InputError as InputError
 from qutiperf.errors import QutiperfError as QutiperfError
 from qutiperf.errors import RunError as RunError
 from qutiperf.errors import SetupError as SetupError
+from qutiperf.explain import Explained as Explained
 
 __version__: str
 __all__ = [
-    "Explanation",
+    "Explained",
     "InputError",
     "Progress",
     "QutiperfError",

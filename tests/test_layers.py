@@ -60,7 +60,15 @@ ROOMS: dict[str, list[str]] = {
         "derived metrics predictions store superseded",
         "analysed selection table",
     ],
-    "explain": ["wording", "finding", "conditions errors server", "invalid", "__init__"],
+    "explain": [
+        "log_tail wording",
+        "finding",
+        "conditions errors explained server",
+        "context invalid summary",
+        "verdict",
+        "records",
+        "__init__",
+    ],
     "harness": ["load network_fields phases samples schedule", "streams", "loaded_model probe", "run"],
     "run": [
         "child job pairing supervisor watch",

@@ -105,20 +105,20 @@ def _dispatch(arguments: list[str], debug: bool) -> int:
         check_text(arguments)
         check_repeated(command, arguments)
         result = command(arguments or ["--help"], standalone_mode=False)
+        if result == INTERRUPTED:  # what typer makes of a KeyboardInterrupt, an Abort in older releases
+            raise KeyboardInterrupt
     except QutiperfError as error:
         if debug:
             raise
         console.error(str(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        console.error("interrupted; finished runs are kept, the same command goes on where it stopped")
-        return INTERRUPTED
     except OSError as error:
         if debug or error.errno != errno.ENAMETOOLONG:
             raise
         console.error(f"{bounded(str(error.filename), 80)}: is longer than a file's name may be")
         return InputError.exit_code
-    except typer.Abort:
+    except (KeyboardInterrupt, typer.Abort):
+        console.error("interrupted; finished runs are kept, the same command continues where it stopped")
         return INTERRUPTED
     except Exception as error:
         # typer keeps click to itself; its usage errors are told by what they carry

@@ -20,7 +20,10 @@ HIGHER_IS_BETTER = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class AnalysedRow:
-    """One measured row: the names to group and label by, and the known figures."""
+    """One measured row: the names to group and label by, and the known figures.
+
+    `impossible` names figures that are left out because they would exceed 100 %.
+    """
 
     sut: str
     operating_mode: str
@@ -31,6 +34,7 @@ class AnalysedRow:
     datatype: str | None
     setting: str
     figures: Mapping[str, float]
+    impossible: frozenset[str] = frozenset()
 
     @property
     def label(self) -> str:
@@ -149,11 +153,15 @@ def pareto(rows: Sequence[AnalysedRow], figures: Sequence[str]) -> list[Analysed
 
 @dataclass(frozen=True, slots=True)
 class Quartiles:
-    """Spread of a figure over the rows of a platform and task."""
+    """Spread of a figure over the `n` rows of a platform and task that have it.
+
+    `above_100` more rows are left out because their figure would exceed 100 %, which no efficiency can.
+    """
 
     sut: str
     task: str
     n: int
+    above_100: int
     minimum: float
     first: float
     median: float
@@ -167,8 +175,10 @@ def quartiles(rows: Sequence[AnalysedRow], figure: str) -> list[Quartiles]:
     found = []
     for sut, task in sorted({(row.sut, row.task) for row in usable}):
         values = [row.figures[figure] for row in usable if (row.sut, row.task) == (sut, task)]
+        group = [row for row in rows if (row.sut, row.task) == (sut, task)]
+        above = sum(figure in row.impossible for row in group)
         five = [float(value) for value in np.percentile(values, [0, 25, 50, 75, 100])]
-        found.append(Quartiles(sut, task, len(values), *five))
+        found.append(Quartiles(sut, task, len(values), above, *five))
     return found
 
 

@@ -127,34 +127,32 @@ def _runs(
 
 
 def _axes(sweep: Sweep, system: System) -> tuple[Axes, Axes]:
-    """Values of the load and of the tune parameters, by name.
-
-    `threads: all` asks nothing of an adapter without threads, so that one sweep does for any system.
-    """
+    """Values of the load and of the tune parameters, by name."""
     sut, offered = system.sut, system.sut.deployment
     _check_parameters({**offered.load, **offered.tune}, sut.name, system)
     if "batch_size" in offered.load:
         cure = "move it to deployment.tune"
         raise InputError("deployment.load.batch_size: needs no new load", where=sut.name, cure=cure)
-    deployment = {
-        name: values
-        for name, values in sweep.deployment.items()
-        if name != "threads" or name in system.options or values not in ("all", ["all"])
-    }
-    _check_parameters(deployment, sweep.name, system)
+    chosen = {name: value for name, value in sweep.deployment.items() if not _pointless(name, value, system)}
+    _check_parameters(chosen, sweep.name, system)
     default: Axes = {"streams": [1], "operating_mode": ["default"]}
     if "threads" in system.options:
         default = {"threads": [1], **default}
     single: Axes = {"batch_size": [1]}
     load = {name: _values(name, values, system) for name, values in (default | offered.load).items()}
     tune = {name: _values(name, values, system) for name, values in (single | offered.tune).items()}
-    for name, values in deployment.items():
+    for name, values in chosen.items():
         axis = tune if name in tune else load
         axis[name] = _values(name, values if isinstance(values, list) else [values], system)
     _check_modes(load["operating_mode"], system)
     _check_threads(load, system)
     _check_exclude(sweep, {*_COUNTS, *load, *tune, *system.options, "sut", "workload", "scenario"})
     return load, tune
+
+
+def _pointless(name: str, value: Setting | list[Setting], system: System) -> bool:
+    """Whether it is `threads: all` for an adapter that chooses its threads by itself."""
+    return name == "threads" and name not in system.options and value in (ALL, [ALL])
 
 
 def _check_parameters(names: Iterable[str], where: str, system: System) -> None:

@@ -22,6 +22,8 @@ def test_logs_of_anybody(capsys: pytest.CaptureFixture[str]) -> None:
     assert (finding.setting, finding.value) == ("settings.target_qps", 998)
     assert main(["explain", str(LATE)], debug=True) == 0
     assert capsys.readouterr().out == f"{explanation}\n\n"
+    with pytest.raises(qutiperf.InputError, match="no round named 'v9'"):
+        qutiperf.explain(LATE, round_name="v9")
 
 
 def test_a_results_folder_and_one_run(capsys: pytest.CaptureFixture[str]) -> None:

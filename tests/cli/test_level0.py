@@ -89,6 +89,9 @@ def test_fit_writes_a_system_that_predicts(tmp_path: Path, capsys: pytest.Captur
 def test_analyses_of_the_published_points(capsys: pytest.CaptureFixture[str]) -> None:
     for verb in ("correlation", "orthogonality", "quartiles"):
         assert len(json.loads(run(capsys, "analyse", verb, "qutibench", "--json")[1])) > 10
+    assert run(capsys, "analyse", "quartiles", "qutibench")[2].startswith(
+        "200 of 969 rows are left out: their compute_efficiency_percent would exceed 100 %"
+    )
     front = json.loads(run(capsys, "analyse", "pareto", "qutibench", "--task", "mnist", "--json")[1])
     assert len(front) == 8
 

@@ -92,6 +92,9 @@ def test_a_kill_leaves_nothing_running_and_nothing_switched_on(
     code = process.wait(60)
     expected = {"worker": 4, "supervisor": 4}.get(target, -9 if number == signal.SIGKILL else 130)
     assert code == expected
+    if code == 130:
+        line = "qutiperf: interrupted; finished runs are kept, the same command continues where it stopped"
+        assert (tmp_path / "errors").read_text().splitlines()[-1] == line
     _, alive = psutil.wait_procs(children, timeout=20)
     for child in alive:
         child.kill()
@@ -136,12 +139,13 @@ def _start(
     sut = sut_file(f"{FAULTY}:StartsChildren", extra=f"operating_modes: {{fast: {mode}}}\n")
     chosen = ["--set", "deployment.operating_mode=fast", "--set", "modes=PerformanceOnly"]
     chosen += ["--set", "settings.min_duration_s=30", "--out", str(tmp_path / "out")]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "qutiperf", "run", str(sweep_file(sut)), *chosen],
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")},
-    )
+    with (tmp_path / "errors").open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "qutiperf", "run", str(sweep_file(sut)), *chosen],
+            stderr=errors,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")},
+        )
     limit = time.monotonic() + 60
     while time.monotonic() < limit and process.poll() is None:
         if list((tmp_path / "out").glob(".staging/*/*/mlperf_log_summary.txt")) and log.exists():

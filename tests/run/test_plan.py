@@ -8,7 +8,7 @@ import pytest
 
 from qutiperf.cli import main
 from qutiperf.errors import InputError
-from qutiperf.host import available_cores
+from qutiperf.host import available_cores, facts
 from qutiperf.results.store import Store
 from qutiperf.run.plan import gather, make_plan
 from qutiperf.run.sweep import parts_of_model
@@ -95,6 +95,9 @@ def test_a_parameter_that_the_adapter_lacks(
         assert line.endswith(
             "allowed: batch_size, classes, latency_per_input_us, latency_us, operating_mode, streams"
         )
+    sweep, _ = load_sweep(words[1], ["deployment.threads=all"])
+    [group] = make_plan(sweep, gather(sweep), facts())
+    assert "threads" not in group.runs[0].point.deployment
     device = sut_file("simulated", extra="deployment: {load: {threads: [1, 2]}}\n")
     line = fails(capsys, ["run", str(sweep_file(device)), "--out", str(tmp_path / "out")], 2)
     assert "device: deployment.threads: device (simulated) has no such parameter" in line
@@ -133,19 +136,3 @@ def test_every_system_of_a_model_is_measured(
     points = {record.point.sut: record.point for record in Store.open(tmp_path / "out").latest()}
     assert "threads" not in points["device"].deployment
     assert points["cpu-onnxruntime"].deployment["threads"] == available_cores()
-
-
-def test_all_threads_ask_nothing_of_an_adapter_without_threads(sut_file: SutFile, tmp_path: Path) -> None:
-    sut = sut_file("simulated")
-    path = tmp_path / "sweep.yaml"
-    path.write_text(
-        f"kind: sweep\nschema_version: 1\nname: short\nsuts: [{sut}]\nworkloads: [digits-mlp-12.5-fp32]\n"
-        "scenarios: [Offline]\nmodes: [PerformanceOnly]\ndeployment: {threads: [all], streams: [1]}\n"
-    )
-    sweep, _ = load_sweep(str(path), [])
-    [group] = make_plan(sweep, gather(sweep), {})
-    assert {name for run in group.runs for name in run.point.deployment} == {
-        "batch_size",
-        "streams",
-        "operating_mode",
-    }

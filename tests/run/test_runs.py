@@ -140,6 +140,13 @@ def test_faults_are_failed_records_and_the_sweep_goes_on(
             marks=pytest.mark.slow,
         ),
         pytest.param(
+            "ExitsWellInClose",
+            "crash",
+            "the process ended with exit status 0 while the adapter was closed",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("LeavesInClose", "error", "SystemExit: 0", marks=pytest.mark.slow),
+        pytest.param(
             "HangsInClose", "time_limit", "close() did not return within 1 s", marks=pytest.mark.slow
         ),
     ],
@@ -178,6 +185,7 @@ def test_a_close_that_fails_is_in_the_record_of_the_last_run(
             marks=pytest.mark.slow,
         ),
         pytest.param("LongError", "error", f"RuntimeError: {'x' * 986} ...", marks=pytest.mark.slow),
+        pytest.param("RaisesSurrogates", "error", "RuntimeError: \\udcff", marks=pytest.mark.slow),
         ("WritesToEveryPipe", "error", "something other than the worker wrote to its reply pipe"),
         pytest.param(
             "DeletesItsFolder", "error", "mlperf_log_detail.txt: cannot be read", marks=pytest.mark.slow
