@@ -74,13 +74,13 @@ def predict(
     InputError, also where the system's peaks are unknown.
     """
     subject = subject_of(network, scale)
-    asked = target_of(subject, str(sut), datatype, operating_mode)
+    target = target_of(subject, str(sut), datatype, operating_mode)
     sizes = [batch] if isinstance(batch, int) else list(batch)
     _check_counts(sizes, "batch", "batch_size")
     _check_counts([streams], "streams", "streams")
     settings = [(size, streams) for size in sizes]
-    predictions = predict_settings(subject.network, asked, settings, model_named(model, "model"))
-    return frame_of_rows([prediction_row(one, asked, subject) for one in predictions], _COLUMNS)
+    predictions = predict_settings(subject.network, target, settings, model_named(model, "model"))
+    return frame_of_rows([prediction_row(one, target, subject) for one in predictions], _COLUMNS)
 
 
 def subject_of(network: str | Path, scale: float | None) -> Subject:
@@ -145,13 +145,13 @@ def target_of(subject: Subject, sut: str, datatype: str | None, operating_mode: 
     )
 
 
-def prediction_row(prediction: Prediction, asked: Asked, subject: Subject) -> dict[str, object]:
+def prediction_row(prediction: Prediction, target: Asked, subject: Subject) -> dict[str, object]:
     """A prediction with its network and system, and the interval in which measured values are expected."""
     factor, throughput = prediction.interval_factor, prediction.predicted_throughput_ips
     return {
         "network": subject.network.name,
-        "sut": asked.where,
-        "operating_mode": asked.operating_mode,
+        "sut": target.where,
+        "operating_mode": target.operating_mode,
         **prediction.model_dump(),
         "low_throughput_ips": throughput / factor if factor else None,
         "high_throughput_ips": throughput * factor if factor else None,

@@ -129,11 +129,11 @@ def predict(
     subject = _subject({"--workload": workload, "--onnx": onnx, "--topology": topology}, scale)
     if sut is None:
         raise InputError("on what?", cure="give --sut")
-    asked = target_of(subject, sut, datatype, mode)
+    target = target_of(subject, sut, datatype, mode)
     [instances] = _counts("--streams", "1" if streams is None else str(streams), "streams")
     settings = [(size, instances) for size in _counts("--batch", batch or "1", "batch_size")]
-    predictions = predict_settings(subject.network, asked, settings, chosen)
-    rows = [prediction_row(one, asked, subject) for one in predictions]
+    predictions = predict_settings(subject.network, target, settings, chosen)
+    rows = [prediction_row(one, target, subject) for one in predictions]
     _print_rows(rows, as_csv=as_csv, as_json=as_json)
     if predictions[0].note and not (as_csv or as_json):
         console.note(predictions[0].note)

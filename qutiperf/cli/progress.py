@@ -48,7 +48,7 @@ class Bar:
             self._bar.update(self._task, completed=progress.done)
         self._draw(progress)
         if progress.event == "finished":
-            self._tell(progress)
+            self._print_outcome(progress)
 
     def _begin(self, progress: "Progress") -> None:
         done, runs = progress.done_before, progress.total
@@ -67,7 +67,7 @@ class Bar:
         self._bar.update(self._task, left=f"{format_duration(progress.remaining_s)} left")
         self._bar.refresh()
 
-    def _tell(self, progress: "Progress") -> None:
+    def _print_outcome(self, progress: "Progress") -> None:
         if progress.outcome == "failed":
             console.note(f"{progress.run} failed: {progress.reason}")
         elif not self._live:

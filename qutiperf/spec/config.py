@@ -316,7 +316,8 @@ def _plain(value: object, name: str, depth: int = 0) -> YamlValue:
         return _plain(value.tolist(), name, depth + 1)  # type: ignore[attr-defined]  # it is callable
     kind = type(value).__name__
     cure = "use numbers, text, true, false, null, lists and mappings"
-    raise InputError(f"{shortened(name)}: a {kind} cannot be a setting", where="set", cure=cure)
+    what = f"{shortened(name)}: a value of type {kind} cannot be a setting"
+    raise InputError(what, where="set", cure=cure)
 
 
 def _copied(value: YamlValue) -> YamlValue:

@@ -85,7 +85,10 @@ def test_a_sweep_with_settings(tmp_path: Path, sut_file: SutFile, monkeypatch: p
         ({"nonsense": 1}, "nonsense: unknown key"),
         ({"": 1}, "'' is not key=value"),
         ({"name.x": 1}, "'name' holds a value, not keys"),
-        ({"deployment.batch_size": object()}, "set: deployment.batch_size: a object cannot be a setting"),
+        (
+            {"deployment.batch_size": object()},
+            "set: deployment.batch_size: a value of type object cannot be a setting",
+        ),
         ({"settings.min_duration_s": float("nan")}, "quickstart.yaml"),
         ({"settings.min_duration_s": "1"}, 'settings.min_duration_s: should be a valid number, not "1"'),
     ],
