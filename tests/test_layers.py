@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,11 @@ ROOMS: dict[str, list[str]] = {
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def level(name: str) -> int:
     return next(number for number, layer in enumerate(LAYERS) if name in layer)
 
@@ -108,7 +114,7 @@ def owner(path: Path) -> str:
 def imported(path: Path) -> set[str]:
     """First parts below qutiperf of everything a module imports, inside functions too."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -144,7 +150,7 @@ NAMES = {module_name(path) for path in MODULES}
 def imported_files(path: Path) -> set[str]:
     """Names of every module of the package that a module imports, inside functions too."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -195,7 +201,7 @@ def test_only_the_command_line_prints_or_exits() -> None:
     for path in MODULES:
         names = {
             node.func.id
-            for node in ast.walk(ast.parse(path.read_text()))
+            for node in ast.walk(parsed(path))
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         }
         if owner(path) not in {"cli"} and path.name != "__main__.py":

@@ -49,8 +49,8 @@ QUICK = ["--set", "settings.min_duration_s=0.1", "--set", "deployment.threads=1"
     ("shape", "more", "batches"),
     [
         (["batch", 3, 4], ["--batch", "1,8"], [1, 1, 8]),
-        (["n", 3, "width"], ["--shape", "x0=batch,3,4"], [1, 1]),
-        ([4, 3], ["--batch", "1,4"], [1, 1, 4]),
+        pytest.param(["n", 3, "width"], ["--shape", "x0=batch,3,4"], [1, 1], marks=pytest.mark.slow),
+        pytest.param([4, 3], ["--batch", "1,4"], [1, 1, 4], marks=pytest.mark.slow),
     ],
 )
 def test_a_model_of_ones_own(
@@ -213,6 +213,7 @@ def test_doctor_without_loadgen(capsys: pytest.CaptureFixture[str], monkeypatch:
     assert "missing: pip install mlcommons-loadgen" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_quiet_prints_results_alone(tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile) -> None:
     sweep = sweep_file(sut_file("simulated"), extra="modes: [PerformanceOnly]\n")
     words = ["run", str(sweep), "--out", str(tmp_path / "out"), "--json"]

@@ -65,6 +65,7 @@ def test_the_published_suite(capsys: pytest.CaptureFixture[str]) -> None:
         assert all(float(row["predicted_throughput_ips"]) > 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_fit_writes_a_system_that_predicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "mine.yaml"
     code, out, _ = run(capsys, "level0", "fit", "qutibench", "--sut", "EdgeTPU", "--out", str(path))

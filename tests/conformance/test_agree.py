@@ -61,6 +61,7 @@ def test_two_runtimes_agree(capsys: pytest.CaptureFixture[str]) -> None:
     assert first["same_label_percent"] is None
 
 
+@pytest.mark.slow
 def test_another_computation_is_a_verdict(capsys: pytest.CaptureFixture[str], sut_file: SutFile) -> None:
     always_zero = sut_file(f"{FAULTY}:Good", name="zero")
     command = ["agree", WORKLOAD, "--sut", "cpu-onnxruntime", "--sut", str(always_zero), "--count", "100"]

@@ -77,6 +77,7 @@ def test_another_format_is_held_against_the_onnx_file(tmp_path: Path, sut_file: 
     assert (skipped.verdict, skipped.seen) == ("skipped", "the probe is an ONNX file, it loads .tflite")
 
 
+@pytest.mark.slow
 def test_the_simulated_device_passes_where_it_applies(tmp_path: Path, sut_file: SutFile) -> None:
     options = "options: {latency_us: 300.0, latency_per_input_us: 100.0}\n"
     sut = sut_file("simulated", extra=options)
@@ -149,6 +150,7 @@ def test_slope_and_interval_by_hand() -> None:
     assert ratio_interval([5] * 30, [10] * 30) == (0.5, 0.5, 0.5)
 
 
+@pytest.mark.slow
 def test_new_writes_what_passes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     from qutiperf.cli import main
 

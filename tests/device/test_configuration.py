@@ -122,7 +122,14 @@ def test_a_key_with_a_password_is_refused_without_asking_for_it(tmp_path: Path) 
         DeviceServer(made, adapters)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("way", ["qutiperf serve", "qutiperf-device"])
 def test_a_signal_leaves_no_temporary_folder(way: str, number: signal.Signals, tmp_path: Path) -> None:
     temporary, configuration = tmp_path / "tmp", tmp_path / "device.json"

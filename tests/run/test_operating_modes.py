@@ -70,14 +70,15 @@ def test_a_command_that_is_not_installed_is_reported_before_anything_is_measured
 
 KILLED = [
     pytest.param(signal.SIGTERM, "parent", id="parent-SIGTERM"),
-    pytest.param(signal.SIGHUP, "parent", id="parent-SIGHUP", marks=pytest.mark.slow),
-    pytest.param(signal.SIGINT, "parent", id="parent-SIGINT", marks=pytest.mark.slow),
+    pytest.param(signal.SIGHUP, "parent", id="parent-SIGHUP"),
+    pytest.param(signal.SIGINT, "parent", id="parent-SIGINT"),
     pytest.param(signal.SIGKILL, "parent", id="parent-SIGKILL"),
-    pytest.param(signal.SIGKILL, "worker", id="worker-SIGKILL", marks=pytest.mark.slow),
-    pytest.param(signal.SIGKILL, "supervisor", id="supervisor-SIGKILL", marks=pytest.mark.slow),
+    pytest.param(signal.SIGKILL, "worker", id="worker-SIGKILL"),
+    pytest.param(signal.SIGKILL, "supervisor", id="supervisor-SIGKILL"),
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "target"), KILLED)
 def test_a_kill_leaves_nothing_running_and_nothing_switched_on(
     number: signal.Signals, target: str, tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile
@@ -104,6 +105,7 @@ def test_a_kill_leaves_nothing_running_and_nothing_switched_on(
     assert list((tmp_path / "state").glob("qutiperf/modes/*")) == []
 
 
+@pytest.mark.slow
 def test_the_next_start_leaves_a_mode_that_a_kill_of_everything_left_on(
     tmp_path: Path,
     sut_file: SutFile,
