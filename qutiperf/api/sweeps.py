@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qutiperf.api.frame import frame_of_records, warn_of_damaged
 from qutiperf.api.progress import Progress, Tracker
+from qutiperf.models.workload_of import workload_of_file
 from qutiperf.run.sweep import PlannedSweep, measure_sweep, plan_model, plan_sweep
 from qutiperf.spec.config import apply_overrides
 
@@ -44,11 +45,10 @@ def measure(
     suts = [sut] if isinstance(sut, str | Path) else sut
     given = apply_overrides({}, {"scenarios": scenarios, "batch": batch})
     planned = plan_model(
-        Path(model),
+        workload_of_file(Path(model), _shape_text(shape)),
         [str(name) for name in suts],
         given["scenarios"],
         given["batch"],
-        _shape_text(shape),
         _overrides(set, profile),
     )
     return _measured(planned, out, progress)

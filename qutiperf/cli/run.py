@@ -58,6 +58,7 @@ def run(
     is valid, and tries what failed once more.
     """
     from qutiperf.api.sweeps import DEFAULT_SCENARIOS, DEFAULT_SUT
+    from qutiperf.models.workload_of import workload_of_file
     from qutiperf.run.sweep import plan_model, plan_sweep
 
     if (sweep is None) == (model is None):
@@ -69,7 +70,8 @@ def run(
         planned = plan_sweep(str(sweep), overrides)
     else:
         scenarios, sizes = _listed(scenario or ",".join(DEFAULT_SCENARIOS)), _listed(batch or "1")
-        planned = plan_model(model, sut or [DEFAULT_SUT], scenarios, sizes, shape, overrides)
+        workload = workload_of_file(model, shape)
+        planned = plan_model(workload, sut or [DEFAULT_SUT], scenarios, sizes, overrides)
     return _measure(planned, out, mlperf_round, audit_config, as_json)
 
 

@@ -9,7 +9,6 @@ from qutiperf import host
 from qutiperf.adapters.registry import adapter_class, option_names
 from qutiperf.errors import InputError, RunError
 from qutiperf.loadgen.installed import require_loadgen
-from qutiperf.models.workload_of import workload_of_file
 from qutiperf.regular_file import unreadable
 from qutiperf.results.record import HarnessTax, RunRecord
 from qutiperf.results.store import Store
@@ -20,6 +19,7 @@ from qutiperf.run.plan import Group, Material, gather, make_plan
 from qutiperf.run.runner import Listener, Runner, runs_to_measure
 from qutiperf.spec.config import Overrides, Yaml, YamlValue, apply_overrides, shortened
 from qutiperf.spec.sweep import Sweep, load_sweep, parse_sweep
+from qutiperf.spec.workload import Workload
 
 Part = tuple[Sweep, Material]
 
@@ -53,30 +53,19 @@ def plan_sweep(name: str, overrides: Overrides) -> PlannedSweep:
 
 
 def plan_model(
-    model: Path,
-    suts: Sequence[str],
-    scenarios: YamlValue,
-    batch: YamlValue,
-    shape: str | None,
-    overrides: Overrides,
+    workload: Workload, suts: Sequence[str], scenarios: YamlValue, batch: YamlValue, overrides: Overrides
 ) -> PlannedSweep:
     """A sweep over one model that has no workload file; raises InputError or SetupError."""
-    return _planned(*parts_of_model(model, suts, scenarios, batch, shape, overrides))
+    return _planned(*parts_of_model(workload, suts, scenarios, batch, overrides))
 
 
 def parts_of_model(
-    model: Path,
-    suts: Sequence[str],
-    scenarios: YamlValue,
-    batch: YamlValue,
-    shape: str | None,
-    overrides: Overrides,
+    workload: Workload, suts: Sequence[str], scenarios: YamlValue, batch: YamlValue, overrides: Overrides
 ) -> tuple[Sweep, list[Part]]:
-    """A sweep over one model that has no workload file: shapes from its graph, random data, no accuracy.
+    """A sweep over one workload that was made from a model file.
 
     Each system is a part of its own, with all cores as threads where its adapter has threads.
     """
-    workload = workload_of_file(model, shape)
     start: Yaml = {
         "name": workload.name,
         "workloads": workload.name,

@@ -111,6 +111,7 @@ def test_wrong_arguments(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_in_threads_and_in_an_event_loop(tmp_path: Path, sut_file: SutFile) -> None:
     """Two at once from threads, and one in the thread of the running loop."""
     device = sut_file("simulated")
@@ -152,6 +153,7 @@ def interrupt_thread(thread: threading.Thread) -> None:
     )
 
 
+@pytest.mark.slow
 def test_interrupting_a_thread_ends_its_worker(tmp_path: Path) -> None:
     seen: list[psutil.Process] = []
     ended: list[BaseException] = []
