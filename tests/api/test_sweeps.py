@@ -229,3 +229,28 @@ def test_ending_the_process_ends_the_worker(number: str, tmp_path: Path) -> None
     while (left := [pid for pid in ids if psutil.pid_exists(pid)]) and time.monotonic() < limit:
         time.sleep(0.05)
     assert left == []
+
+
+KEPT = """
+import os, signal, sys, threading, time, psutil, qutiperf
+
+qutiperf.measure
+threading.Timer(float(sys.argv[3]), lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    qutiperf.measure(sys.argv[1], set={"settings.min_duration_s": 600}, out=sys.argv[2])
+except KeyboardInterrupt as error:
+    kept = error  # with its frames, as a notebook keeps the last one
+limit = time.monotonic() + 5
+while (left := psutil.Process().children(recursive=True)) and time.monotonic() < limit:
+    time.sleep(0.02)
+print(type(kept).__name__, len(left), os.path.exists(sys.argv[2] + "/.qutiperf-lock"))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay_s", [0.1, 0.4, 0.8, 1.5, 3.0])
+def test_an_interruption_at_any_moment_leaves_nothing(delay_s: float, tmp_path: Path) -> None:
+    """While files are read, the supervisor starts, the overhead is measured, the model is loaded, it runs."""
+    command = [sys.executable, "-c", KEPT, str(MODEL), str(tmp_path / "out"), str(delay_s)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout, done.stderr) == ("KeyboardInterrupt 0 False\n", "")
