@@ -41,6 +41,7 @@ class Trace:
 
     values: dict[str, Setting] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
+    first_lines: dict[str, int] = field(default_factory=dict)
     first: dict[str, Setting] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     line_count: int = 0
@@ -121,6 +122,7 @@ def _take_line(trace: Trace, line: bytes, complete: bool) -> None:
         return
     if b'"loaded_qsl_set"' in line[:40]:
         trace.counts["loaded_qsl_set"] += 1
+        trace.first_lines.setdefault("loaded_qsl_set", trace.line_count)
         return
     try:
         entry = json.loads(_NOT_FINITE.sub(rb"\1null", line[len(_MARKER) :])) if complete else None
@@ -144,6 +146,7 @@ def _take_value(trace: Trace, key: str, value: object) -> None:
     if trace.counts[key] > 1 and key not in _REPEATED and not key.startswith(_REPEATED_PREFIXES):
         _remember(trace.repeated, (trace.line_count, key))
     trace.lines[key] = trace.line_count
+    trace.first_lines.setdefault(key, trace.line_count)
     if isinstance(value, bool | int | float | str):
         trace.values[key] = value[:2000] if isinstance(value, str) else value
         trace.first.setdefault(key, trace.values[key])
