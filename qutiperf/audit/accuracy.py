@@ -30,7 +30,7 @@ class AccuracyLog:
 
 
 def read_accuracy_log(path: Path) -> AccuracyLog:
-    """Memory stays bounded: of a whole log only the first 10,000 sequence ids are held; raises OSError."""
+    """Of a whole log only the first 10,000 sequence ids are held; raises OSError."""
     digest = hashlib.sha256()
     log = AccuracyLog(0, "", False, 0, None)
     tail, first, count = b"", b"", 0
@@ -78,7 +78,7 @@ def _take_entries(log: AccuracyLog, text: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class AccuracyText:
-    """accuracy.txt: its text, the hash of the log it was made from, and the counts that some scripts print."""
+    """accuracy.txt: the hash of the log it was made from, and the counts that some scripts print."""
 
     text: str
     hash: str | None
@@ -113,7 +113,7 @@ def _number(text: str) -> float | None:
 
 
 def scores(text: str, pattern: str) -> list[tuple[float, int]]:
-    """Numbers that `pattern` finds at the start of a line, with their lines; very long lines are passed over."""
+    """Numbers that `pattern` finds at the start of a line, with their lines; long lines are left out."""
     compiled = re.compile(pattern)
     found = []
     for number, line in enumerate(text.splitlines(), 1):

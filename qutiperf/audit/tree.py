@@ -37,7 +37,9 @@ class FileTree:
     def subfolders(self, relative: str) -> list[str]:
         """Names of the folders directly inside, sorted."""
         return [
-            name for name in self.folders.get(relative, []) if self.folders.get(_below(relative, name)) is not None
+            name
+            for name in self.folders.get(relative, [])
+            if self.folders.get(_below(relative, name)) is not None
         ]
 
     def files_in(self, relative: str) -> list[str]:

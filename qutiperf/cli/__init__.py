@@ -13,6 +13,7 @@ from qutiperf.cli import (
     agree,
     analyse,
     calibrate,
+    check,
     console,
     doctor,
     explain,
@@ -44,6 +45,7 @@ app.command("export")(export.export)
 app.command("calibrate")(calibrate.calibrate)
 app.command("serve")(serve.serve)
 app.command("agree")(agree.agree)
+app.command("check")(check.check)
 level0.app.command("fit")(level0_fit.fit)
 level0.app.command("evaluate")(level0_fit.evaluate)
 app.add_typer(adapter.app, name="adapter")

@@ -88,7 +88,11 @@ _RESULT_OF: Mapping[str, tuple[str, ...]] = {
 ORDER: tuple[str, ...] = (
     *HEAD,
     *("requested_scenario", "requested_test_mode"),
-    *(key for scenario in ("MultiStream", "Offline", "Server", "SingleStream") for key in _REQUESTED_OF[scenario]),
+    *(
+        key
+        for scenario in ("MultiStream", "Offline", "Server", "SingleStream")
+        for key in _REQUESTED_OF[scenario]
+    ),
     *_REQUESTED,
     *("requested_performance_sample_count_override", "requested_accuracy_sample_count_override"),
     *("requested_sample_concatenate_permutation", "requested_use_token_latencies"),

@@ -28,7 +28,7 @@ _LABELS: dict[str, str] = {
     "max_duration (ms)": "effective_max_duration_ms",
     "target_latency (ns)": "effective_target_latency_ns",
     **{f"{name} latency (ns)": f"result_{name.lower()}_latency_ns" for name in ("Min", "Max", "Mean")},
-    **{f"{number} percentile latency (ns)": f"result_{number}_percentile_latency_ns" for number in _PERCENTILES},
+    **{f"{each} percentile latency (ns)": f"result_{each}_percentile_latency_ns" for each in _PERCENTILES},
     **{
         f"{name} First Token latency (ns)": f"result_first_token_{name.lower()}_latency_ns"
         for name in ("Min", "Max", "Mean")
@@ -42,8 +42,8 @@ _LABELS: dict[str, str] = {
         for name in ("Min", "Max", "Mean")
     },
     **{
-        f"{number} percentile time to output token (ns)": f"result_time_per_output_token_{number}_percentile_ns"
-        for number in _PERCENTILES
+        f"{each} percentile time to output token (ns)": f"result_time_per_output_token_{each}_percentile_ns"
+        for each in _PERCENTILES
     },
     **{
         name: f"effective_{name}"

@@ -22,6 +22,7 @@ _BEFORE_START_MS = 1e13
 _LONGEST_LINE_BYTES = 1 << 20
 _MOST_KEYS = 2000
 _MOST_REMEMBERED = 5
+_MOST_PROCESSES = 10
 # written once a batch of samples or whenever LoadGen has something to say
 _REPEATED = frozenset(
     {
@@ -118,20 +119,23 @@ def _take_lines(trace: Trace, stream: BinaryIO, digest: "hashlib._Hash") -> None
 
 def _take_line(trace: Trace, line: bytes, complete: bool) -> None:
     if not line.startswith(_MARKER):
-        _remember(trace.unmarked, trace.line_count)
+        if line.strip():
+            _remember(trace.unmarked, trace.line_count)
         return
     if b'"loaded_qsl_set"' in line[:40]:
         trace.counts["loaded_qsl_set"] += 1
         trace.first_lines.setdefault("loaded_qsl_set", trace.line_count)
         return
     try:
-        entry = json.loads(_NOT_FINITE.sub(rb"\1null", line[len(_MARKER) :])) if complete else None
+        text = line[len(_MARKER) :] if complete else b""
+        entry = json.loads(_NOT_FINITE.sub(rb"\1null", text))
         key, value, time_ms, metadata = entry["key"], entry["value"], entry["time_ms"], entry["metadata"]
         error, process = metadata["is_error"], metadata["pid"]
     except (ValueError, KeyError, TypeError, RecursionError):
         _remember(trace.unreadable, trace.line_count)
         return
-    trace.processes.add(process if isinstance(process, int) else str(process)[:40])
+    if len(trace.processes) < _MOST_PROCESSES:
+        trace.processes.add(process if isinstance(process, int) else str(process)[:40])
     _take_value(trace, str(key)[:200], value)
     _take_time(trace, str(key)[:200], time_ms)
     if error:

@@ -122,7 +122,7 @@ class Samples(StrictModel):
 
 
 class BenchmarkRule(StrictModel):
-    """One benchmark; `names` are folder names that stand for it, `shares_logs_with` its lower accuracy class."""
+    """One benchmark; `names` are folders that stand for it, `shares_logs_with` its lower accuracy class."""
 
     names: list[str] = []
     scenarios: dict[Suite, ScenarioSet]

@@ -125,5 +125,7 @@ def _indices(log: AccuracyLog, context: RunContext, make: FindingMaker) -> Itera
     if benchmark is None or log.largest_index is None:
         return
     if log.largest_index >= max(benchmark.samples.dataset, benchmark.samples.accuracy):
-        what = f"names sample {log.largest_index:,}; {context.entry.benchmark} has {benchmark.samples.dataset:,}"
+        what = (
+            f"names sample {log.largest_index:,}; {context.entry.benchmark} has {benchmark.samples.dataset:,}"
+        )
         yield make.error("accuracy-log-index", what, source="checker")

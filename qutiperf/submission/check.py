@@ -116,9 +116,7 @@ def _row(result: EntryResult, errors: Sequence[str]) -> dict[str, object]:
     }
 
 
-def _with_mappings(
-    tree: FileTree, rules: RoundRules, findings: list[AuditFinding]
-) -> Iterator[Submitter]:
+def _with_mappings(tree: FileTree, rules: RoundRules, findings: list[AuditFinding]) -> Iterator[Submitter]:
     for each in submitters(tree, rules):
         path = f"{each.folder}/{_MAPPING}"
         if each.division != "open" or path not in tree.files:

@@ -11,7 +11,9 @@ from qutiperf.spec.round_rules import TestRule
 from qutiperf.submission.log_rules import RunContext
 from qutiperf.units import NANOSECONDS_PER_SECOND
 
-_SCORE = re.compile(r"^\s*(?P<which>reference|test) score\s*=\s*(?P<value>[\d.eE+-]+)\s*$", re.IGNORECASE | re.M)
+_SCORE = re.compile(
+    r"^\s*(?P<which>reference|test) score\s*=\s*(?P<value>[\d.eE+-]+)\s*$", re.IGNORECASE | re.M
+)
 _COUNT = re.compile(r"^(?P<name>num_\w+)\s*=\s*(?P<value>\d{1,18})\s*$", re.M)
 _AGREE = 2e-4
 
@@ -88,13 +90,17 @@ def log_findings(
     if rule.sampled and not test.log.number("effective_accuracy_log_sampling_target"):
         what = f"{test.name}'s log samples no responses: audit.config was not in effect"
         line = test.log.line_of("effective_accuracy_log_sampling_target")
-        yield make.error("test-settings", what, "run with the test's audit.config", line=line, source="checker")
+        yield make.error(
+            "test-settings", what, "run with the test's audit.config", line=line, source="checker"
+        )
     for name, wanted in rule.settings.items():
         found = test.log.values.get(f"effective_{name}")
         if found is not None and found != wanted:
             what = f"{name} is {str(found).lower()} in effect; {test.name} has {str(wanted).lower()}"
             line = test.log.line_of(f"effective_{name}")
-            yield make.error("test-settings", what, "run with the test's audit.config", line=line, source="checker")
+            yield make.error(
+                "test-settings", what, "run with the test's audit.config", line=line, source="checker"
+            )
     yield from _belongs(test, rule, context, make)
 
 
@@ -149,7 +155,8 @@ def _ratio(test: TestEvidence, rule: TestRule, make: FindingMaker) -> Iterator[A
         return
     faster = 100 * (ours / theirs - 1)
     if faster > rule.score_tolerance_percent:
-        what = f"{test.name} ran {faster:.1f} % faster than the performance run; at most {rule.score_tolerance_percent:g} %"
+        most = f"at most {rule.score_tolerance_percent:g} %"
+        what = f"{test.name} ran {faster:.1f} % faster than the performance run; {most}"
         yield make.error("test-score", what, "answers may come from a cache", source="checker")
 
 
@@ -179,7 +186,11 @@ def _possible_scores(trace: Trace) -> list[float]:
     latencies = ("result_mean_latency_ns", "result_mean_query_latency_ns", *keys)
     if trace.scenario in ("SingleStream", "MultiStream"):
         values += [NANOSECONDS_PER_SECOND / value for key in latencies if (value := trace.number(key))]
-        values += [value for key in ("result_qps_with_loadgen_overhead", "result_qps_without_loadgen_overhead") if (value := trace.number(key))]
+        values += [
+            value
+            for key in ("result_qps_with_loadgen_overhead", "result_qps_without_loadgen_overhead")
+            if (value := trace.number(key))
+        ]
     return values
 
 
@@ -216,4 +227,6 @@ def count_findings(test: TestEvidence, context: RunContext, make: FindingMaker) 
     padding = per_query - 1 if context.entry.scenario == "MultiStream" else 0
     if entries is not None and not wanted <= entries <= wanted + padding:
         what = f"compares with {entries:,} responses of the accuracy run; the data set has {wanted:,}"
-        yield make.error("test-other-run", what, "run the test's verification on the published runs", source="checker")
+        yield make.error(
+            "test-other-run", what, "run the test's verification on the published runs", source="checker"
+        )

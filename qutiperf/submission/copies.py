@@ -29,7 +29,9 @@ def _edited(places: list[_Place], rules: RoundRules) -> Iterator[AuditFinding]:
         if each.sha256 != first.sha256:
             what = f"is the run of {first.path} by its time and process, and its text differs"
             make = FindingMaker(each.path, rules.sources)
-            yield make.error("edited-copy", what, "publish the log as LoadGen wrote it", source="inference_rules")
+            yield make.error(
+                "edited-copy", what, "publish the log as LoadGen wrote it", source="inference_rules"
+            )
             return
 
 

@@ -27,7 +27,9 @@ def field_findings(data: System, fields: Fields, make: FindingMaker) -> Iterator
     absent = [name for name in fields.present if name not in data]
     if absent:
         what = f"lacks {', '.join(absent)}"
-        yield make.error("field-missing", what, "add the fields; text may be empty where unknown", source="checker")
+        yield make.error(
+            "field-missing", what, "add the fields; text may be empty where unknown", source="checker"
+        )
     blank = [name for name in fields.filled if name in data and _is_blank(data[name])]
     if blank:
         what = f"has nothing in {', '.join(blank)}"

@@ -77,11 +77,15 @@ class EntryChecker:
             path = f"{folder}/{name}"
             if path in self._tree.unavailable and path not in self._tree.files:
                 self.result.findings.append(
-                    AuditFinding("not checked", "not-available", path, "not available in this copy of the tree")
+                    AuditFinding(
+                        "not checked", "not-available", path, "not available in this copy of the tree"
+                    )
                 )
             elif self._tree.lacks(path):
                 what = "is missing" if self._tree.has_folder(folder) else "is missing, with its folder"
-                self._add(iter([self._make(path).error("file-missing", what, "add the file", source="checker")]))
+                self._add(
+                    iter([self._make(path).error("file-missing", what, "add the file", source="checker")])
+                )
             elif filled and self._tree.files.get(path) == 0 and name != _ACCURACY_LOG:
                 self._add(iter([self._make(path).error("file-empty", "is empty", source="checker")]))
 
@@ -162,14 +166,24 @@ class EntryChecker:
         wanted = self._entry.at(layout.measurements)
         path = matching_file(self._tree, wanted)
         if path is None:
-            self._add(iter([self._make(wanted).error("file-missing", "is missing", "add it", source="checker")]))
+            self._add(
+                iter([self._make(wanted).error("file-missing", "is missing", "add it", source="checker")])
+            )
         else:
             make = self._make(path)
             data, problems = read_object(self._tree, path, make)
             self.result.findings += problems
             if data is not None:
                 self._add(field_findings(data, self._rules.measurements, make))
-        self._require(self._entry.at(layout.settings), self._rules.files.settings)
+        folder = self._entry.at(layout.settings)
+        self._require(folder, self._rules.files.settings)
+        for name in self._rules.files.settings:
+            text = self._text(f"{folder}/{name}")
+            if text is not None and "\0" in text:
+                make = self._make(f"{folder}/{name}")
+                self._add(
+                    iter([make.error("file-binary", "is not text", "write it as text", source="checker")])
+                )
 
     def _tests(self, main: Trace | None) -> None:
         benchmark = self._context.benchmark
@@ -206,7 +220,9 @@ class EntryChecker:
             return
         make = self._make(folder)
         self._add(compliance_rules.text_findings(test, rule, self._context, make))
-        self._add(compliance_rules.count_findings(test, self._context, self._make(f"{folder}/verify_accuracy.txt")))
+        self._add(
+            compliance_rules.count_findings(test, self._context, self._make(f"{folder}/verify_accuracy.txt"))
+        )
         log_make = self._make(f"{run}/{_DETAIL}")
         if log is not None:
             if rule.log == "valid":

@@ -32,7 +32,9 @@ def hygiene_findings(tree: FileTree, rules: RoundRules) -> Iterator[AuditFinding
     limit = rules.limits.file_bytes
     large = [path for path, size in tree.files.items() if size > limit]
     yield from _many(large, "file-size", f"holds more than {limit >> 20} MB", "remove or compress it", rules)
-    yield from _many(_ignored(tree), "ignored-file", "would be left out by the tree's .gitignore", "rename it", rules)
+    yield from _many(
+        _ignored(tree), "ignored-file", "would be left out by the tree's .gitignore", "rename it", rules
+    )
     yield from _private(tree, rules)
 
 
@@ -84,10 +86,12 @@ def _private(tree: FileTree, rules: RoundRules) -> Iterator[AuditFinding]:
 def _private_in(text: str, make: FindingMaker) -> Iterator[AuditFinding]:
     if match := _SECRET.search(text):
         what = f"holds what looks like a secret: {match.group()[:8]}..."
-        yield make.error("secret", what, "revoke it, then remove it", line=_line(text, match), source="repository_checks")
-    for pattern, what in ((_HOME, "a home folder"), (_HOST, "an account and host")):
+        yield make.error(
+            "secret", what, "revoke it, then remove it", line=_line(text, match), source="repository_checks"
+        )
+    for pattern, kind in ((_HOME, "a home folder"), (_HOST, "an account and host")):
         if match := pattern.search(text):
-            what = f"names {what}: {match.group()[:60]}"
+            what = f"names {kind}: {match.group()[:60]}"
             cure = "replace it if it should not be public"
             yield make.note("private-text", what, cure, line=_line(text, match), source="repository_checks")
 

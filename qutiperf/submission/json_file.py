@@ -7,7 +7,6 @@ from qutiperf.audit.finding import AuditFinding, FindingMaker
 from qutiperf.audit.tree import FileTree, read_bounded
 
 _MOST_BYTES = 5_000_000
-_MOST_DEPTH = 50
 
 
 def read_object(
@@ -18,20 +17,25 @@ def read_object(
         raw = read_bounded(tree.path(path), _MOST_BYTES + 1)
     except OSError as error:
         return None, [make.error("file-unreadable", f"cannot be read: {error.strerror}")]
+    value, problem, line = _parsed(raw)
+    if problem is None and isinstance(value, dict):
+        return value, []
+    cure = "it must be a flat JSON object in UTF-8"
+    return None, [make.error("json", problem or "is not a JSON object", cure, line=line)]
+
+
+def _parsed(raw: bytes) -> tuple[object, str | None, int | None]:
+    """The value, or what is wrong and in which line."""
     if len(raw) > _MOST_BYTES:
-        return None, [make.error("json", f"holds more than {_MOST_BYTES:,} bytes", "it must be a short JSON object")]
+        return None, f"holds more than {_MOST_BYTES:,} bytes", None
     try:
-        value = json.loads(raw.decode("utf-8-sig"))
+        return json.loads(raw.decode("utf-8-sig")), None, None
     except UnicodeDecodeError:
-        return None, [make.error("json", "is not UTF-8 text", "write it as JSON in UTF-8")]
+        return None, "is not UTF-8 text", None
     except RecursionError:
-        return None, [make.error("json", "is nested too deep", "it must be a flat JSON object")]
+        return None, "is nested too deep", None
     except ValueError as error:
-        line = getattr(error, "lineno", None)
-        return None, [make.error("json", f"is not JSON: {getattr(error, 'msg', error)}", line=line)]
-    if not isinstance(value, dict):
-        return None, [make.error("json", "is not a JSON object", "it must map keys to values")]
-    return value, []
+        return None, f"is not JSON: {getattr(error, 'msg', error)}", getattr(error, "lineno", None)
 
 
 def shown(value: object) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from qutiperf.audit.finding import AuditFinding, FindingMaker
-from qutiperf.audit.log_checks import elapsed_s, run_duration_s
+from qutiperf.audit.log_checks import elapsed_s, is_shorter, run_duration_s
 from qutiperf.mlperf_logs.trace import Trace
 from qutiperf.spec.round_rules import BenchmarkRule, RoundRules, Suite
 from qutiperf.spec.rounds import Round
@@ -76,7 +76,9 @@ def accuracy_run_findings(trace: Trace, context: RunContext, make: FindingMaker)
     found = trace.whole(key)
     if found is not None and found != wanted:
         what = f"{key} is {found:,}, and the data set has {wanted:,}"
-        yield make.error("accuracy-samples", what, "run all samples", line=trace.line_of(key), source="checker")
+        yield make.error(
+            "accuracy-samples", what, "run all samples", line=trace.line_of(key), source="checker"
+        )
 
 
 def validity(trace: Trace, make: FindingMaker) -> Iterator[AuditFinding]:
@@ -140,11 +142,13 @@ def _durations(trace: Trace, context: RunContext, make: FindingMaker) -> Iterato
     if asked_ms is not None and asked_ms < least_ms:
         what = f"min_duration is {asked_ms / 1000:g} s; the round asks for {least_ms / 1000:g} s"
         line = trace.line_of("effective_min_duration_ms")
-        yield make.error("minimum-duration", what, "run with the round's duration", line=line, source="inference_rules")
+        yield make.error(
+            "minimum-duration", what, "run with the round's duration", line=line, source="inference_rules"
+        )
         return
     lasted_s, wall_s = run_duration_s(trace), elapsed_s(trace)
     known = [each for each in (lasted_s, wall_s) if each is not None]
-    if known and max(known) * 1000 < least_ms * 0.995 - 20:
+    if known and is_shorter(max(known), least_ms):
         what = f"the run took {max(known):.1f} s; the round asks for {least_ms / 1000:g} s"
         line = trace.line_of("power_end")
         yield make.error("elapsed-duration", what, "run again", line=line, source="inference_rules")
@@ -163,7 +167,9 @@ def _open_only(trace: Trace, context: RunContext, make: FindingMaker) -> Iterato
         if wanted is not None and found is not None and abs(found - wanted) > 1e-9:
             what = f"{key.removeprefix('effective_')} is {found:g}; {trace.scenario} has {wanted:g}"
             cure = "a run with another value belongs to the open division"
-            yield make.error("open-only-setting", what, cure, line=trace.line_of(key), source="inference_rules")
+            yield make.error(
+                "open-only-setting", what, cure, line=trace.line_of(key), source="inference_rules"
+            )
 
 
 def _fixed(
@@ -186,6 +192,12 @@ def _samples(trace: Trace, context: RunContext, make: FindingMaker) -> Iterator[
     if held is not None and held < least:
         what = f"performance_sample_count is {held:,}; {context.entry.benchmark} needs {least:,}"
         yield make.error("performance-samples", what, line=trace.line_of(key), source="checker")
+    key = "qsl_reported_total_count"
+    total, sizes = trace.whole(key), {benchmark.samples.dataset, benchmark.samples.accuracy}
+    if total is not None and total not in sizes and not least <= total <= max(sizes):
+        what = f"the data set has {total:,} samples; that of {context.entry.benchmark} has {max(sizes):,}"
+        cure = "is it the log of another benchmark?"
+        yield make.error("dataset-count", what, cure, line=trace.line_of(key), source="checker")
     key = "effective_samples_per_query"
     found, offline = trace.whole(key), benchmark.samples.offline
     if trace.scenario == "Offline" and offline and found is not None and found < offline and context.closed:
@@ -201,15 +213,16 @@ def _latency(trace: Trace, context: RunContext, make: FindingMaker) -> Iterator[
         what = "early stopping was not met"
         line = trace.line_of("early_stopping_met")
         yield make.error("early-stopping", what, "run longer", line=line, source="inference_rules")
-    name = context.entry.scenario if rule.early_stopping else None
     limits = context.benchmark.latency_limit_ms if context.benchmark else {}
-    limit_ms = limits.get(trace.scenario or "", limits.get(name or ""))
+    limit_ms = limits.get(context.entry.scenario or "", limits.get(trace.scenario or ""))
     key = "effective_target_latency_ns"
     target_ns = trace.number(key)
-    if trace.scenario == "Server" and limit_ms and target_ns is not None:
-        if target_ns > limit_ms * NANOSECONDS_PER_MILLISECOND:
-            what = f"the latency bound is {target_ns / NANOSECONDS_PER_MILLISECOND:g} ms; at most {limit_ms:g} ms"
-            yield make.error("latency-limit", what, line=trace.line_of(key), source="checker")
+    if trace.scenario != "Server" or not limit_ms or target_ns is None:
+        return
+    target_ms = target_ns / NANOSECONDS_PER_MILLISECOND
+    if target_ms > limit_ms:
+        what = f"the latency bound is {target_ms:g} ms; at most {limit_ms:g} ms"
+        yield make.error("latency-limit", what, line=trace.line_of(key), source="checker")
 
 
 def _tokens(trace: Trace, context: RunContext, make: FindingMaker) -> Iterator[AuditFinding]:
@@ -226,9 +239,14 @@ def _tokens(trace: Trace, context: RunContext, make: FindingMaker) -> Iterator[A
         return
     for key, most_ms, what in (
         ("result_first_token_99.00_percentile_latency_ns", limits.first_token_ms, "time to first token"),
-        ("result_time_per_output_token_99.00_percentile_ns", limits.per_output_token_ms, "time per output token"),
+        (
+            "result_time_per_output_token_99.00_percentile_ns",
+            limits.per_output_token_ms,
+            "time per output token",
+        ),
     ):
         found = trace.number(key)
-        if found is not None and found >= most_ms * NANOSECONDS_PER_MILLISECOND:
-            text = f"p99 {what} is {found / NANOSECONDS_PER_MILLISECOND:,.1f} ms; it must be below {most_ms:g} ms"
+        found_ms = found / NANOSECONDS_PER_MILLISECOND if found is not None else None
+        if found_ms is not None and found_ms >= most_ms:
+            text = f"p99 {what} is {found_ms:,.1f} ms; it must be below {most_ms:g} ms"
             yield make.error("token-limit", text, line=trace.line_of(key), source="checker")

@@ -22,7 +22,9 @@ def seal_tree(root: Path, round_name: str) -> Path:
     tree = list_tree(root)
     target = root / MANIFEST
     if MANIFEST in tree.files or MANIFEST in tree.links:
-        raise InputError("is sealed already", where=str(target), cure="remove the seal first if the tree has changed")
+        raise InputError(
+            "is sealed already", where=str(target), cure="remove the seal first if the tree has changed"
+        )
     manifest = {
         "kind": "seal",
         "schema_version": 1,
@@ -46,7 +48,9 @@ def _sha256(tree: FileTree, path: str) -> str:
         with tree.path(path).open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=path, cure="a seal covers every file") from None
+        raise InputError(
+            f"cannot be read: {error.strerror}", where=path, cure="a seal covers every file"
+        ) from None
 
 
 def verify_seal(tree: FileTree) -> Iterator[AuditFinding]:

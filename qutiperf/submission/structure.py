@@ -25,7 +25,8 @@ def tree_findings(tree: FileTree, rules: RoundRules, entry_count: int) -> Iterat
 
 
 def _usual(rules: RoundRules) -> str:
-    return f"a result lies in <division>/<submitter>/{rules.layout.scenario}; divisions: {', '.join(rules.divisions)}"
+    place = f"<division>/<submitter>/{rules.layout.scenario}"
+    return f"a result lies in {place}; divisions: {', '.join(rules.divisions)}"
 
 
 def _divisions_below(tree: FileTree, rules: RoundRules) -> str | None:
@@ -63,7 +64,9 @@ def _unused_systems(
         system = file[len(before) : len(file) - len(after)]
         if file.startswith(before) and file.endswith(after) and system not in used:
             make = FindingMaker(f"{submitter.folder}/{folder}/{file}", rules.sources)
-            yield make.warning("system-unused", "describes a system without results", "remove it", source="checker")
+            yield make.warning(
+                "system-unused", "describes a system without results", "remove it", source="checker"
+            )
 
 
 def entry_findings(entry: SubmissionEntry, rules: RoundRules) -> Iterator[AuditFinding]:
@@ -71,7 +74,9 @@ def entry_findings(entry: SubmissionEntry, rules: RoundRules) -> Iterator[AuditF
     make = FindingMaker(entry.at(rules.layout.scenario), rules.sources)
     if entry.scenario is None:
         what = f"'{entry.scenario_folder}' is not a scenario"
-        yield make.error("scenario-name", what, f"allowed: {', '.join(rules.scenarios)}", source="submission_rules")
+        yield make.error(
+            "scenario-name", what, f"allowed: {', '.join(rules.scenarios)}", source="submission_rules"
+        )
     if entry.benchmark is not None:
         return
     what = f"'{entry.benchmark_folder}' is not a benchmark of the round"
@@ -112,7 +117,9 @@ def scenario_findings(
 def _scenarios_of(
     rules: RoundRules, benchmark: str, found: set[str], suites: Sequence[Suite], make: FindingMaker
 ) -> Iterator[AuditFinding]:
-    sets = [rules.benchmarks[benchmark].scenarios[s] for s in suites if s in rules.benchmarks[benchmark].scenarios]
+    sets = [
+        rules.benchmarks[benchmark].scenarios[s] for s in suites if s in rules.benchmarks[benchmark].scenarios
+    ]
     if not sets:
         if suites:
             what = f"{benchmark} is not a benchmark of the {' or '.join(suites)} suite"
