@@ -78,7 +78,7 @@ ROOMS: dict[str, list[str]] = {
         "checks",
         "__main__ kit",
     ],
-    "audit": ["accuracy finding tree", "log_checks"],
+    "audit": ["accuracy finding tree", "log_checks", "evidence"],
     "submission": [
         "entries hygiene json_file seal",
         "descriptions log_rules structure",

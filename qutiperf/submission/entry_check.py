@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 
 from qutiperf.audit import accuracy
 from qutiperf.audit.accuracy import AccuracyText
+from qutiperf.audit.evidence import DETAIL, RESPONSES, evidence_in
 from qutiperf.audit.finding import AuditFinding, FindingMaker
-from qutiperf.audit.log_checks import log_findings, summary_findings
 from qutiperf.audit.tree import FileTree, read_bounded
-from qutiperf.mlperf_logs.summary_values import read_summary_values
-from qutiperf.mlperf_logs.trace import Trace, read_trace
+from qutiperf.mlperf_logs.trace import Trace
 from qutiperf.spec.round_rules import TestRule
 from qutiperf.submission import accuracy_rules, compliance_rules, log_rules
 from qutiperf.submission.compliance_rules import TestEvidence
@@ -18,8 +17,7 @@ from qutiperf.submission.entries import matching_file
 from qutiperf.submission.json_file import read_object
 from qutiperf.submission.log_rules import RunContext
 
-_DETAIL, _SUMMARY = "mlperf_log_detail.txt", "mlperf_log_summary.txt"
-_ACCURACY_LOG, _ACCURACY_TEXT = "mlperf_log_accuracy.json", "accuracy.txt"
+_ACCURACY_TEXT = "accuracy.txt"
 _MOST_TEXT_BYTES = 4 << 20
 
 
@@ -57,7 +55,7 @@ class EntryChecker:
         layout = self._rules.layout
         main = self._log(self._entry.at(layout.performance), "performance")
         if main is not None:
-            make = self._make(f"{self._entry.at(layout.performance)}/{_DETAIL}")
+            make = self._make(f"{self._entry.at(layout.performance)}/{DETAIL}")
             self._add(log_rules.performance_findings(main, self._context, make))
             self.result.figure = self._figure(main)
         self._accuracy()
@@ -86,7 +84,7 @@ class EntryChecker:
                 self._add(
                     iter([self._make(path).error("file-missing", what, "add the file", source="checker")])
                 )
-            elif filled and self._tree.files.get(path) == 0 and name != _ACCURACY_LOG:
+            elif filled and self._tree.files.get(path) == 0 and name != RESPONSES:
                 self._add(iter([self._make(path).error("file-empty", "is empty", source="checker")]))
 
     def _log(self, folder: str, role: str) -> Trace | None:
@@ -96,33 +94,16 @@ class EntryChecker:
         return self._read_log(folder, role)
 
     def _read_log(self, folder: str, role: str) -> Trace | None:
-        path = f"{folder}/{_DETAIL}"
-        if path not in self._tree.files:
+        names = frozenset(self._tree.files_in(folder))
+        evidence = evidence_in(self._tree.path(folder), folder, names)
+        self._add(evidence.findings(self._rules.sources))
+        trace = evidence.trace
+        if trace is None or not trace.values:
             return None
-        make = self._make(path)
-        try:
-            trace = read_trace(self._tree.path(path))
-        except OSError as error:
-            self._add(iter([make.error("file-unreadable", f"cannot be read: {error.strerror}")]))
-            return None
-        self._add(log_findings(trace, make))
-        if not trace.values:
-            return None
-        self._summary(f"{folder}/{_SUMMARY}", trace)
-        print_ = LogPrint(path, role, trace.sha256, trace.run_identity, self._figure(trace))
-        self.result.prints.append(print_)
+        path = f"{folder}/{DETAIL}"
+        identity = trace.run_identity
+        self.result.prints.append(LogPrint(path, role, trace.sha256, identity, self._figure(trace)))
         return trace
-
-    def _summary(self, path: str, trace: Trace) -> None:
-        if not self._tree.files.get(path):
-            return
-        make = self._make(path)
-        try:
-            summary = read_summary_values(self._tree.path(path))
-        except OSError as error:
-            self._add(iter([make.error("file-unreadable", f"cannot be read: {error.strerror}")]))
-            return
-        self._add(summary_findings(summary, trace, make))
 
     def _figure(self, trace: Trace) -> float | None:
         scenario = self._rules.scenarios.get(trace.scenario or "")
@@ -134,10 +115,10 @@ class EntryChecker:
         folder = self._entry.at(self._rules.layout.accuracy)
         trace = self._log(folder, "accuracy")
         if trace is not None:
-            make = self._make(f"{folder}/{_DETAIL}")
+            make = self._make(f"{folder}/{DETAIL}")
             self._add(log_rules.accuracy_run_findings(trace, self._context, make))
         text = self._accuracy_text(f"{folder}/{_ACCURACY_TEXT}")
-        path = f"{folder}/{_ACCURACY_LOG}"
+        path = f"{folder}/{RESPONSES}"
         if path in self._tree.files:
             make = self._make(path)
             try:
@@ -223,7 +204,7 @@ class EntryChecker:
         self._add(
             compliance_rules.count_findings(test, self._context, self._make(f"{folder}/verify_accuracy.txt"))
         )
-        log_make = self._make(f"{run}/{_DETAIL}")
+        log_make = self._make(f"{run}/{DETAIL}")
         if log is not None:
             if rule.log == "valid":
                 self._add(log_rules.validity(log, log_make))

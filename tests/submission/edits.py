@@ -83,7 +83,10 @@ def all_of(*edits: Edit) -> Edit:
 
 
 def write_bytes(path: str, content: bytes) -> Edit:
-    return lambda root: (root / path).write_bytes(content) and None
+    def edit(root: Path) -> None:
+        (root / path).write_bytes(content)
+
+    return edit
 
 
 def remove(path: str) -> Edit:
@@ -421,7 +424,10 @@ def dishonest(seed: int = 1) -> dict[str, Edit]:
 
 
 def _crlf(path: str) -> Edit:
-    return lambda root: (root / path).write_bytes((root / path).read_bytes().replace(b"\n", b"\r\n")) and None
+    def edit(root: Path) -> None:
+        (root / path).write_bytes((root / path).read_bytes().replace(b"\n", b"\r\n"))
+
+    return edit
 
 
 def _lower_case(root: Path) -> None:
@@ -435,6 +441,11 @@ def _inferred(root: Path) -> None:
     for test in ("TEST01", "TEST04"):
         for path in (root / TEST.format("SingleStream", test)).glob("verify_*.txt"):
             (root / TEST.format("MultiStream", test) / path.name).write_bytes(path.read_bytes())
+
+
+def _other_dates(root: Path) -> None:
+    for path in root.rglob("*"):
+        os.utime(path, (0, 0))
 
 
 def _higher_class(root: Path) -> None:
@@ -470,7 +481,7 @@ def harmless() -> dict[str, Edit]:
         ),
         "MultiStream inferred from SingleStream": _inferred,
         "the higher accuracy class of the same runs": _higher_class,
-        "other dates": lambda root: [os.utime(path, (0, 0)) for path in root.rglob("*")] and None,
+        "other dates": _other_dates,
         "src beside code": lambda root: (root / "src").mkdir(),
         "README of the submitter": write_bytes("README.md", b"# Acme\n"),
         "a longer user.conf": replace(f"{SETTINGS.format('Offline')}/user.conf", r"\Z", "# fast\n"),
