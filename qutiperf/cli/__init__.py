@@ -22,6 +22,7 @@ from qutiperf.cli import (
     level0_fit,
     listing,
     models,
+    published,
     run,
     serve,
     show,
@@ -46,6 +47,7 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("serve")(serve.serve)
 app.command("agree")(agree.agree)
 app.command("check")(check.check)
+app.command("import")(published.import_results)
 level0.app.command("fit")(level0_fit.fit)
 level0.app.command("evaluate")(level0_fit.evaluate)
 app.add_typer(adapter.app, name="adapter")

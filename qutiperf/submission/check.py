@@ -111,6 +111,7 @@ def _row(result: EntryResult, errors: Sequence[str]) -> dict[str, object]:
         "benchmark": entry.benchmark or entry.benchmark_folder,
         "scenario": entry.scenario or entry.scenario_folder,
         "folder": entry.at(rules.layout.scenario),
+        "ran": result.ran,
         "figure": result.figure,
         "errors": len(own),
     }

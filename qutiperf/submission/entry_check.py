@@ -40,6 +40,7 @@ class EntryResult:
     findings: list[AuditFinding] = field(default_factory=list)
     prints: list[LogPrint] = field(default_factory=list)
     figure: float | None = None
+    ran: str | None = None
     hash: tuple[str, str, int | None] | None = None
 
 
@@ -57,7 +58,7 @@ class EntryChecker:
         if main is not None:
             make = self._make(f"{self._entry.at(layout.performance)}/{DETAIL}")
             self._add(log_rules.performance_findings(main, self._context, make))
-            self.result.figure = self._figure(main)
+            self.result.figure, self.result.ran = self._figure(main), main.scenario
         self._accuracy()
         self._descriptions()
         self._tests(main)
