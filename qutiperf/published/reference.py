@@ -1,6 +1,8 @@
 """The published results that ship with qutiperf, and how much of each round they are."""
 
+import csv
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from qutiperf.published.files import read_published
@@ -40,18 +42,26 @@ class ReferenceTable:
         return catalog.root() / "reports/reference" / self.name
 
 
-TABLES = (
-    ReferenceTable("v0.5", 595, 595),
-    ReferenceTable("v4.1", 937, 937),
-    ReferenceTable("v5.1", 1448, 1448),
-    ReferenceTable("v6.0", 520, 520, "4d3916a", "2026-04-03"),
-    ReferenceTable("v6.1", 28, 492, "10ecdff"),
-)
+@cache
+def tables() -> tuple[ReferenceTable, ...]:
+    """In the order of reports/reference/mlperf_tables.csv, which says how much of each round there is."""
+    path = catalog.root() / "reports/reference/mlperf_tables.csv"
+    with path.open(encoding="utf-8", newline="") as stream:
+        return tuple(
+            ReferenceTable(
+                row["mlperf_round"],
+                int(row["rows"]),
+                int(row["published"]),
+                row["commit"] or None,
+                row["date"] or None,
+            )
+            for row in csv.DictReader(stream)
+        )
 
 
 def mlperf_results() -> list[PublishedResult]:
     """Every shipped row of MLPerf, in the order of the rounds."""
-    return [row for table in TABLES for row in table.results()]
+    return [row for table in tables() for row in table.results()]
 
 
 def qutibench_results() -> list[PublishedResult]:

@@ -38,12 +38,16 @@ class Layout(StrictModel):
 
 
 class RequiredFiles(StrictModel):
-    """File names that must be there and must not be empty; `documentation` once for each submitter."""
+    """File names that must be there and must not be empty; `documentation` once for each submitter.
+
+    In a compliance test's run nothing may stand beside `compliance` but `compliance_optional`.
+    """
 
     performance: list[str]
     accuracy: list[str]
     settings: list[str]
     compliance: list[str]
+    compliance_optional: list[str] = []
     documentation: list[str] = []
 
 
@@ -122,7 +126,10 @@ class Samples(StrictModel):
 
 
 class BenchmarkRule(StrictModel):
-    """One benchmark; `names` are folders that stand for it, `shares_logs_with` its lower accuracy class."""
+    """One benchmark; `names` are folders that stand for it, `shares_logs_with` its lower accuracy class.
+
+    `accuracy_files` are stems of files by their folder in the accuracy run's: outputs that are looked at.
+    """
 
     names: list[str] = []
     scenarios: dict[Suite, ScenarioSet]
@@ -136,6 +143,7 @@ class BenchmarkRule(StrictModel):
     results: dict[str, ScenarioRule] = {}
     shares_logs_with: list[str] = []
     minimum_duration: bool = True
+    accuracy_files: dict[str, list[str]] = {}
 
 
 class TestFile(StrictModel):

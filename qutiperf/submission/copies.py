@@ -25,10 +25,11 @@ def copy_findings(results: Sequence[EntryResult], rules: RoundRules) -> Iterator
 
 def _edited(places: list[_Place], rules: RoundRules) -> Iterator[AuditFinding]:
     first = places[0][1]
-    for _, each in places[1:]:
+    for result, each in places[1:]:
         if each.sha256 != first.sha256:
-            what = f"is the run of {first.path} by its time and process, and its text differs"
-            make = FindingMaker(each.path, rules.sources)
+            copied, original = _which(places[0][0], first, result, each)
+            what = f"is the run of {original.path} by its time and process, and its text differs"
+            make = FindingMaker(copied.path, rules.sources)
             yield make.error(
                 "edited-copy", what, "publish the log as LoadGen wrote it", source="inference_rules"
             )
@@ -41,10 +42,20 @@ def _copied(places: list[_Place], rules: RoundRules) -> Iterator[AuditFinding]:
         for other, earlier in places[:number]:
             reason = _unlawful(other, earlier, result, each, rules)
             if reason:
-                what = f"is the log of {earlier.path}, {reason}"
-                make = FindingMaker(each.path, rules.sources)
+                copied, original = _which(other, earlier, result, each)
+                what = f"is the log of {original.path}, {reason}"
+                make = FindingMaker(copied.path, rules.sources)
                 yield make.error("copied-log", what, _CURE, source="inference_rules")
                 break
+
+
+def _which(
+    first: EntryResult, earlier: LogPrint, second: EntryResult, later: LogPrint
+) -> tuple[LogPrint, LogPrint]:
+    """The copy and the original: the one with errors of its own is the copy, else the later path."""
+    suspect = any(each.severity == "error" and each.path == earlier.path for each in first.findings)
+    innocent = not any(each.severity == "error" and each.path == later.path for each in second.findings)
+    return (earlier, later) if suspect and innocent else (later, earlier)
 
 
 def _unlawful(

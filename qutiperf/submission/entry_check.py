@@ -62,6 +62,7 @@ class EntryChecker:
         self._accuracy()
         self._descriptions()
         self._tests(main)
+        self._power()
         return self.result
 
     def _make(self, path: str) -> FindingMaker:
@@ -119,6 +120,7 @@ class EntryChecker:
             make = self._make(f"{folder}/{DETAIL}")
             self._add(log_rules.accuracy_run_findings(trace, self._context, make))
         text = self._accuracy_text(f"{folder}/{_ACCURACY_TEXT}")
+        self._outputs(folder)
         path = f"{folder}/{RESPONSES}"
         if path in self._tree.files:
             make = self._make(path)
@@ -188,6 +190,7 @@ class EntryChecker:
             self._require(folder, [file.name for file in rule.files])
             if rule.log == "valid":
                 self._require(run, self._rules.files.compliance)
+                self._nothing_else(run)
         log = self._read_log(run, name)
         texts = {file.name: self._text(f"{folder}/{file.name}") for file in rule.files}
         test = TestEvidence(
@@ -213,6 +216,35 @@ class EntryChecker:
             self._add(compliance_rules.log_findings(test, rule, self._context, log_make))
         score_make = self._make(f"{folder}/verify_performance.txt")
         self._add(compliance_rules.score_findings(test, rule, self._context, score_make))
+
+    def _nothing_else(self, run: str) -> None:
+        files = self._rules.files
+        if not files.compliance_optional:
+            return
+        known = {*files.compliance, *files.compliance_optional}
+        extra = [name for name in self._tree.files_in(run) if name not in known]
+        if extra:
+            what = f"holds {', '.join(extra[:4])} beside the logs of the test"
+            self._add(iter([self._make(run).error("test-files", what, "remove it", source="checker")]))
+
+    def _outputs(self, folder: str) -> None:
+        """Pictures or films that reviewers look at; MLCommons takes them out of what it publishes."""
+        benchmark = self._context.benchmark
+        for name, stems in (benchmark.accuracy_files if benchmark else {}).items():
+            found = {each.partition(".")[0] for each in self._tree.files_in(f"{folder}/{name}")}
+            absent = [stem for stem in stems if stem not in found]
+            if absent:
+                what = f"lacks {', '.join(absent)} in {name}/, which reviewers look at"
+                cure = "add them to a submission; published trees have none"
+                make = self._make(folder)
+                self._add(iter([make.warning("accuracy-files", what, cure, source="checker")]))
+
+    def _power(self) -> None:
+        folder = self._entry.at(self._rules.layout.performance).rpartition("/")[0] + "/power"
+        if self._tree.has_folder(folder):
+            what = "holds power logs, which qutiperf does not check"
+            cure = "run MLCommons' power checker"
+            self.result.findings.append(AuditFinding("not checked", "power", folder, what, cure))
 
     def _text(self, path: str) -> str | None:
         if path not in self._tree.files:
