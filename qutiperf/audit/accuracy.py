@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_CUT = b"\n\n...\n\n"
+_CUT = re.compile(rb"\r?\n\r?\n\.\.\.\r?\n\r?\n")
 _BLOCK_BYTES = 1 << 20
 _MOST_TEXT_BYTES = 4 << 20
 _ENTRY = re.compile(rb'\{ *"seq_id" *: *(\d{1,20}) *, *"qsl_idx" *: *(\d{1,20}) *,')
@@ -42,10 +42,10 @@ def read_accuracy_log(path: Path) -> AccuracyLog:
             text = tail + block
             keep = _last_entry_start(text)
             count += _take_entries(log, text[:keep])
-            log.cut = log.cut or _CUT in text
+            log.cut = log.cut or _CUT.search(text) is not None
             tail = text[keep:]
     count += _take_entries(log, tail)
-    log.cut = log.cut or _CUT in tail
+    log.cut = log.cut or _CUT.search(tail) is not None
     log.sha256 = digest.hexdigest()
     log.entry_count = None if log.cut else count
     log.starts_as_list = first.lstrip().startswith(b"[")

@@ -117,7 +117,21 @@ ORDER: tuple[str, ...] = (
 _POSITION = {key: number for number, key in enumerate(ORDER)}
 
 
-def required_keys(scenario: str | None, mode: str | None, uses_tokens: bool) -> list[str]:
+# 4.1 and 5.0.15 do not write it, 5.0.21 does
+_COUNTS_ERRORS_SINCE = (5, 0, 21)
+
+
+def counts_errors(version: str | None) -> bool:
+    """Whether this LoadGen ends a performance log with `num_errors`; a version that nobody knows does."""
+    parts = (version or "").split(" ")[0].split(".")
+    if not all(part.isascii() and part.isdigit() and len(part) < 6 for part in parts):
+        return True
+    return tuple(map(int, parts)) >= _COUNTS_ERRORS_SINCE
+
+
+def required_keys(
+    scenario: str | None, mode: str | None, uses_tokens: bool, version: str | None = None
+) -> list[str]:
     """Keys that LoadGen writes in every run of this kind."""
     keys = [*HEAD, "requested_scenario", "requested_test_mode", *_REQUESTED_OF.get(scenario or "", ())]
     keys += [*_REQUESTED, "requested_performance_sample_count_override"]
@@ -125,7 +139,8 @@ def required_keys(scenario: str | None, mode: str | None, uses_tokens: bool) -> 
     keys += ["effective_sample_concatenate_permutation", *_ISSUED]
     if mode != "PerformanceOnly":
         return keys
-    keys += [*_VERDICT, "result_query_count", *_RESULT_OF.get(scenario or "", ()), *_LATENCIES, "num_errors"]
+    keys += [*_VERDICT, "result_query_count", *_RESULT_OF.get(scenario or "", ()), *_LATENCIES]
+    keys += ["num_errors"] if counts_errors(version) else []
     if not uses_tokens:
         keys += ["early_stopping_result"] if scenario in ("SingleStream", "MultiStream") else []
     elif scenario == "Server":

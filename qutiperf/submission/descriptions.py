@@ -89,6 +89,17 @@ def is_network(system: System) -> bool:
     return str(system.get(_NETWORK, "")).lower() == "true"
 
 
+def hardware_of(system: System) -> tuple[str, ...]:
+    """What two descriptions of one machine have in common; empty where nothing is described."""
+    names = (
+        "host_processor_model_name",
+        "accelerator_model_name",
+        "accelerators_per_node",
+        "number_of_nodes",
+    )
+    return tuple(str(system.get(name)) for name in names) if system else ()
+
+
 def suites_of(system: System) -> list[Suite]:
     """Of system_type `datacenter,edge` both."""
     parts = str(system.get("system_type", "")).lower().split(",")

@@ -1,7 +1,7 @@
 """One LoadGen run of a submission against the round's rules."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qutiperf.audit.finding import AuditFinding, FindingMaker
 from qutiperf.audit.log_checks import elapsed_s, is_shorter, run_duration_s
@@ -16,13 +16,14 @@ _AUDIT_SEED = 720381539243781796
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """The entry that a log belongs to; `closed` where the closed rules hold."""
+    """The entry that a log belongs to; `hardware` is what its system description says of it."""
 
     mlperf_round: Round
     rules: RoundRules
     entry: SubmissionEntry
     suites: tuple[Suite, ...]
     network: bool
+    hardware: tuple[str, ...] = ()
 
     @property
     def closed(self) -> bool:
@@ -65,7 +66,9 @@ def counted_findings(trace: Trace, context: RunContext, make: FindingMaker) -> I
 def accuracy_run_findings(trace: Trace, context: RunContext, make: FindingMaker) -> Iterator[AuditFinding]:
     yield from _mode(trace, "AccuracyOnly", make)
     yield from _loadgen_errors(trace, make)
-    yield from seeds(trace, context.mlperf_round, make)
+    for finding in seeds(trace, context.mlperf_round, make):
+        # an accuracy run answers every sample once, so the order says nothing of its figure
+        yield replace(finding, severity="warning") if finding.severity == "error" else finding
     yield from _scenario(trace, context, make)
     benchmark = context.benchmark
     if benchmark is None or trace.mode != "AccuracyOnly":
@@ -197,7 +200,8 @@ def _samples(trace: Trace, context: RunContext, make: FindingMaker) -> Iterator[
     if total is not None and total not in sizes and not least <= total <= max(sizes):
         what = f"the data set has {total:,} samples; that of {context.entry.benchmark} has {max(sizes):,}"
         cure = "is it the log of another benchmark?"
-        yield make.error("dataset-count", what, cure, line=trace.line_of(key), source="checker")
+        severity = make.error if context.closed else make.warning
+        yield severity("dataset-count", what, cure, line=trace.line_of(key), source="checker")
     key = "effective_samples_per_query"
     found, offline = trace.whole(key), benchmark.samples.offline
     if trace.scenario == "Offline" and offline and found is not None and found < offline and context.closed:
