@@ -14,7 +14,7 @@ _SECRET = re.compile(
     r"hf_[A-Za-z0-9]{30,}|gh[pousr]_[A-Za-z0-9]{36}|AKIA[0-9A-Z]{16}|xox[bp]-[A-Za-z0-9-]{20,}"
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----|glpat-[A-Za-z0-9_-]{20}"
 )
-_HOME = re.compile(r"(?:/home/|/Users/|/mnt/nfs/home/|C:\\Users\\)[A-Za-z][\w.-]*")
+_HOME = re.compile(r"(?:/home/|/Users/|/mnt/nfs/home/|/root/|C:\\Users\\)[A-Za-z][\w.-]*")
 _HOST = re.compile(r"\b[a-z_][\w-]{0,31}@[a-z0-9][\w.-]{1,60}:[~/]")
 
 

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 
 from qutiperf.audit.finding import AuditFinding, FindingMaker
 from qutiperf.audit.log_checks import elapsed_s, is_shorter, run_duration_s
 from qutiperf.mlperf_logs.trace import Trace
+from qutiperf.spec import catalog
 from qutiperf.spec.round_rules import BenchmarkRule, RoundRules, Suite
-from qutiperf.spec.rounds import Round
+from qutiperf.spec.rounds import Round, Seeds, load_round
 from qutiperf.submission.entries import SubmissionEntry
 from qutiperf.units import NANOSECONDS_PER_MILLISECOND
 
 _AUDIT_SEED = 720381539243781796
+_SHORTEST_ROUND_TRIP_NS = 1000  # 150 m of cable each way, and nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,22 @@ def counted_findings(trace: Trace, context: RunContext, make: FindingMaker) -> I
     yield from _samples(trace, context, make)
     yield from _latency(trace, context, make)
     yield from _tokens(trace, context, make)
-    if context.network and context.rules.network_sut_name not in (trace.text("sut_name") or ""):
+    if context.network:
+        yield from _network(trace, context, make)
+
+
+def _network(trace: Trace, context: RunContext, make: FindingMaker) -> Iterator[AuditFinding]:
+    """The SUT's name comes from the far end, and LoadGen logs how long it took to get it."""
+    if context.rules.network_sut_name not in (trace.text("sut_name") or ""):
         what = f"the SUT's name lacks '{context.rules.network_sut_name}'"
         line = trace.line_of("sut_name")
         yield make.error("network", what, line=line, source="inference_rules")
+    key = "get_sut_name_duration_ns"
+    took_ns = trace.number(key)
+    if took_ns is not None and took_ns < _SHORTEST_ROUND_TRIP_NS:
+        what = f"the SUT's name was there after {took_ns:,.0f} ns, which is no round trip over a network"
+        cure = "ask the far end for its name"
+        yield make.error("network", what, cure, line=trace.line_of(key), source="inference_rules")
 
 
 def accuracy_run_findings(trace: Trace, context: RunContext, make: FindingMaker) -> Iterator[AuditFinding]:
@@ -114,7 +129,9 @@ def seeds(trace: Trace, mlperf_round: Round, make: FindingMaker) -> Iterator[Aud
         key = f"effective_{name}"
         found = trace.values.get(key)
         if found is not None and found != wanted:
-            what = f"{name} is {found}; {mlperf_round.name} has {wanted}"
+            own = round_of_seeds(trace)
+            of = f", as in {own}" if own else ""
+            what = f"{name} is {found}{of}; {mlperf_round.name} has {wanted}"
             cure = f"pip install '{mlperf_round.loadgen_requirement}' and run again"
             yield make.error("seeds", what, cure, line=trace.line_of(key), source="inference_rules")
             return
@@ -123,6 +140,19 @@ def seeds(trace: Trace, mlperf_round: Round, make: FindingMaker) -> Iterator[Aud
         what = f"LoadGen {version} is not a release with these seeds; the seeds are the round's"
         line = trace.line_of("loadgen_version")
         yield make.note("loadgen-version", what, line=line)
+
+
+def round_of_seeds(trace: Trace) -> str | None:
+    """The shipped round whose seeds a run has."""
+    for name, own in _known_seeds().items():
+        if all(trace.values.get(f"effective_{key}") == seed for key, seed in own.model_dump().items()):
+            return name
+    return None
+
+
+@cache
+def _known_seeds() -> dict[str, Seeds]:
+    return {name: load_round(name)[0].seeds for name in catalog.names("round")}
 
 
 def _scenario(trace: Trace, context: RunContext, make: FindingMaker) -> Iterator[AuditFinding]:

@@ -48,6 +48,12 @@ def submitter_findings(
     if not any(tree.has_folder(path) or path in tree.links for path in code):
         what = f"lacks {' or '.join(rules.layout.code)}/, the code that ran"
         yield make.error("code-missing", what, "add the code", source="checker")
+    drawn = (".png", ".jpg", ".jpeg", ".pdf", ".svg")
+    if submitter.division == "network" and not any(
+        path.lower().endswith(drawn) for path in tree.files_below(submitter.folder)
+    ):
+        what = "has no picture of its network's topology"
+        yield make.error("network", what, "add a diagram to documentation/", source="inference_rules")
     for name in rules.files.documentation:
         if tree.lacks(f"{submitter.folder}/{name}"):
             yield make.error("file-missing", f"lacks {name}", "add it", source="submission_rules")

@@ -1,11 +1,15 @@
 """Hostile and damaged trees: a finding or one clear error each, never a traceback, never a link followed."""
 
+import json
 import os
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from qutiperf.errors import InputError
+from qutiperf.spec.rounds import load_round
 from qutiperf.submission.check import CheckReport, check_tree
 from tests.submission.good_tree import ROUND, build
 
@@ -188,3 +192,31 @@ def test_a_network_tree_of_the_edge_suite_is_an_error(tmp_path: Path) -> None:
     found = [each.what for each in check_tree(tmp_path, ROUND).findings if each.rule == "network"]
     assert "is_network is not true, and the tree is in the network division" in found
     assert "system_type names edge; the network division has the datacenter suite only" in found
+    assert "has no picture of its network's topology" in found
+
+
+def test_a_network_system_names_itself_over_the_network(tmp_path: Path) -> None:
+    submitter = build(tmp_path, division="network")
+    system = submitter / "machines/board.json"
+    data = {**json.loads(system.read_text()), "is_network": "true", "network_type": "ethernet"}
+    system.write_text(json.dumps({**data, "system_type": "datacenter"}))
+    (submitter / "documentation").mkdir()
+    (submitter / "documentation/topology.png").write_bytes(b"png")
+    whats = {each.what for each in check_tree(tmp_path, ROUND).findings if each.rule == "network"}
+    assert "the SUT's name lacks 'Network SUT'" in whats
+    assert any("is no round trip over a network" in what for what in whats)
+
+
+def test_the_round_of_other_seeds_is_named(tmp_path: Path) -> None:
+    build(tmp_path)
+    data = yaml.safe_load(Path(ROUND).read_text())
+    data["seeds"] = dict.fromkeys(data["seeds"], 5)
+    other = tmp_path / "other.yaml"
+    other.write_text(yaml.safe_dump(data))
+    for path in tmp_path.rglob("mlperf_log_detail.txt"):
+        text = path.read_text()
+        for name, seed in load_round("v6.0")[0].seeds.model_dump().items():
+            text = re.sub(rf'(_{name}", "value": )\d+', rf"\g<1>{seed}", text)
+        path.write_text(text)
+    (first, *_) = [each for each in check_tree(tmp_path, str(other)).findings if each.rule == "seeds"]
+    assert first.what == "qsl_rng_seed is 2465351861681999779, as in v6.0; v9.9 has 5"
