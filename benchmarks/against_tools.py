@@ -2,14 +2,14 @@
 
     python benchmarks/against_tools.py [--pairs 7] [--seconds 1] [--batch 1] [--tools A,B] [--models C,D]
 
-Tools: benchmark_app (OpenVINO's own), and for ONNX Runtime and LiteRT, whose Python packages have none
-with the same settings, a plain loop of session.run and interpreter.invoke. Both sides take turns in pairs,
-and change who is first. One thread a stream. Latency: the median of a sync loop beside the compute and the
-system latency of SingleStream. Throughput: 1 and 2 streams beside Offline. A ratio is qutiperf's over the
-tool's; its interval is of the median of the pairs' ratios (bootstrap, 95 %). `agrees` says that it
-includes 1, or that the medians differ by no more than 2 us + 1 % (latency) or 2 % (throughput). A wide
-interval agrees with everything, so look at it. benchmark_app's latency is the runtime's own, without
-Python, and it takes whole seconds only.
+Tools: benchmark_app (OpenVINO's own), and plain loops of session.run and interpreter.invoke for ONNX Runtime
+and LiteRT, whose Python packages have no tool with the same settings. The two sides alternate in pairs, and
+the order within a pair alternates too. One thread per stream. Latency: the median of a synchronous loop
+beside the compute and the system latency of SingleStream. Throughput: 1 and 2 streams beside Offline. A ratio
+is qutiperf's figure over the tool's; its interval is that of the median over the pairs (bootstrap, 95 %).
+`agrees` is true if the interval includes 1, or if the medians differ by no more than 2 us + 1 % (latency) or
+2 % (throughput). A wide interval agrees with everything, so look at it. benchmark_app's latency is the
+runtime's own, without Python, and its durations are whole seconds.
 """
 
 import argparse
@@ -70,17 +70,17 @@ def main() -> None:
     options = parser.parse_args()
     if options.pairs < 2 or not set(options.tools.split(",")) <= set(ADAPTERS):
         parser.error(f"--pairs is at least 2, --tools are of {', '.join(ADAPTERS)}")
-    found = {}
+    results = {}
     for tool in options.tools.split(","):
         for name in options.models.split(","):
             with tempfile.TemporaryDirectory() as scratch:
-                found[f"{tool} {name}"] = compared(tool, name, options, Path(scratch))
+                results[f"{tool} {name}"] = compared(tool, name, options, Path(scratch))
     settings = {"pairs": options.pairs, "seconds": options.seconds, "batch": options.batch}
-    print(json.dumps({**settings, "threads_per_stream": 1, "results": found}, indent=1))
+    print(json.dumps({**settings, "threads_per_stream": 1, "results": results}, indent=1))
 
 
 def compared(tool: str, name: str, options: argparse.Namespace, scratch: Path) -> dict[str, object]:
-    """Every figure of one model, or why there is none."""
+    """Every figure of one model, or the reason why there is none."""
     try:
         side = Side(tool, name, options.batch, scratch)
     except QutiperfError as error:
@@ -126,7 +126,7 @@ def comparison(mine: Sequence[float], other: Sequence[float], is_latency: bool) 
 
 
 def interval(ratios: "np.typing.NDArray[np.float64]") -> tuple[float, float]:
-    """95 % of the medians of resamples; the same numbers always give the same interval."""
+    """95 % of the medians of resamples; equal numbers always give the same interval."""
     chosen = np.random.default_rng(1).integers(0, len(ratios), (RESAMPLES, len(ratios)))
     low, high = np.percentile(np.median(ratios[chosen], axis=1), [2.5, 97.5])
     return float(low), float(high)
@@ -137,11 +137,11 @@ class Side:
 
     def __init__(self, tool: str, name: str, batch: int, scratch: Path) -> None:
         adapter = ADAPTERS[tool]
-        found = adapter_class(adapter)
-        require_runtime(found, adapter)
+        kind = adapter_class(adapter)
+        require_runtime(kind, adapter)
         self.tool, self.scratch = tool, scratch
         self.workload = for_suffixes(
-            resnet50() if name == "resnet50" else load_workload(name)[0], found.model_suffixes
+            resnet50() if name == "resnet50" else load_workload(name)[0], kind.model_suffixes
         )
         self.model: Model = model_for(self.workload, scratch)
         self.batch = self.model.fixed_batch or batch
@@ -149,9 +149,9 @@ class Side:
         self.rows: Array = dataset.load(range(self.batch))
         self.devices = {}
         for streams in (1, 2):
-            instances = [found() for _ in range(streams)]
+            instances = [kind() for _ in range(streams)]
             for instance in instances:
-                instance.load(self.model, make_options(found, {"threads": 1}, adapter))
+                instance.load(self.model, make_options(kind, {"threads": 1}, adapter))
             task = task_for(self.workload)
             self.devices[streams] = LoadedModel(instances, dataset, task, self.model.fixed_batch)
 
@@ -171,14 +171,14 @@ def resnet50() -> Workload:
 
 def qutiperf_figures(side: Side, seconds: float) -> Figures:
     result, phases = trial(side, 1, ScenarioName.SINGLE_STREAM, seconds)
-    found = {"compute_latency_us": phases / 1000, "system_latency_us": result / 1000}
+    figures = {"compute_latency_us": phases / 1000, "system_latency_us": result / 1000}
     for name, streams in THROUGHPUTS.items():
-        found[name] = trial(side, streams, ScenarioName.OFFLINE, seconds)[0]
-    return found
+        figures[name] = trial(side, streams, ScenarioName.OFFLINE, seconds)[0]
+    return figures
 
 
 def trial(side: Side, streams: int, scenario: ScenarioName, seconds: float) -> tuple[float, float]:
-    """LoadGen's p50 latency in ns, or samples a second, and the compute p50 in ns; as a worker runs it."""
+    """LoadGen's p50 latency in ns, or samples per second, and the compute p50 in ns; run as in a worker."""
 
     def fail(error: BaseException) -> None:
         raise SystemExit(f"the harness failed: {error}")
@@ -202,7 +202,7 @@ def trial(side: Side, streams: int, scenario: ScenarioName, seconds: float) -> t
 
 
 def tool_figures(side: Side, seconds: float) -> Figures:
-    """The tool's own median latency stands beside both of qutiperf's."""
+    """Compares the tool's median latency with both of qutiperf's."""
     if side.tool == "benchmark_app":
         latency_us = benchmark_app(side, 1, seconds, 1)["latency_us"]
         rates = {name: benchmark_app(side, n, seconds, side.batch)["ips"] for name, n in THROUGHPUTS.items()}
@@ -225,7 +225,7 @@ def benchmark_app(side: Side, streams: int, seconds: float, batch: int) -> Figur
 
 
 def parsed(text: str) -> Figures:
-    """Median latency and throughput out of what benchmark_app prints."""
+    """Median latency and throughput from the output of benchmark_app."""
     latency = re.search(r"Median:\s+([\d.]+) (us|ms)", text)
     rate = re.search(r"Throughput:\s+([\d.]+) FPS", text)
     if latency is None or rate is None:
@@ -269,16 +269,16 @@ def litert_caller(model: Model, rows: Array) -> Call:
 
 
 def loop_ms(calls: Sequence[Call], seconds: float) -> tuple[float, float]:
-    """Median of a call in ms, and calls a second, of one thread for each of `calls`."""
+    """Median duration of a call in ms, and calls per second, with one thread for each of `calls`."""
     durations: list[list[float]] = [[] for _ in calls]
 
     def work(number: int) -> None:
-        call, found, now = calls[number], durations[number], time.perf_counter
+        call, own, now = calls[number], durations[number], time.perf_counter
         end = (before := now()) + seconds
         while before < end:
             call()
             after = now()
-            found.append(after - before)
+            own.append(after - before)
             before = after
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(len(calls))]
@@ -288,7 +288,7 @@ def loop_ms(calls: Sequence[Call], seconds: float) -> tuple[float, float]:
     for thread in threads:
         thread.join()
     elapsed = time.perf_counter() - started
-    every = [value for found in durations for value in found]
+    every = [value for values in durations for value in values]
     return 1000 * median(every), len(every) / elapsed
 
 

@@ -1,12 +1,12 @@
-"""What the harness adds to a bare LoadGen callback, as ratios; prints one JSON object.
+"""The overhead of the harness over a bare LoadGen callback, as ratios; prints one JSON object.
 
     python benchmarks/harness_overhead.py [--pairs 7] [--seconds 1] [--reference CHECKOUT] [--memory MINUTES]
 
-The model is one average-pooling layer over 3x224x224 floats, so that there is little to hide behind.
-All sides take turns in one run, over the same samples in random order. CHECKOUT is a checkout of
-mlcommons/inference (needs opencv-python-headless, pillow, pycocotools): its reference application then
-takes part. --memory instead runs a model of 5 us and prints how the resident memory grows; LoadGen keeps
-about 380 bytes for every query of a test, so it is done in tests of a minute in one process.
+The model is one average-pooling layer over 3x224x224 floats, which leaves little time to hide overhead in.
+All sides alternate in one run, over the same samples in random order. CHECKOUT is a checkout of
+mlcommons/inference (needs opencv-python-headless, pillow, pycocotools) to include its reference application.
+--memory instead runs a model of 5 us and prints the growth of resident memory; LoadGen keeps about 380 bytes
+for every query of a test, so this uses tests of one minute in one process.
 """
 
 import argparse
@@ -53,12 +53,12 @@ def main() -> None:
     parser.add_argument("--memory", type=int, metavar="MINUTES")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        found = (
+        report = (
             memory(options.memory, Path(scratch))
             if options.memory
             else overhead(Path(scratch), options.pairs, options.seconds, options.reference)
         )
-    print(json.dumps(found, indent=1))
+    print(json.dumps(report, indent=1))
 
 
 def overhead(scratch: Path, pairs: int, seconds: float, reference: Path | None) -> dict[str, object]:
@@ -84,7 +84,7 @@ def overhead(scratch: Path, pairs: int, seconds: float, reference: Path | None) 
 
 
 def take_turns(sides: dict[str, Side], pairs: int) -> dict[str, list[LoadGenResult]]:
-    """Every side once a round, after a round that is not counted."""
+    """Every side once per round, after one warm-up round."""
     results: dict[str, list[LoadGenResult]] = {name: [] for name in sides}
     for number in range(pairs + 1):
         for name, side in sides.items():
@@ -108,7 +108,7 @@ def summary(results: dict[str, list[LoadGenResult]], reference: bool) -> dict[st
         mine - bare
         for mine, bare in zip(latency["qutiperf_single_stream"], latency["bare_single_stream"], strict=True)
     ]
-    found: dict[str, object] = {
+    report: dict[str, object] = {
         "pairs": len(added),
         "streams": STREAMS,
         "single_stream_p50_ns": {name: median(values) for name, values in latency.items()},
@@ -123,11 +123,11 @@ def summary(results: dict[str, list[LoadGenResult]], reference: bool) -> dict[st
         "null_offline_ips_goal": 1_000_000,
     }
     if reference:
-        found["offline_ratio_to_reference"] = {
+        report["offline_ratio_to_reference"] = {
             **ratios(rate["qutiperf_offline"], rate["reference_offline"]),
             "goal": 3,
         }
-    return found
+    return report
 
 
 def ratios(mine: Sequence[float], other: Sequence[float]) -> dict[str, float]:
@@ -180,16 +180,16 @@ def null_workload() -> Workload:
 
 def load(adapter: str, workload: Workload, streams: int, **options: object) -> LoadedModel:
     """`streams` instances, as a worker loads them."""
-    found = adapter_class(adapter)
+    kind = adapter_class(adapter)
     spec = workload.model
     adapters = []
     for _ in range(streams):
-        instance = found()
+        instance = kind()
         instance.load(
             Model(
                 spec.file or "", spec.input.name, spec.input.dtype, spec.input.sample_shape, spec.output.name
             ),
-            make_options(found, dict(options), adapter),
+            make_options(kind, dict(options), adapter),
         )
         adapters.append(instance)
     return LoadedModel(adapters, open_dataset(workload.dataset, spec.input), task_for(workload), None)
@@ -198,7 +198,7 @@ def load(adapter: str, workload: Workload, streams: int, **options: object) -> L
 def run(
     model: LoadedModel, scenario: ScenarioName, batch: int, seconds: float, scratch: Path
 ) -> LoadGenResult:
-    """One run exactly as a worker does it."""
+    """One run exactly as in a worker."""
 
     def fail(error: BaseException) -> None:
         raise SystemExit(f"the harness failed: {error}")
@@ -219,7 +219,7 @@ def run(
 
 
 class Bare:
-    """The least that a Python system under test can be: callbacks around session.run."""
+    """A minimal Python system under test: callbacks around session.run."""
 
     def __init__(self, model: Path, like: LoadedModel) -> None:
         import onnxruntime
@@ -357,7 +357,7 @@ def memory(minutes: int, scratch: Path) -> dict[str, object]:
     process, resident = psutil.Process(), []
     for minute in range(1, minutes + 1):
         result = run(model, ScenarioName.SINGLE_STREAM, 1, 60, scratch)
-        ctypes.CDLL(None).malloc_trim(0)  # what LoadGen freed is no memory of the harness
+        ctypes.CDLL(None).malloc_trim(0)  # memory that LoadGen freed does not belong to the harness
         resident.append(round(process.memory_info().rss / 1e6, 1))
         print(f"minute {minute}: {resident[-1]} MB after {result.query_count} queries", file=sys.stderr)
     return {"resident_mb": resident, "grown_mb": round(resident[-1] - resident[0], 1), "goal_mb": 20}

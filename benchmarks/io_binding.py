@@ -1,9 +1,9 @@
-"""Why the onnxruntime adapter does not bind its tensors on the CPU; prints one JSON object.
+"""The reason why the onnxruntime adapter does not bind its tensors on the CPU; prints one JSON object.
 
     python benchmarks/io_binding.py [--pairs 9] [--model FILE]
 
-Takes turns between `run` and `run_with_iobinding` with output memory of its own; prints the median ratio
-of their times, binding over run, at several batches.
+Alternates between `run` and `run_with_iobinding` with preallocated outputs; prints the median ratio
+of their times, binding over run, at several batch sizes.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""How good and how fast level-0 is; prints one JSON object.
+"""The accuracy and speed of level 0; prints one JSON object.
 
     python benchmarks/level0.py [--skip-evaluation]
 
@@ -41,23 +41,23 @@ def main() -> None:
     parser.add_argument("--skip-evaluation", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        found = requirements_speed(Path(scratch)) | prediction_speed()
+        report = requirements_speed(Path(scratch)) | prediction_speed()
     if not options.skip_evaluation:
-        found |= quality()
-    print(json.dumps(found, indent=1))
+        report |= quality()
+    print(json.dumps(report, indent=1))
 
 
 def requirements_speed(scratch: Path) -> dict[str, object]:
-    """Median seconds beyond reading the protobuf, and the counts of both tools."""
+    """Median seconds in addition to reading the protobuf, and the counts of both tools."""
     resnet, transformer = scratch / "resnet50.onnx", scratch / "transformer.onnx"
     write(resnet, "resnet50", batch=1)
     onnx.save(_transformer(), str(transformer))
-    found: dict[str, object] = {}
+    report: dict[str, object] = {}
     for path in (resnet, transformer):
         model = read_model(path)
         seconds = _median_seconds(lambda model=model: requirements_of_model(model, "it"))  # type: ignore[misc]  # bound now
         counted = requirements_of_model(model, path.stem)
-        found[path.stem] = {
+        report[path.stem] = {
             "file_mb": round(path.stat().st_size / 1e6, 1),
             "nodes": counted.nodes,
             "read_s": round(_median_seconds(lambda path=path: read_model(path)), 4),  # type: ignore[misc]  # bound now
@@ -65,11 +65,11 @@ def requirements_speed(scratch: Path) -> dict[str, object]:
             "gop": counted.ops / 1e9,
             "onnx_tool": _onnx_tool(path),
         }
-    return found
+    return report
 
 
 def _onnx_tool(path: Path) -> dict[str, float] | str:
-    """Seconds and multiply-accumulates of onnx-tool for the same file, reading included."""
+    """Seconds and multiply-accumulates of onnx-tool for the same file, including reading."""
     try:
         tool = importlib.import_module("onnx_tool")
     except ImportError:
@@ -125,24 +125,24 @@ def _tensor(name: str, shape: list[int]) -> onnx.TensorProto:
 
 
 def prediction_speed() -> dict[str, object]:
-    asked = Asked(load_sut("TX2")[0].platform, "TX2", "fp16", "maxn")
+    target = Asked(load_sut("TX2")[0].platform, "TX2", "fp16", "maxn")
     names = ("mlp", "cnv", "resnet50", "googlenet")
     networks = [network_of(requirements_of_model(declare(name), name)) for name in names]
     settings = [(number % len(names), 1 + number % 128, 1) for number in range(PREDICTIONS)]
-    seconds = _median_seconds(lambda: predict_many(networks, asked, settings))
+    seconds = _median_seconds(lambda: predict_many(networks, target, settings))
     return {"predictions": PREDICTIONS, "predictions_s": round(seconds, 4)}
 
 
 def quality() -> dict[str, object]:
     """Scores under all protocols, with and without the rows above peak."""
     begin = time.perf_counter()
-    found = evaluate(published_measurements())
+    evaluation = evaluate(published_measurements())
     seconds = time.perf_counter() - begin
     return {
         "evaluate_s": round(seconds, 1),
-        "scores": scores(found),
-        "interval_coverage_percent": round(interval_coverage(found), 1),
-        "fitted_constants": sum(len(values) for values in found.constants.values()),
+        "scores": scores(evaluation),
+        "interval_coverage_percent": round(interval_coverage(evaluation), 1),
+        "fitted_constants": sum(len(values) for values in evaluation.constants.values()),
     }
 
 

@@ -2,10 +2,10 @@
 
     python benchmarks/torch_cuda.py [--out results/resnet50-cuda] [--index 0] [--set KEY=VALUE ...]
 
-Runs the sweep resnet50-cuda through the command line, and meanwhile samples nvmlDeviceGetPowerUsage, whose
+Runs the sweep resnet50-cuda through the command line while sampling nvmlDeviceGetPowerUsage, whose
 averaging window is unknown. `board_power_mean_w` is the mean of the samples between the start and the end of
-a run, its warm-up included; null where there was none. Needs torch built for CUDA and 'qutiperf[nvidia]';
-without them it says so and exits 3.
+a run, including its warm-up; null if there was no sample. Needs torch built for CUDA and 'qutiperf[nvidia]';
+without them it reports this and exits with 3.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from typing import Any
 SWEEP = "resnet50-cuda"
 SOURCE = "nvmlDeviceGetPowerUsage, averaging window unknown"
 PERIOD_S = 0.05
-MISSING = 3  # the exit code of qutiperf where the machine lacks something
+MISSING = 3  # qutiperf's exit code if the machine lacks something
 
 Sample = tuple[float, float]  # seconds since the epoch, W
 
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def missing() -> str | None:
-    """What this machine lacks."""
+    """The missing package or device."""
     try:
         import torch
     except ImportError:
@@ -69,7 +69,7 @@ def missing() -> str | None:
 
 
 def power_reader(index: int) -> Callable[[], float]:
-    """Reads the board's power in W; raises OSError if NVML does not give it."""
+    """Reads the board's power in W; raises OSError if NVML does not report it."""
     import pynvml
 
     try:
@@ -82,7 +82,7 @@ def power_reader(index: int) -> Callable[[], float]:
 
 
 def sampled(command: Sequence[str], read_w: Callable[[], float]) -> tuple[list[Sample], int]:
-    """Power while the command runs, its output on standard error; and its exit code."""
+    """Power while the command runs, with its output on standard error, and its exit code."""
     samples: list[Sample] = []
     done = threading.Event()
 

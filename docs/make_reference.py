@@ -1,4 +1,4 @@
-"""Writes docs/reference.md from the models and the command line; `--check` says whether it is current."""
+"""Writes docs/reference.md from the models and the command line; `--check` reports whether it is current."""
 
 import dataclasses
 import sys
@@ -73,12 +73,12 @@ TYPES: dict[object, str] = {
     type(None): "null",
 }
 EXIT_CODES = {
-    0: "all went well",
-    1: "a verdict: INVALID in a submission run, labels that differ, a failed check of an adapter or tree",
+    0: "success",
+    1: "a negative verdict: INVALID in a submission run, labels that differ, a failed check",
     2: "bad input: a file, key, value or option",
-    3: "set-up: a package, a device, a right, another LoadGen is missing",
-    4: "a run failed; the others are there",
-    130: "interrupted; what was finished is kept",
+    3: "incomplete set-up: a package, a device, a permission or the required LoadGen is missing",
+    4: "a run failed; the other runs are stored",
+    130: "interrupted; finished runs are kept",
 }
 
 
@@ -92,13 +92,13 @@ def main() -> int:
 
 
 def page() -> Iterator[str]:
-    yield "# Reference\n\nWritten by `python docs/make_reference.py` from the code.\n"
+    yield "# Reference\n\nGenerated from the code by `python docs/make_reference.py`.\n"
     yield "## Command line\n"
     yield from command_line()
     yield "## Exit codes\n\n| code | meaning |\n|---|---|"
     yield from (f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items())
-    yield "\nThe first that applies of 130, 2, 3, 4, 1.\n\n## Files\n"
-    yield "Every file starts with `kind` and `schema_version: 1`, and may have one `extends`.\n"
+    yield "\nIf several apply, the order of precedence is 130, 2, 3, 4, 1.\n\n## Files\n"
+    yield "Every file starts with `kind` and `schema_version: 1`, and can have one `extends`.\n"
     for kind, models in FILES.items():
         yield f"### kind: {kind}\n"
         for model in models:
@@ -111,7 +111,7 @@ def page() -> Iterator[str]:
 
 
 def command_line() -> Iterator[str]:
-    """Every verb with its flags, those of groups too."""
+    """Every verb with its flags, including those of groups."""
     for name, command in typer.main.get_group(app).commands.items():
         for inner, verb in getattr(command, "commands", {"": command}).items():
             yield from verb_table(f"{name} {inner}".strip(), verb)
@@ -178,10 +178,10 @@ def type_text(annotation: object) -> str:  # noqa: PLR0911 - a kind of type each
 def bounds(annotation: object) -> str:
     """The limits that pydantic's Field sets: ` > 0`."""
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
-    found = FieldInfo.from_annotation(annotation).metadata  # type: ignore[arg-type]  # an Annotated
+    limits = FieldInfo.from_annotation(annotation).metadata  # type: ignore[arg-type]  # an Annotated
     return "".join(
         f" {sign} {getattr(each, name)}"
-        for each in found
+        for each in limits
         for name, sign in signs.items()
         if hasattr(each, name)
     )

@@ -13,7 +13,7 @@ from qutiperf.adapters import ADAPTERS
 from qutiperf.adapters.base import Model
 from qutiperf.adapters.registry import adapter_class, make_options, option_names
 from qutiperf.device.__main__ import BAKED, FILES
-from qutiperf.device.configuration import Configuration
+from qutiperf.device.configuration import Configuration, check_configuration
 from qutiperf.errors import InputError, SetupError
 from qutiperf.harness.load import model_for
 from qutiperf.run.pairing import chosen_for
@@ -24,7 +24,8 @@ from qutiperf.spec.workload import Workload
 DEVICE_SOURCES = (
     *("__init__.py", "errors.py", "py.typed"),
     *("adapters/__init__.py", "adapters/base.py"),
-    *("device/__init__.py", "device/__main__.py", "device/configuration.py", "device/server.py"),
+    *("device/__init__.py", "device/__main__.py", "device/configuration.py", "device/connection.py"),
+    *("device/listener.py", "device/server.py"),
 )
 _HOST_ONLY = {"registry.py"}  # of adapters/
 _DATE = (1980, 1, 1, 0, 0, 0)  # of every packed file: the same files give the same bytes
@@ -55,12 +56,14 @@ def configuration_for(
             known = ", ".join([*names, "streams", "batch_size"])
             raise InputError(f"--set {name}: unknown", where=sut.name, cure=f"known: {known}")
     make_options(adapter, dict(options), sut.name)
-    return Configuration(
+    made = Configuration(
         adapter=sut.adapter,
         model=model_for(chosen, folder),
         options=dict(options),
-        **own,  # type: ignore[arg-type]  # two whole numbers, checked when served
+        **own,  # type: ignore[arg-type]  # checked now
     )
+    check_configuration(made, "--set")
+    return made
 
 
 def pack_device(target: Path, configuration: Configuration | None) -> None:

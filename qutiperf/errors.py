@@ -33,9 +33,3 @@ class RunError(QutiperfError):
     """A run failed: the adapter raised, hung, or its process died."""
 
     exit_code = 4
-
-
-class VerdictError(QutiperfError):
-    """A rule said no: INVALID where VALID is asked, an audit or a check that failed."""
-
-    exit_code = 1

@@ -1,4 +1,4 @@
-"""What machine this is, and whether it is quiet."""
+"""This machine and its current load."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ _IDENTITY = ("machine", "cpu_model", "cores", "memory_gb", "system")
 
 
 def facts() -> Facts:
-    """What stays as it is while a sweep runs; None where the system does not tell."""
+    """The properties that do not change during a sweep; None if the system does not report one."""
     return {
         "hostname": platform.node() or None,
         "system": platform.system(),
@@ -34,19 +34,19 @@ def facts() -> Facts:
 
 
 def fingerprint(machine: Mapping[str, object]) -> str:
-    """Changes with the hardware and the kind of system, not with the kernel's patch level."""
+    """Depends on the hardware and the kind of system, not on the kernel's patch level."""
     return sha256_of({name: machine.get(name) for name in _IDENTITY})[:12]
 
 
 def versions() -> dict[str, str]:
-    """Versions of the packages that a result depends on, of those that are installed."""
-    found: dict[str, str] = {}
+    """Versions of the installed packages that results depend on."""
+    installed: dict[str, str] = {}
     for package in _PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            installed[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def available_cores() -> int:
@@ -62,7 +62,7 @@ def cpu_model() -> str | None:
 
 
 def governor() -> str | None:
-    """The frequency governor of the first core, None where the system has none (virtual machines)."""
+    """The frequency governor of the first core; None if there is none (virtual machines)."""
     lines = _lines("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     return lines[0].strip() if lines else None
 
@@ -93,7 +93,7 @@ def busy_percent() -> float:
 
 
 class Surroundings:
-    """What the rest of the machine does between two looks."""
+    """CPU use of other processes between two samples."""
 
     COLUMNS = ("elapsed_s", "foreign_cpu_percent", "load_1min", "cpu_frequency_mhz")
 
@@ -101,7 +101,7 @@ class Surroundings:
         self._busy, self._time = self._counters()
 
     def look(self, own_cpu_s: float, elapsed_s: float) -> dict[str, float | None]:
-        """CPU time of other processes since the last look, in percent of all cores; `own_cpu_s` is ours."""
+        """CPU time of other processes since the last sample, in percent of all cores, without `own_cpu_s`."""
         busy, time = self._counters()
         period = time - self._time
         foreign = 100 * max(busy - self._busy - own_cpu_s, 0) / period if period > 0 else None

@@ -2,8 +2,8 @@
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
 NANOSECONDS_PER_MILLISECOND = 1_000_000
-NANOSECONDS_PER_MICROSECOND = 1_000
 MILLISECONDS_PER_SECOND = 1_000
+BYTES_PER_GB = 1e9
 
 NOT_MEASURED = "-"
 
@@ -20,16 +20,8 @@ def ns_from_seconds(seconds: float) -> int:
     return round(seconds * NANOSECONDS_PER_SECOND)
 
 
-def ns_from_milliseconds(milliseconds: float) -> int:
-    return round(milliseconds * NANOSECONDS_PER_MILLISECOND)
-
-
-def milliseconds_from_seconds(seconds: float) -> int:
-    return round(seconds * MILLISECONDS_PER_SECOND)
-
-
 def format_number(value: float | None, digits: int = 4) -> str:
-    """`digits` significant digits, thousands separated; the sign for unknown where it is None."""
+    """`digits` significant digits with thousands separators; the sign for "not measured" if it is None."""
     if value is None:
         return NOT_MEASURED
     if value == 0:

@@ -49,11 +49,12 @@ def sweep_file(tmp_path: Path) -> Callable[..., Path]:
 
     def write(sut: str | Path, scenarios: str = "[Offline]", extra: str = "") -> Path:
         path = tmp_path / "sweep.yaml"
+        threads = "threads: [1], " if str(sut).startswith("cpu-") else ""  # the others' adapters have none
         path.write_text(
             "kind: sweep\nschema_version: 1\nname: short\n"
             f"suts: [{sut}]\nworkloads: [digits-mlp-12.5-fp32]\nscenarios: {scenarios}\n"
             "settings: {min_duration_s: 0.1}\n"
-            f"deployment: {{batch_size: [8], threads: [1], streams: [1]}}\n{extra}"
+            f"deployment: {{batch_size: [8], {threads}streams: [1]}}\n{extra}"
         )
         return path
 

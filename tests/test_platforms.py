@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from qutiperf.adapters.registry import NO_ADAPTER, adapter_class, make_options
+from qutiperf.adapters.registry import adapter_class, make_options, option_names
 from qutiperf.cli import main
 from qutiperf.level0.capability import peaks_of
 from qutiperf.spec import catalog
@@ -13,16 +13,19 @@ from tests.places import CHECKOUT
 
 SUTS = catalog.names("sut")
 BOARDS = [name for name in SUTS if not name.startswith(("cpu-", "cuda-", "examples/", "open-inference"))]
-UNREACHABLE: set[str] = set()  # systems that no adapter reaches, by name
 PAGE = CHECKOUT / "docs/platforms.md"
 
 
 @pytest.mark.parametrize("name", SUTS)
 def test_every_system_can_be_reached(name: str) -> None:
+    """Its adapter exists and takes its options, every deployment parameter is one, every mode is there."""
     system, file = load_sut(name)
-    assert (system.adapter == NO_ADAPTER) == (name in UNREACHABLE)
-    if name not in UNREACHABLE:
-        make_options(adapter_class(system.adapter), dict(system.options), str(file.path))
+    adapter = adapter_class(system.adapter)
+    make_options(adapter, dict(system.options), str(file.path))
+    offered = {**system.deployment.load, **system.deployment.tune}
+    assert set(offered) <= {"batch_size", "streams", "operating_mode", *option_names(adapter)}
+    assert set(offered.get("operating_mode", [])) <= set(system.operating_modes)
+    assert set(system.model_suffixes) <= set(adapter.model_suffixes)
 
 
 @pytest.mark.parametrize("name", BOARDS)

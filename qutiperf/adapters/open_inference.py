@@ -6,27 +6,26 @@ this side, as MLPerf's network division asks of it.
 
 from __future__ import annotations
 
-import http.client
-import json
-import select
-import socket
-import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from statistics import median
 from typing import Optional
 from urllib.parse import quote, urlsplit
 
 from qutiperf.adapters import protocol
 from qutiperf.adapters.base import Adapter, Array, Completion, Model
+from qutiperf.adapters.open_inference_connection import HttpAnswer, ServerConnection, first_line
+from qutiperf.adapters.protocol import quoted, shown
 from qutiperf.errors import InputError, RunError, SetupError
 
 _MEGA = 1_000_000
 _ROUND_TRIPS = 20
 _LINK_BYTES = 4 * _MEGA
-_ONE_SEND = 1 << 16  # smaller requests leave in one piece
-_LOST = (ConnectionError, http.client.RemoteDisconnected, http.client.BadStatusLine)
+_LONGEST_TIMEOUT_S = 1e6
+_MOST_TOLD = 50  # parameters of a server that go into the record, each as a text of at most
+_MOST_TEXT = 200  # characters
 
 
 @dataclass(frozen=True)
@@ -49,28 +48,15 @@ class Options:
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"url '{self.url}' is no http://host:port or https://host:port")
-        if self.timeout_s <= 0 or self.retries < 0 or self.max_request_mb <= 0:
-            raise ValueError("timeout_s and max_request_mb are above 0, retries at least 0")
-
-
-class HttpAnswer:
-    """An HTTP answer, read to its end."""
-
-    def __init__(self, response: http.client.HTTPResponse) -> None:
-        self.status, self.body = response.status, response.read()
-        self.kind = response.headers.get_content_type()
-        self.header_length = response.headers.get(protocol.HEADER_LENGTH)
-
-    def reason(self) -> str:
-        """The server's own words, on one line."""
-        try:
-            told = json.loads(self.body)
-            text = str(told.get("error", told)) if isinstance(told, dict) else str(told)
-        except ValueError:
-            text = self.body[:100].decode("ascii", "replace")
-        return " ".join(text.split())[:300]
+        extra = parts.path.strip("/") or parts.query or parts.fragment or parts.username is not None
+        if parts.scheme not in ("http", "https") or not parts.hostname or extra:
+            raise ValueError(f"url '{self.url}' is not http://host:port or https://host:port")
+        if parts.port == 0:  # raises ValueError above 65535
+            raise ValueError(f"url '{self.url}' has port 0")
+        if not 0 < self.timeout_s <= _LONGEST_TIMEOUT_S:
+            raise ValueError(f"timeout_s is above 0 and at most {_LONGEST_TIMEOUT_S:.0f}")
+        if self.retries < 0 or not (self.max_request_mb > 0 and isfinite(self.max_request_mb)):
+            raise ValueError("retries is at least 0, max_request_mb above 0")
 
 
 class OpenInference(Adapter[Options]):
@@ -81,11 +67,12 @@ class OpenInference(Adapter[Options]):
 
     def load(self, model: Model, options: Options) -> None:
         self._model, self._options = model, options
-        self._connection: Optional[http.client.HTTPConnection] = None
         self._headers = _headers(options)
-        self._sent = 0
-        version = f"/versions/{quote(options.model_version)}" if options.model_version else ""
-        self._path = f"/v2/models/{quote(options.model_name)}{version}"
+        self._connection = ServerConnection(
+            options.url, options.timeout_s, options.ca_file, options.retries, options.model_name
+        )
+        version = f"/versions/{quote(options.model_version, safe='')}" if options.model_version else ""
+        self._path = f"/v2/models/{quote(options.model_name, safe='')}{version}"
         try:
             self._greet(model, options)
         except BaseException:
@@ -99,27 +86,30 @@ class OpenInference(Adapter[Options]):
         _check_metadata(metadata, model, options)
         found = metadata.get("parameters")
         self._told: Mapping[str, object] = found if isinstance(found, dict) else {}
-        self._platform = str(metadata.get("platform", "unknown"))
+        self._platform = shown(metadata.get("platform", "unknown"), _MOST_TEXT)
         self._link = self._measured_link()
         self.tune(1)
 
     def tune(self, batch_size: int) -> None:
         largest = self._told.get("max_batch_size")
-        if isinstance(largest, int) and batch_size > largest > 0:
+        if type(largest) is int and batch_size > largest > 0:
             cure = f"serve it with --batch-size {batch_size}"
             raise InputError(
                 f"it takes batches up to {largest}, not {batch_size}", where=self._where, cure=cure
             )
-        self._retries = self._reconnections = 0
+        self._connection.retries = self._connection.reconnections = 0
 
     def infer(self, batch: Array) -> tuple[Array, Optional[int]]:
-        self._sent += 1
-        header: protocol.Header = {"id": str(self._sent)}
+        self._connection.sent += 1
+        header: protocol.Header = {"id": str(self._connection.sent)}
         if self._options.binary:
             header["parameters"] = {"binary_data_output": True}
-        length, parts = protocol.encode(
-            header, "inputs", [(self._model.input_name, batch)], self._options.binary
-        )
+        try:
+            length, parts = protocol.encode(
+                header, "inputs", [(self._model.input_name, batch)], self._options.binary
+            )
+        except protocol.ProtocolError as error:
+            raise RunError(f"a batch cannot be sent: {error}", where=self._where) from None
         size = sum(len(part) for part in parts)
         if size > self._options.max_request_mb * _MEGA:
             problem = f"a batch of {len(batch)} is a request of {size / _MEGA:.3g} MB"
@@ -128,16 +118,14 @@ class OpenInference(Adapter[Options]):
         headers = {**self._headers, "Content-Type": kind, "Content-Length": str(size)}
         if self._options.binary:
             headers[protocol.HEADER_LENGTH] = str(length)
-        started = time.perf_counter_ns()
-        answer = self._request("POST", f"{self._path}/infer", parts, headers)
-        wall_ns = time.perf_counter_ns() - started
+        answer = self._connection.request("POST", f"{self._path}/infer", parts, headers)
         if answer.status != 200:
             raise RunError(
                 f"answered {answer.status}: {answer.reason()}", where=self._where, cure=self._binary_hint()
             )
-        return self._outputs(answer, len(batch), wall_ns)
+        return self._outputs(answer, len(batch))
 
-    def _outputs(self, answer: HttpAnswer, count: int, wall_ns: int) -> Completion:
+    def _outputs(self, answer: HttpAnswer, count: int) -> Completion:
         text = answer.header_length
         try:
             length = int(text) if text is not None else None
@@ -145,16 +133,27 @@ class OpenInference(Adapter[Options]):
         except ValueError as error:
             raise RunError(f"its answer is not the protocol's: {error}", where=self._where) from None
         told = message.header.get("id")
-        if told is not None and told != str(self._sent):
-            problem = f"it answered request {told!r} where {self._sent} was asked"
+        if told is not None and told != str(self._connection.sent):
+            problem = f"it answered request {quoted(told)}, not '{self._connection.sent}'"
             raise RunError(problem, where=self._where, cure="answers were mixed up")
         outputs = message.tensors.get(self._model.output_name)
         if outputs is None:
-            problem = f"it answered {list(message.tensors)}, not '{self._model.output_name}'"
+            problem = f"it answered {quoted(list(message.tensors))}, not '{self._model.output_name}'"
             raise RunError(problem, where=self._where)
         if outputs.ndim == 0 or len(outputs) != count:
             raise RunError(f"it answered {list(outputs.shape)} for {count} samples", where=self._where)
-        return Completion(outputs, _compute_ns(message.header, wall_ns))
+        return Completion(outputs, self._compute_ns(message.header))
+
+    def _compute_ns(self, header: protocol.Header) -> Optional[int]:
+        """As the server gives it, longer than the call too: the harness counts impossible clocks."""
+        parameters = header.get("parameters")
+        found = parameters.get(protocol.COMPUTE_NS) if isinstance(parameters, dict) else None
+        if found is None:
+            return None
+        if type(found) is not int or not 0 <= found < 1 << 63:
+            problem = f"its {protocol.COMPUTE_NS} is {quoted(found)}, not a whole number of nanoseconds"
+            raise RunError(problem, where=self._where)
+        return found
 
     def _binary_hint(self) -> str:
         extensions = self._server.get("extensions")
@@ -164,16 +163,16 @@ class OpenInference(Adapter[Options]):
         )
 
     def close(self) -> None:
-        if self._connection is not None:
+        if hasattr(self, "_connection"):
             self._connection.close()
-            self._connection = None
 
     def describe(self) -> dict[str, str]:
         name, version = self._server.get("name", "unknown"), self._server.get("version", "unknown")
-        far = {f"far_{key}": str(value) for key, value in self._told.items()}
+        told = list(self._told.items())[:_MOST_TOLD]
+        far = {f"far_{shown(key, _MOST_TEXT)}": shown(value, _MOST_TEXT) for key, value in told}
         url = urlsplit(self._options.url)
         return {
-            "server": f"{name} {version}",
+            "server": f"{shown(name, _MOST_TEXT)} {shown(version, _MOST_TEXT)}",
             "url": f"{url.scheme}://{url.hostname}:{url.port or (443 if url.scheme == 'https' else 80)}",
             "platform": self._platform,
             "protocol": "Open Inference Protocol (KServe v2) over HTTP/1.1",
@@ -182,24 +181,25 @@ class OpenInference(Adapter[Options]):
         }
 
     def figures(self) -> dict[str, float]:
-        return {"retries": self._retries, "reconnections": self._reconnections, **self._link}
+        link = self._connection
+        return {"retries": link.retries, "reconnections": link.reconnections, **self._link}
 
     @property
     def _where(self) -> str:
         return f"{self._options.url} {self._options.model_name}"
 
     def _metadata(self) -> Mapping[str, object]:
-        ready = self._request("GET", f"{self._path}/ready", [], self._headers)
+        ready = self._connection.request("GET", f"{self._path}/ready", [], self._headers)
         if ready.status == 200:
             return self._json(self._path, "model")
-        listed = self._request("GET", "/v2/models", [], self._headers)
+        listed = self._connection.request("GET", "/v2/models", [], self._headers)
         names = f"; it has {listed.reason()}" if listed.status == 200 else ""
         problem = f"no model '{self._options.model_name}' is ready: {ready.status} {ready.reason()}{names}"
         raise InputError(problem, where=self._options.url, cure="set options.model_name")
 
     def _json(self, path: str, what: str) -> Mapping[str, object]:
         """A JSON object; raises SetupError where something else answers."""
-        answer = self._request("GET", path, [], self._headers)
+        answer = self._connection.request("GET", path, [], self._headers)
         if answer.status in (401, 403):
             cure = "set options.token_file to a file with its bearer token"
             raise SetupError(
@@ -209,94 +209,14 @@ class OpenInference(Adapter[Options]):
             found = protocol.read_json(answer.body)
         except protocol.ProtocolError:
             found = {}
+        cure = f"is this the {what}'s HTTP port?"
+        if answer.status != 200 and isinstance(found.get("error"), str):
+            problem = f"{path} answered {answer.status}: {answer.reason()}"
+            raise SetupError(problem, where=self._options.url, cure=cure)
         if answer.status != 200 or "name" not in found:
             problem = f"no Open Inference Protocol: {path} answered {answer.status}, {answer.kind}"
-            raise SetupError(problem, where=self._options.url, cure=f"is this the {what}'s HTTP port?")
+            raise SetupError(problem, where=self._options.url, cure=cure)
         return found
-
-    def _request(
-        self,
-        method: str,
-        path: str,
-        parts: list[protocol.Buffer],
-        headers: Mapping[str, str],
-    ) -> HttpAnswer:
-        """Sends again as often as `retries` allows where the connection is lost, never for another reason."""
-        left = self._options.retries
-        while True:
-            try:
-                return self._once(method, path, parts, headers)
-            except _LOST as error:
-                self.close()
-                if left == 0 or self._sent == 0:
-                    raise RunError(f"connection lost: {_first_line(error)}", where=self._where) from None
-                left -= 1
-                self._retries += 1
-            except (TimeoutError, socket.timeout):  # noqa: UP041 - they differ before Python 3.10
-                self.close()  # so that a late answer is never taken for the next one
-                seconds = self._options.timeout_s
-                raise RunError(f"no answer within {seconds:g} s (timeout_s)", where=self._where) from None
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                self.close()
-                raise RunError(f"its answer is no HTTP: {_first_line(error)}", where=self._where) from None
-
-    def _once(
-        self,
-        method: str,
-        path: str,
-        parts: list[protocol.Buffer],
-        headers: Mapping[str, str],
-    ) -> HttpAnswer:
-        if self._connection is not None and (
-            self._connection.sock is None or _is_closed(self._connection.sock)
-        ):
-            self.close()
-        if self._connection is None:
-            self._connection = self._connected()
-            if self._sent > 1:
-                self._reconnections += 1
-        connection = self._connection
-        connection.putrequest(method, path, skip_accept_encoding=True)
-        for name, value in headers.items():
-            connection.putheader(name, value)
-        if sum(len(part) for part in parts) < _ONE_SEND:
-            connection.endheaders(b"".join(parts))
-        else:
-            connection.endheaders(parts[0])
-            for part in parts[1:]:
-                connection.send(part)
-        return HttpAnswer(connection.getresponse())
-
-    def _connected(self) -> http.client.HTTPConnection:
-        """A new connection; raises SetupError with what is wrong."""
-        parts = urlsplit(self._options.url)
-        host, port = str(parts.hostname), parts.port
-        timeout = self._options.timeout_s
-        where = self._options.url
-        try:
-            if parts.scheme == "https":
-                context = ssl.create_default_context(cafile=self._options.ca_file or None)
-                connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                    host, port, timeout=timeout, context=context
-                )
-            else:
-                connection = http.client.HTTPConnection(host, port, timeout=timeout)
-            connection.connect()
-        except ssl.SSLCertVerificationError as error:
-            cure = "set options.ca_file to the certificate that signed it"
-            raise SetupError(
-                f"its certificate is not trusted: {error.verify_message}", where=where, cure=cure
-            ) from None
-        except ssl.SSLError as error:
-            cure = "does it speak plain http://?"
-            raise SetupError(
-                f"no TLS: {error.reason or _first_line(error)}", where=where, cure=cure
-            ) from None
-        except OSError as error:
-            cure = "is the server started there, and its port open?"
-            raise SetupError(f"unreachable: {_first_line(error)}", where=where, cure=cure) from None
-        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection
 
     def _measured_link(self) -> dict[str, float]:
         """Median round trip, and bandwidth where the server has the extension for it."""
@@ -305,7 +225,7 @@ class OpenInference(Adapter[Options]):
         extensions = self._server.get("extensions")
         if isinstance(extensions, list) and protocol.LINK_EXTENSION in extensions:
             limit = self._server.get("max_request_bytes")
-            size = min(_LINK_BYTES, limit) if isinstance(limit, int) else _LINK_BYTES
+            size = min(_LINK_BYTES, limit) if type(limit) is int and limit > 0 else _LINK_BYTES
             for name, up, down in (("up", size, 0), ("down", 0, size)):
                 seconds = median(self._seconds("POST", protocol.LINK_PATH, bytes(up), down) for _ in range(3))
                 transfer = max(seconds - median(trips), 1e-9)
@@ -317,9 +237,12 @@ class OpenInference(Adapter[Options]):
         if method == "POST":
             headers |= {"Content-Length": str(len(body)), protocol.ANSWER_BYTES: str(answer_bytes)}
         started = time.perf_counter()
-        answer = self._request(method, path, [body] if body else [], headers)
+        answer = self._connection.request(method, path, [body] if body else [], headers)
         if answer.status != 200:
             raise SetupError(f"{path} answered {answer.status}: {answer.reason()}", where=self._options.url)
+        if method == "POST" and len(answer.body) != answer_bytes:
+            problem = f"{path} answered {len(answer.body)} bytes, not {answer_bytes}"
+            raise SetupError(problem, where=self._options.url)
         return time.perf_counter() - started
 
 
@@ -330,27 +253,10 @@ def _headers(options: Options) -> dict[str, str]:
         with open(options.token_file, encoding="ascii") as stream:  # noqa: PTH123
             token = stream.read().strip()
     except (OSError, ValueError) as error:
-        raise InputError(f"token_file: {_first_line(error)}", where=options.token_file) from None
+        raise InputError(f"token_file: {first_line(error)}", where=options.token_file) from None
     if not token or not token.isprintable() or " " in token:
         raise InputError("token_file: holds no token", where=options.token_file)
     return {"Authorization": f"Bearer {token}"}
-
-
-def _is_closed(sock: socket.socket) -> bool:
-    """Whether the server has ended the connection; raises HTTPException if unasked bytes lie in it."""
-    poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    if not poll.poll(0):
-        return False
-    if sock.recv(1):
-        raise http.client.HTTPException("bytes follow its last answer")
-    return True
-
-
-def _compute_ns(header: protocol.Header, wall_ns: int) -> Optional[int]:
-    parameters = header.get("parameters")
-    found = parameters.get(protocol.COMPUTE_NS) if isinstance(parameters, dict) else None
-    return found if type(found) is int and 0 <= found <= wall_ns else None
 
 
 def _check_metadata(metadata: Mapping[str, object], model: Model, options: Options) -> None:
@@ -358,16 +264,16 @@ def _check_metadata(metadata: Mapping[str, object], model: Model, options: Optio
     inputs, outputs = _tensors(metadata, "inputs"), _tensors(metadata, "outputs")
     if [name for name, _, _ in inputs] != [model.input_name]:
         names = [name for name, _, _ in inputs]
-        raise InputError(f"its inputs are {names}, not ['{model.input_name}']", where=where)
+        raise InputError(f"its inputs are {quoted(names)}, not ['{model.input_name}']", where=where)
     _, datatype, shape = inputs[0]
     if datatype != protocol.datatype_of(model.input_dtype):
-        raise InputError(f"its input is {datatype}, not {model.input_dtype}", where=where)
+        raise InputError(f"its input is {shown(datatype, _MOST_TEXT)}, not {model.input_dtype}", where=where)
     known = [size for size in shape[1:] if isinstance(size, int) and size > 0]
     if shape and len(known) == len(shape) - 1 and tuple(known) != tuple(model.input_shape):
-        raise InputError(f"its samples are {known}, not {list(model.input_shape)}", where=where)
+        raise InputError(f"its samples are {quoted(known)}, not {list(model.input_shape)}", where=where)
     if model.output_name not in [name for name, _, _ in outputs]:
         names = [name for name, _, _ in outputs]
-        raise InputError(f"it has no output '{model.output_name}', but {names}", where=where)
+        raise InputError(f"it has no output '{model.output_name}', but {quoted(names)}", where=where)
 
 
 def _tensors(metadata: Mapping[str, object], side: str) -> list[tuple[str, str, list[object]]]:
@@ -377,11 +283,10 @@ def _tensors(metadata: Mapping[str, object], side: str) -> list[tuple[str, str, 
         if isinstance(entry, dict):
             shape = entry.get("shape")
             found.append(
-                (str(entry.get("name")), str(entry.get("datatype")), shape if isinstance(shape, list) else [])
+                (
+                    shown(entry.get("name"), _MOST_TEXT),
+                    shown(entry.get("datatype"), _MOST_TEXT),
+                    shape if isinstance(shape, list) else [],
+                )
             )
     return found
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return (text.splitlines()[0] if text else type(error).__name__)[:200]

@@ -38,6 +38,12 @@ _NUMPY = {
     "FP64": "float64",
 }
 _DATATYPE = {numpy: datatype for datatype, numpy in _NUMPY.items()}
+_SENT = {
+    numpy: np.dtype(numpy).newbyteorder("<") for numpy in _DATATYPE
+}  # native where that is little-endian
+_MOST_DIMENSIONS = 32  # of numpy before 2.0
+_MOST_BYTES = 1 << 62  # of an array, which numpy counts in 64 bits
+_MOST_QUOTED = 100  # characters of what a message says
 
 
 class ProtocolError(ValueError):
@@ -61,7 +67,7 @@ def datatype_of(dtype: str) -> str:
 def dtype_of(datatype: object) -> str:
     """The numpy type of a datatype; raises ProtocolError if it is not one that numpy has."""
     if not isinstance(datatype, str) or datatype not in _NUMPY:
-        raise ProtocolError(f"datatype {datatype!r} is none of {', '.join(_NUMPY)}")
+        raise ProtocolError(f"datatype {quoted(datatype)} is none of {', '.join(_NUMPY)}")
     return _NUMPY[datatype]
 
 
@@ -73,20 +79,20 @@ def encode(
 ) -> tuple[int, list[Buffer]]:
     """Length of the JSON header and the body's parts; `side` is inputs or outputs.
 
-    Without `binary` the numbers are in the JSON itself. Raises ProtocolError for a type without a name.
+    Without `binary` the numbers are in the JSON itself. Raises ProtocolError for a type without a name and
+    for a number that JSON cannot hold.
     """
     parts: list[Buffer] = []
     listed = []
     for name, array in tensors:
-        entry: Header = {
-            "name": name,
-            "shape": list(array.shape),
-            "datatype": datatype_of(array.dtype.name),
-        }
+        dtype = array.dtype.name
+        entry: Header = {"name": name, "shape": list(array.shape), "datatype": datatype_of(dtype)}
         if binary:
             entry["parameters"] = {"binary_data_size": array.nbytes}
-            parts.append(np.ascontiguousarray(array).data.cast("B") if array.size else b"")
+            parts.append(np.ascontiguousarray(array, _SENT[dtype]).data.cast("B") if array.size else b"")
         else:
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise ProtocolError(f"tensor '{name}': JSON cannot hold NaN or Infinity; use binary tensors")
             entry["data"] = array.ravel().tolist()
         listed.append(entry)
     text = json.dumps({**header, side: listed}, separators=(",", ":")).encode()
@@ -94,7 +100,7 @@ def encode(
 
 
 def decode(body: Buffer, header_length: Optional[int], side: str) -> Message:
-    """Reads a body; raises ProtocolError for whatever is missing, of the wrong size, or left over."""
+    """Reads a body; raises ProtocolError for anything that is missing, of the wrong size, or left over."""
     whole = memoryview(body)
     length = len(whole) if header_length is None else header_length
     if not 0 <= length <= len(whole):
@@ -107,7 +113,7 @@ def decode(body: Buffer, header_length: Optional[int], side: str) -> Message:
     for entry in listed:
         name, array, rest = _tensor(entry, rest)
         if name in tensors:
-            raise ProtocolError(f"it has the tensor '{name}' twice")
+            raise ProtocolError(f"it has the tensor {quoted(name)} twice")
         tensors[name] = array
     if len(rest):
         raise ProtocolError(f"{len(rest)} bytes follow its last tensor")
@@ -117,40 +123,89 @@ def decode(body: Buffer, header_length: Optional[int], side: str) -> Message:
 def read_json(text: Buffer) -> Header:
     """A JSON object; raises ProtocolError for anything else."""
     try:
-        found = json.loads(bytes(text))
+        found = json.loads(bytes(text), parse_constant=_refuse_constant)
+    except ProtocolError:
+        raise
+    except RecursionError:
+        raise ProtocolError("its JSON is nested too deeply") from None
     except ValueError:
         start = bytes(text[:40]).decode("ascii", "replace")
-        raise ProtocolError(f"it is no JSON: {start!r}") from None
+        raise ProtocolError(f"it is not JSON: {start!r}") from None
     if not isinstance(found, dict):
-        raise ProtocolError("its JSON is no object")
+        raise ProtocolError("its JSON is not an object")
     return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ProtocolError(f"it is not JSON: {name} is not a number there")
+
+
+def quoted(value: object) -> str:
+    """How a message quotes what came from the other side: on one line, cut where it is long."""
+    return shown(repr(value) if isinstance(value, str) else value, _MOST_QUOTED)
+
+
+def shown(value: object, most: int) -> str:
+    """A text as it is, anything else as Python writes it, cut after `most` characters."""
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except RecursionError:
+        text = f"{type(value).__name__}, nested too deeply"
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def _tensor(entry: object, rest: memoryview) -> tuple[str, Array, memoryview]:
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         raise ProtocolError("a tensor has no name")
-    name, shape = entry["name"], entry.get("shape")
-    if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
-        raise ProtocolError(f"tensor '{name}': shape {shape!r}")
-    dtype = np.dtype(dtype_of(entry.get("datatype")))
+    name = entry["name"]
+    where = f"tensor {quoted(name)}"
+    dtype = _SENT[dtype_of(entry.get("datatype"))]
+    shape = _shape(entry.get("shape"), dtype.itemsize, where)
     parameters = entry.get("parameters") or {}
     size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
     if size is None:
-        return name, _from_json(name, entry.get("data"), dtype, shape), rest
-    if size != prod(shape) * dtype.itemsize or size > len(rest):
-        problem = f"tensor '{name}': {size!r} bytes for {shape} of {dtype.name}, {len(rest)} are there"
-        raise ProtocolError(problem)
-    return name, np.frombuffer(rest[:size], dtype).reshape(shape), rest[size:]
+        return name, _from_json(entry.get("data"), dtype, shape, where), rest
+    if type(size) is not int or size != prod(shape) * dtype.itemsize or size > len(rest):
+        problem = f"{quoted(size)} bytes for {quoted(shape)} of {dtype.name}, {len(rest)} are there"
+        raise ProtocolError(f"{where}: {problem}")
+    if dtype.kind == "b" and size and np.frombuffer(rest[:size], np.uint8).max() > 1:
+        raise ProtocolError(f"{where}: a byte of its bool is neither 0 nor 1")
+    array = np.frombuffer(rest[:size], dtype).reshape(shape)
+    return name, array if dtype.isnative else array.astype(dtype.newbyteorder("=")), rest[size:]
 
 
-def _from_json(name: str, data: object, dtype: np.dtype[np.generic], shape: list[int]) -> Array:
+def _shape(shape: object, item_bytes: int, where: str) -> list[int]:
+    """Raises ProtocolError for sizes that numpy cannot reshape to."""
+    if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
+        raise ProtocolError(f"{where}: shape {quoted(shape)} is not a list of whole numbers from 0")
+    if len(shape) > _MOST_DIMENSIONS:
+        raise ProtocolError(f"{where}: {len(shape)} dimensions, more than {_MOST_DIMENSIONS}")
+    if item_bytes * prod(size for size in shape if size) > _MOST_BYTES:
+        raise ProtocolError(f"{where}: shape {quoted(shape)} is too large")
+    return shape
+
+
+def _from_json(data: object, dtype: np.dtype[np.generic], shape: list[int], where: str) -> Array:
+    """Numbers as they are written; raises ProtocolError for those that `dtype` cannot hold."""
+    refused = ProtocolError(f"{where}: its data are not {dtype.name}")
+    if not isinstance(data, list):
+        raise ProtocolError(f"{where}: it has no data")
     try:
-        array = np.array(data, dtype)
-    except (ValueError, TypeError, OverflowError):
-        raise ProtocolError(f"tensor '{name}': its data are no {dtype.name}") from None
-    if data is None or array.size != prod(shape):
-        raise ProtocolError(f"tensor '{name}': {array.size} numbers for the shape {shape}")
-    kinds = {"b": "b", "f": "iuf"}.get(dtype.kind, "iu")
-    if array.size and np.asarray(data).dtype.kind not in kinds:
-        raise ProtocolError(f"tensor '{name}': its data are no {dtype.name}")
+        plain = np.asarray(data)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        raise refused from None
+    if plain.size != prod(shape):
+        raise ProtocolError(f"{where}: {plain.size} numbers for the shape {quoted(shape)}")
+    if plain.size == 0:
+        return np.zeros(shape, dtype.name)
+    if plain.dtype.kind not in {"b": "b", "f": "iuf"}.get(dtype.kind, "iu"):
+        raise refused
+    if dtype.kind in "iu" and (
+        int(plain.min()) < np.iinfo(dtype.name).min or int(plain.max()) > np.iinfo(dtype.name).max
+    ):
+        raise refused
+    with np.errstate(over="ignore"):
+        array = plain.astype(dtype.name)
+    if dtype.kind == "f" and not np.isfinite(array).all():
+        raise refused
     return array.reshape(shape)

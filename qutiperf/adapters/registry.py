@@ -15,7 +15,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from qutiperf.adapters import ADAPTERS
 from qutiperf.adapters.base import Adapter
 from qutiperf.errors import InputError, SetupError
-from qutiperf.spec.config import nearest
+from qutiperf.printable import error_text
+from qutiperf.regular_file import unreadable
+from qutiperf.spec.config import nearest, shortened
 
 AnyAdapter = Adapter[object]
 ENTRY_POINTS = "qutiperf.adapters"
@@ -45,8 +47,9 @@ def adapter_class(name: str) -> type[AnyAdapter]:
 
 
 def _from_file(path: str, attribute: str) -> type[AnyAdapter]:
-    if not Path(path).is_file():
-        raise InputError(f"adapter: there is no file {path}", cure="the path is relative to the SUT file")
+    if (problem := unreadable(path)) is not None:
+        cure = "the path is relative to the SUT file"
+        raise InputError(f"adapter: {shortened(path)}: {problem}", cure=cure)
     module = _module_of_file(Path(path))
     if not hasattr(module, attribute):
         raise InputError(f"adapter: {path} defines no '{attribute}'", cure=nearest(attribute, vars(module)))
@@ -63,7 +66,7 @@ def _module_of_file(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise InputError(f"adapter: {path} cannot be imported: {type(error).__name__}: {error}") from error
+        raise InputError(f"adapter: {path} cannot be imported: {error_text(error)}") from error
     return module
 
 

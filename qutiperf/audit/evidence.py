@@ -18,7 +18,7 @@ _EXACT = 1e-6
 
 @dataclass(slots=True)
 class RunEvidence:
-    """`shown` is the folder as findings name it; a log that is absent or says nothing is None.
+    """`shown` is the folder as findings name it; a log that is absent or has no values is None.
 
     `unreadable` maps a file's name to why it cannot be read. `record` is there for a run of ours.
     """
@@ -76,7 +76,7 @@ def _record_findings(record: RunRecord, trace: Trace, make: FindingMaker) -> Ite
         return
     verdict = trace.text("result_validity")
     if verdict != record.loadgen.validity:
-        what = f"says {record.loadgen.validity}, the log {verdict}"
+        what = f"has {record.loadgen.validity}, the log {verdict}"
         yield make.error("record-differs", what, "records are never edited; measure again")
     for percentile, number in (("p50", "50.00"), ("p90", "90.00"), ("p99", "99.00")):
         kept = getattr(record.figures, f"system_latency_{percentile}_ms", None)
@@ -85,5 +85,5 @@ def _record_findings(record: RunRecord, trace: Trace, make: FindingMaker) -> Ite
         if kept is None or not logged:
             continue
         if abs(kept * NANOSECONDS_PER_MILLISECOND / logged - 1) > _EXACT:
-            what = f"system_latency_{percentile}_ms is {kept:g}, the log says {logged:,.0f} ns"
+            what = f"system_latency_{percentile}_ms is {kept:g}, the log has {logged:,.0f} ns"
             yield make.error("record-differs", what, "records are never edited; measure again")

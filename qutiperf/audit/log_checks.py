@@ -78,10 +78,12 @@ def _missing(trace: Trace, make: FindingMaker) -> Iterator[AuditFinding]:
 def _settings(trace: Trace, make: FindingMaker) -> Iterator[AuditFinding]:
     for key, value in trace.values.items():
         name = key.removeprefix("effective_")
-        asked = trace.values.get(f"requested_{name}")
-        if name == key or asked is None or name in _MAY_DIFFER or asked == value:
+        requested = trace.values.get(f"requested_{name}")
+        if name == key or requested is None or name in _MAY_DIFFER or requested == value:
             continue
-        what = f"{name} was requested as {asked} and is in effect as {value}; LoadGen takes it as requested"
+        what = (
+            f"{name} was requested as {requested} and is in effect as {value}; LoadGen takes it as requested"
+        )
         yield make.error("log-settings", what, _UNTOUCHED, line=trace.line_of(key), source="loadgen")
     generated, answered = trace.whole("generated_query_count"), trace.whole("result_query_count")
     if generated is not None and answered is not None and answered > generated:
@@ -191,8 +193,8 @@ def _early_stopping(trace: Trace, make: FindingMaker) -> Iterator[AuditFinding]:
     answered = trace.whole("result_query_count")
     processed = _PROCESSED.search(text)
     if processed and answered is not None and int(processed.group(1)) != answered:
-        spoken = int(processed.group(1))
-        what = f"early stopping speaks of {spoken:,} queries, result_query_count of {answered:,}"
+        processed_count = int(processed.group(1))
+        what = f"early stopping counts {processed_count:,} queries, result_query_count {answered:,}"
         yield make.error("log-early-stopping", what, _UNTOUCHED, line=line, source="loadgen")
     if trace.text("early_stopping_result") is None:
         return
@@ -200,7 +202,7 @@ def _early_stopping(trace: Trace, make: FindingMaker) -> Iterator[AuditFinding]:
         key = "early_stopping_latency_ss" if percentile == "90" else "early_stopping_latency_ms"
         value = trace.whole(key)
         if value is not None and value != int(number):
-            what = f"{key} is {value:,}, and early stopping's text says {int(number):,}"
+            what = f"{key} is {value:,}, and early stopping's text has {int(number):,}"
             yield make.error(
                 "log-early-stopping", what, _UNTOUCHED, line=trace.line_of(key), source="loadgen"
             )
@@ -325,12 +327,12 @@ def summary_findings(summary: SummaryValues, trace: Trace, make: FindingMaker) -
         yield make.error("summary-empty", "is empty", _UNTOUCHED, source="loadgen")
         return
     if summary.error_count is None:
-        what = "does not say how many errors LoadGen encountered"
+        what = "lacks the count of errors that LoadGen encountered"
         yield make.error("summary-cut", what, _UNTOUCHED, source="loadgen")
     if trace.mode == "PerformanceOnly" and "result_validity" not in summary.values:
         yield make.error("summary-verdict", "has no 'Result is' line", _UNTOUCHED, source="loadgen")
     for key, text, value, line in differing(summary, trace.values):
-        what = f"says {text} where the detail log has {value} ({key})"
+        what = f"has {text} where the detail log has {value} ({key})"
         yield make.error("summary-differs", what, _UNTOUCHED, line=line, source="loadgen")
     if summary.error_count is not None and summary.error_count != trace.error_count:
         what = f"counts {summary.error_count} errors, the detail log {trace.error_count}"

@@ -1,5 +1,6 @@
 """The command line: one module per verb; only this package prints or exits."""
 
+import errno
 import signal
 import sys
 import threading
@@ -27,7 +28,9 @@ from qutiperf.cli import (
     serve,
     show,
 )
-from qutiperf.errors import QutiperfError
+from qutiperf.cli.combinations import check_repeated, check_text
+from qutiperf.errors import InputError, QutiperfError
+from qutiperf.printable import bounded
 
 app = typer.Typer(
     name="qutiperf",
@@ -102,16 +105,24 @@ def _interrupt(*_: object) -> NoReturn:
 def _dispatch(arguments: list[str], debug: bool) -> int:
     _interrupt_on_signals()
     try:
-        result = app(arguments or ["--help"], standalone_mode=False)
+        command = typer.main.get_command(app)
+        check_text(arguments)
+        check_repeated(command, arguments)
+        result = command(arguments or ["--help"], standalone_mode=False)
+        if result == INTERRUPTED:  # what typer makes of a KeyboardInterrupt, an Abort in older releases
+            raise KeyboardInterrupt
     except QutiperfError as error:
         if debug:
             raise
         console.error(str(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        console.error("interrupted; finished runs are kept, the same command goes on where it stopped")
-        return INTERRUPTED
-    except typer.Abort:
+    except OSError as error:
+        if debug or error.errno != errno.ENAMETOOLONG:
+            raise
+        console.error(f"{bounded(str(error.filename), 80)}: is longer than a file's name may be")
+        return InputError.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        console.error("interrupted; finished runs are kept, the same command continues where it stopped")
         return INTERRUPTED
     except Exception as error:
         # typer keeps click to itself; its usage errors are told by what they carry

@@ -28,7 +28,7 @@ def correlation(
     """Correlate two figures per platform and task: Pearson, Pearson of logarithms, Spearman."""
     from qutiperf.level0.analysis import correlations
 
-    _print([asdict(one) for one in correlations(_rows(results), left, right)], as_json=as_json)
+    _print([asdict(one) for one in correlations(_rows(results, left, right), left, right)], as_json=as_json)
 
 
 @app.command("orthogonality")
@@ -38,7 +38,7 @@ def orthogonality(
     """Say whether pruning and quantisation multiply: ratio 1 is perfectly orthogonal."""
     from qutiperf.level0.analysis import orthogonality as analyse
 
-    _print([asdict(one) for one in analyse(_rows(results), figure)], as_json=as_json)
+    _print([asdict(one) for one in analyse(_rows(results, figure), figure)], as_json=as_json)
 
 
 @app.command("pareto")
@@ -57,7 +57,7 @@ def pareto(
     names = [name.strip() for name in figures.split(",")]
     if len(names) < 2:
         raise InputError(f"'{figures}' is one figure", where="--figures", cure="give two, with a comma")
-    rows = [row for row in _rows(results) if task in (None, row.task)]
+    rows = [row for row in _rows(results, *names) if task in (None, row.task)]
     if not rows:
         raise InputError(f"no row of task '{task}'", where=results, cure="see `analyse quartiles`")
     found: list[dict[str, object]] = [
@@ -74,10 +74,23 @@ def quartiles(
     """Show the spread of a figure per platform and task."""
     from qutiperf.level0.analysis import quartiles as analyse
 
-    _print([asdict(one) for one in analyse(_rows(results), figure)], as_json=as_json)
+    _print([asdict(one) for one in analyse(_rows(results, figure), figure)], as_json=as_json)
 
 
-def _rows(results: str) -> "list[AnalysedRow]":
+def _rows(results: str, *figures: str) -> "list[AnalysedRow]":
+    """Every row; notes how many have no figure because it would be impossible."""
+    rows = _read(results)
+    for figure in dict.fromkeys(figures):
+        above = sum(figure in row.impossible for row in rows)
+        if above:
+            console.note(
+                f"{above} of {len(rows)} rows are left out: their {figure} would exceed 100 %, so the "
+                "prediction or the platform's peak does not describe them (see docs/level0.md)"
+            )
+    return rows
+
+
+def _read(results: str) -> "list[AnalysedRow]":
     from qutiperf.cli.results import read_results
     from qutiperf.level0.reference import published_measurements
     from qutiperf.results.analysed import published_rows, record_rows

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qutiperf.cli import console
+from qutiperf.cli.combinations import check_one_form, check_unused
 
 if TYPE_CHECKING:
     from qutiperf.level0.prediction import Asked, ModelName, Prediction
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Requirements, predictions and how good they are.")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+MOST_SIZE = 2**31 - 1  # of one dimension: TFLite's integers, and far beyond any memory
+WHOLE = 100.0  # percent of the published channels
 _LAYER_COLUMNS = ("name", "operator", "kind", "ops", "other_ops", "weights", "activations", "state")
 
 
@@ -23,11 +26,14 @@ _LAYER_COLUMNS = ("name", "operator", "kind", "ops", "other_ops", "weights", "ac
 def requirements(
     model: Annotated[str, typer.Argument(help="An .onnx or .tflite file, or the name of a topology.")],
     shape: Annotated[list[str] | None, typer.Option("--shape", help="input=1,3,224,224; repeatable.")] = None,
-    scale: Annotated[float, typer.Option("--scale", help="Channel scale of a topology in percent.")] = 100.0,
+    scale: Annotated[
+        float | None, typer.Option("--scale", help="Channel scale of a topology in percent.")
+    ] = None,
     as_csv: CsvOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Count operations, weights, activations and state, per layer and in total, training too."""
+    check_one_form(csv=as_csv, json=as_json)
     found = _requirements(model, shape or [], scale)
     layers = [asdict(layer) for layer in found.layers]
     if as_csv:
@@ -40,25 +46,27 @@ def requirements(
         console.table("total per input", ("what", "value"), [list(pair) for pair in _totals(found).items()])
 
 
-def _requirements(model: str, shapes: list[str], scale: float) -> "Requirements":
+def _requirements(model: str, texts: list[str], scale: float | None) -> "Requirements":
     from qutiperf.level0.count import requirements_of_file, requirements_of_model
     from qutiperf.models.topologies import TOPOLOGIES, declare
 
+    shapes = dict(_shape(text) for text in texts)
     if model in TOPOLOGIES:
-        return requirements_of_model(declare(model, scale), model)
-    return requirements_of_file(Path(model), dict(_shape(text) for text in shapes))
+        return requirements_of_model(declare(model, WHOLE if scale is None else scale), model, shapes)
+    check_unused({"--scale": scale}, "the channels of a file are fixed", "give the name of a topology")
+    return requirements_of_file(Path(model), shapes)
 
 
 def _shape(text: str) -> tuple[str, list[int]]:
     from qutiperf.errors import InputError
+    from qutiperf.spec.config import shortened, whole_number
 
     name, separator, sizes = text.rpartition("=")
-    parts = sizes.split(",")
-    if not separator or not all(part.strip().isdigit() for part in parts):
-        raise InputError(
-            f"'{text}' is not name=sizes", where="--shape", cure="write --shape input=1,3,224,224"
-        )
-    return name, [int(part) for part in parts]
+    numbers = [whole_number(part, MOST_SIZE) for part in sizes.split(",")]
+    if not separator or not name or None in numbers:
+        problem = f"'{shortened(text, 80)}' is not input=sizes"
+        raise InputError(problem, where="--shape", cure="write the input's name and sizes: input=1,16")
+    return name, [number for number in numbers if number is not None]
 
 
 def _totals(found: "Requirements") -> dict[str, object]:
@@ -94,25 +102,40 @@ def predict(
     topology: Annotated[
         str | None, typer.Option("--topology", help="A topology instead of a workload.")
     ] = None,
-    scale: Annotated[float, typer.Option("--scale", help="Its channel scale in percent.")] = 100.0,
+    scale: Annotated[float | None, typer.Option("--scale", help="Its channel scale in percent.")] = None,
     sut: Annotated[str | None, typer.Option("--sut", help="A system's name or file.")] = None,
     datatype: Annotated[str | None, typer.Option("--datatype", help="Else as the model says.")] = None,
     mode: Annotated[str | None, typer.Option("--mode", help="Operating mode; else the first.")] = None,
-    batch: Annotated[str, typer.Option("--batch", help="For instance 1,8,64.")] = "1",
-    streams: Annotated[int, typer.Option("--streams", help="Concurrent instances.")] = 1,
+    batch: Annotated[str | None, typer.Option("--batch", help="For instance 1,8,64. Default: 1.")] = None,
+    streams: Annotated[
+        int | None, typer.Option("--streams", help="Concurrent instances. Default: 1.")
+    ] = None,
     model: Annotated[str, typer.Option("--model", help="published, plain or refined.")] = "refined",
     suite: Annotated[str | None, typer.Option("--suite", help="qutibench: the published table.")] = None,
     as_csv: CsvOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Predict throughput, latency and the bound that wins, per batch."""
+    check_one_form(csv=as_csv, json=as_json)
     chosen = _model_name(model)
     if suite is not None:
+        subjects = {"--workload": workload, "--onnx": onnx, "--topology": topology, "--scale": scale}
+        of_one = {
+            "--sut": sut,
+            "--datatype": datatype,
+            "--mode": mode,
+            "--batch": batch,
+            "--streams": streams,
+        }
+        check_unused({**subjects, **of_one}, "a suite names its own", "leave it or --suite out")
         _print_rows(_suite(suite, chosen), as_csv=as_csv, as_json=as_json)
         return
-    subject = _subject(workload, onnx, (topology, scale))
+    if topology is None:
+        check_unused({"--scale": scale}, "the channels of a file are fixed", "give --topology")
+    subject = _subject(workload, onnx, (topology, WHOLE if scale is None else scale))
     asked = _asked(subject, sut, datatype, mode)
-    settings = [(size, streams) for size in _counts(batch)]
+    [instances] = _counts("--streams", "1" if streams is None else str(streams), "streams")
+    settings = [(size, instances) for size in _counts("--batch", batch or "1", "batch_size")]
     from qutiperf.level0.prediction import predict as predict_settings
 
     found = predict_settings(subject.network, asked, settings, chosen)
@@ -158,8 +181,9 @@ def _subject(workload: str | None, onnx: Path | None, topology: tuple[str | None
 
 def _asked(subject: "Subject", sut: str | None, datatype: str | None, mode: str | None) -> "Asked":
     from qutiperf.errors import InputError
+    from qutiperf.level0.capability import DATATYPES
     from qutiperf.level0.prediction import Asked
-    from qutiperf.spec.config import nearest
+    from qutiperf.spec.config import nearest, shortened
     from qutiperf.spec.sut import load_sut
 
     if sut is None:
@@ -168,18 +192,24 @@ def _asked(subject: "Subject", sut: str | None, datatype: str | None, mode: str 
     if mode is not None and mode not in system.operating_modes:
         raise InputError(f"no operating mode '{mode}'", where=sut, cure=nearest(mode, system.operating_modes))
     chosen = mode or next(iter(system.operating_modes))
+    if datatype is not None and datatype not in DATATYPES:
+        problem = f"'{shortened(datatype, 80)}' is not a datatype"
+        raise InputError(problem, where="--datatype", cure=nearest(datatype, DATATYPES))
     compute = datatype or subject.datatype
     weights = None if datatype else subject.weight_datatype
     return Asked(system.platform, system.name, compute, chosen, weights)
 
 
-def _counts(text: str) -> list[int]:
+def _counts(option: str, text: str, parameter: str) -> list[int]:
     from qutiperf.errors import InputError
+    from qutiperf.spec.config import shortened, whole_number
+    from qutiperf.spec.limits import MOST
 
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdigit() and int(part) > 0 for part in parts):
-        raise InputError(f"'{text}' is not a list of counts", where="--batch", cure="write --batch 1,8,64")
-    return [int(part) for part in parts]
+    counts = [whole_number(part, MOST[parameter]) for part in text.split(",")]
+    if not all(counts):  # None and 0
+        cure = f"write numbers from 1 to {MOST[parameter]:,}: 1,8,64"
+        raise InputError(f"'{shortened(text, 80)}' is not a list of counts", where=option, cure=cure)
+    return [count for count in counts if count is not None]
 
 
 def _prediction_row(found: "Prediction", asked: "Asked", subject: "Subject") -> dict[str, object]:

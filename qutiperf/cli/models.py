@@ -37,9 +37,5 @@ def build(
     """Write a network as ONNX: speed as published, no accuracy."""
     from qutiperf.models.topologies import write
 
-    if batch is not None and batch < 1:
-        from qutiperf.errors import InputError
-
-        raise InputError(f"a batch of {batch}", where="--batch", cure="give 1 or more")
-    write(out, topology, scale, size, batch or "batch", seed)
+    write(out, topology, scale, size, "batch" if batch is None else batch, seed)
     console.out(f"{out}: {out.stat().st_size / 1e6:.1f} MB")

@@ -1,12 +1,14 @@
 """`qutiperf run`: measures a sweep, or one model at once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qutiperf.cli import console
+from qutiperf.cli.combinations import check_unused
 from qutiperf.errors import InputError, SetupError
 
 if TYPE_CHECKING:
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
     from qutiperf.run.plan import Group, Material
     from qutiperf.spec.sweep import Sweep
 
+    Parts = list[tuple[Sweep, Material]]
+
 _LIST = "comma-separated"
+_SUT, _BATCH, _SCENARIOS = "cpu-onnxruntime", "1", "SingleStream,Offline"
 
 
 def run(
@@ -30,11 +35,16 @@ def run(
     model: Annotated[
         Path | None, typer.Option(help="Measure this ONNX or TFLite model instead of a sweep.")
     ] = None,
-    sut: Annotated[str, typer.Option(help="With --model: the system under test.")] = "cpu-onnxruntime",
-    batch: Annotated[str, typer.Option(help=f"With --model: batch sizes, {_LIST}.")] = "1",
+    sut: Annotated[
+        list[str] | None,
+        typer.Option(help="With --model: a system under test; repeatable. Default: cpu-onnxruntime."),
+    ] = None,
+    batch: Annotated[
+        str | None, typer.Option(help=f"With --model: batch sizes, {_LIST}. Default: 1.")
+    ] = None,
     scenario: Annotated[
-        str, typer.Option(help=f"With --model: scenarios, {_LIST}.")
-    ] = "SingleStream,Offline",
+        str | None, typer.Option(help=f"With --model: scenarios, {_LIST}. Default: {_SCENARIOS}.")
+    ] = None,
     shape: Annotated[
         str | None, typer.Option(help="With --model: input=batch,3,224,224 where the file leaves sizes open.")
     ] = None,
@@ -54,57 +64,64 @@ def run(
     is valid, and tries what failed once more.
     """
     from qutiperf import host
+    from qutiperf.regular_file import unreadable
     from qutiperf.results.store import Store
-    from qutiperf.run.plan import gather, make_plan
+    from qutiperf.run.plan import make_plan
+    from qutiperf.spec.config import shortened
 
     if (sweep is None) == (model is None):
         raise InputError("name a sweep or --model FILE", cure="qutiperf run quickstart; qutiperf list sweeps")
+    if model is None:
+        of_a_model = {"--sut": sut, "--batch": batch, "--scenario": scenario, "--shape": shape}
+        check_unused(of_a_model, "a sweep names its own", "use --set, or --model FILE instead of the sweep")
     overrides = [*(settings or []), *([f"profile={profile}"] if profile else [])]
-    if audit_config is not None and not audit_config.is_file():
-        raise InputError(
-            "there is no such file", where=str(audit_config), cure="give --audit-config an existing file"
-        )
-    loaded, material = (
-        _of_model(model, sut, batch, scenario, shape, overrides)
+    if audit_config is not None and (problem := unreadable(audit_config)) is not None:
+        raise InputError(problem, where=shortened(str(audit_config)), cure="give --audit-config another file")
+    loaded, parts = (
+        parts_of_model(model, sut or [_SUT], batch or _BATCH, scenario or _SCENARIOS, shape, overrides)
         if model
         else _of_sweep(str(sweep), overrides)
     )
     require_loadgen(mlperf_round)
     machine = host.facts()
-    groups = make_plan(loaded, material or gather(loaded), machine)
+    groups = [group for part, material in parts for group in make_plan(part, material, machine)]
     store = Store.create(out or Path("results") / loaded.name)
     return _measure(loaded, groups, store, machine, audit_config, as_json)
 
 
-def _of_sweep(name: str, overrides: list[str]) -> "tuple[Sweep, Material | None]":
+def _of_sweep(name: str, overrides: list[str]) -> "tuple[Sweep, Parts]":
+    from qutiperf.run.plan import gather
     from qutiperf.spec.sweep import load_sweep
 
-    return load_sweep(name, overrides)[0], None
+    sweep, file = load_sweep(name, overrides)
+    return sweep, [(sweep, gather(sweep, beside=file.path.parent))]
 
 
-def _of_model(
-    model: Path, sut: str, batch: str, scenario: str, shape: str | None, overrides: list[str]
-) -> "tuple[Sweep, Material | None]":
-    """A sweep over one model that has no workload file: shapes from its graph, random data, no accuracy."""
+def parts_of_model(
+    model: Path, suts: list[str], batch: str, scenario: str, shape: str | None, overrides: list[str]
+) -> "tuple[Sweep, Parts]":
+    """A sweep over one model that has no workload file: shapes from its graph, random data, no accuracy.
+
+    Each system is a part of its own, with all cores as threads where its adapter has threads.
+    """
+    from qutiperf.adapters.registry import adapter_class, option_names
     from qutiperf.models.workload_of import workload_of_file
     from qutiperf.run.plan import gather
     from qutiperf.spec.config import Yaml, apply_overrides
     from qutiperf.spec.sweep import parse_sweep
 
     workload = workload_of_file(model, shape)
-    start: Yaml = {"name": workload.name, "workloads": workload.name, "suts": sut}
-    data = apply_overrides(
-        start,
-        [
-            f"scenarios=[{scenario}]",
-            f"deployment.batch_size=[{batch}]",
-            "deployment.threads=all",
-            "deployment.streams=1",
-            *overrides,
-        ],
-    )
-    sweep = parse_sweep(data, "--model")
-    return sweep, gather(sweep, {workload.name: workload})
+    start: Yaml = {"name": workload.name, "workloads": workload.name, "suts": list(suts)}
+    given = [f"scenarios=[{scenario}]", f"deployment.batch_size=[{batch}]", "deployment.streams=1"]
+    whole = parse_sweep(apply_overrides(start, [*given, *overrides]), "--model")
+    material = gather(whole, {workload.name: workload})
+    parts: Parts = []
+    for name, system in material.suts.items():
+        threads = "threads" in option_names(adapter_class(system.adapter))
+        deployment = {**({"threads": "all"} if threads else {}), **whole.deployment}
+        part = whole.model_copy(update={"deployment": deployment})
+        parts.append((part, replace(material, suts={name: system})))
+    return whole, parts
 
 
 def require_loadgen(mlperf_round: str | None) -> None:
@@ -153,12 +170,12 @@ def _measure_rest(
     from qutiperf.cli.results import report_damaged
     from qutiperf.run import operating_mode
     from qutiperf.run.child import Nursery
-    from qutiperf.run.runner import Runner, wanted
+    from qutiperf.run.runner import Runner, runs_to_measure
     from qutiperf.units import format_duration
 
     report_damaged(store.read().damaged)
     attempts = store.attempts()
-    todo = [(group, wanted(group, attempts)) for group in groups]
+    todo = [(group, runs_to_measure(group, attempts)) for group in groups]
     total, runs = sum(len(group.runs) for group in groups), [run for _, left in todo for run in left]
     if len(runs) < total:
         console.note(f"{total - len(runs)} of {total} runs are done already in {store.folder}")

@@ -20,7 +20,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free one.")] = 8123,
     token_file: Annotated[str, typer.Option(help="A file with the bearer token requests must carry.")] = "",
-    certificate: Annotated[str, typer.Option(help="A PEM file: serve TLS.")] = "",
+    certificate: Annotated[str, typer.Option(help="A PEM file: serve TLS, with --key.")] = "",
     key: Annotated[str, typer.Option(help="The PEM file of its key.")] = "",
 ) -> None:
     """Expose a system over the Open Inference Protocol, for another machine to measure it.
@@ -29,7 +29,7 @@ def serve(
     """
     from dataclasses import replace
 
-    from qutiperf.device.configuration import load_adapters
+    from qutiperf.device.configuration import check_configuration, loaded_adapters
     from qutiperf.device.server import DeviceServer
     from qutiperf.device_file import configuration_for
     from qutiperf.run.pairing import runnable
@@ -42,9 +42,12 @@ def serve(
         runnable(system)
         found = configuration_for(system, load_workload(workload)[0], Path(folder), changes)
         found = replace(found, host=host, port=port, token_file=token_file, certificate=certificate, key=key)
-        with DeviceServer(found, load_adapters(found)) as server:
-            console.out(f"serving {found.model_name} at {server.url}")
+        check_configuration(found, "flags")
+        with loaded_adapters(found) as adapters, DeviceServer(found, adapters) as server:
+            if server.warning():
+                console.note(f"warning: {server.warning()}")
             sut_file = "--set suts=open-inference --set workloads=" + workload
-            console.note(f"measure it: qutiperf run quickstart {sut_file}")
             with contextlib.suppress(KeyboardInterrupt):
+                console.out(f"serving {found.model_name} at {server.url}")
+                console.note(f"measure it: qutiperf run quickstart {sut_file}")
                 server.serve_forever()

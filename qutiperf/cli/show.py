@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qutiperf.cli import console
+from qutiperf.cli.combinations import check_one_form
 
 if TYPE_CHECKING:
     from qutiperf.results.table import BestOfModel, Row
@@ -54,6 +55,7 @@ def show(
     from qutiperf.cli.results import read_results
     from qutiperf.results.table import option_columns, rows, summarise
 
+    check_one_form(json=as_json, csv=as_csv, summary=summary)
     read = read_results(results, everything=everything)
     records, found = read.records, rows(read.records)
     if everything:

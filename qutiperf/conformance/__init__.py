@@ -1,1 +1,1 @@
-"""What an adapter must keep to, as checks that anybody can run on their own (`qutiperf adapter test`)."""
+"""The contract of adapters, as checks that users can run on their own adapter (`qutiperf adapter test`)."""

@@ -1,4 +1,4 @@
-"""The process of one check: `python -m qutiperf.conformance FOLDER DESCRIPTOR`, started by the kit alone."""
+"""The process of one check: `python -m qutiperf.conformance FOLDER DESCRIPTOR`, started only by the kit."""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""One model through several runtimes: do they compute the same?
+"""Compares the results of one model on several runtimes.
 
-Each system answers in a process of its own (`python -m qutiperf.conformance.agree FOLDER`), as runtimes do
-not always live together; the answers are compared here.
+Each system runs in its own process (`python -m qutiperf.conformance.agree FOLDER`), because runtimes cannot
+always share one; the answers are compared here.
 """
 
 import sys
@@ -32,7 +32,7 @@ _ANSWERS = "answers.npy"
 
 
 class Question(StrictModel):
-    """What one process answers: the first `count` samples, in batches."""
+    """The task of one process: the first `count` samples, in batches."""
 
     sut: SystemUnderTest
     workload: Workload
@@ -41,7 +41,7 @@ class Question(StrictModel):
 
 
 class Told(StrictModel):
-    """What came of it: what the adapter said of itself, or why there is no answer, with the exit code."""
+    """The reply of one process: the adapter's description of itself, or the failure and its exit code."""
 
     adapter: dict[str, str] = {}
     failure: str | None = None
@@ -50,7 +50,7 @@ class Told(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Outputs [count, ...] of one system as real numbers, classes counted as the dataset counts them."""
+    """Outputs [count, ...] of one system as real numbers, with classes numbered as in the dataset."""
 
     sut: str
     model: str
@@ -62,7 +62,7 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """One system's answers against the first one's; `differing` are indices of samples, in order."""
+    """Comparison of one system's answers with the first one's; `differing` are sorted sample indices."""
 
     same_label_percent: float | None
     largest_difference: float | None
@@ -70,26 +70,26 @@ class Agreement:
 
 
 def ask(pairing: Pairing, batch_size: int, count: int | None, limit_s: float) -> Answers:
-    """Answers of a system; raises what its adapter raises, RunError if its process dies or takes too long."""
+    """Answers of a system; passes on its adapter's errors, RunError if its process dies or hits the limit."""
     workload = pairing.workload
     dataset = open_dataset(workload.dataset, workload.model.input)
-    asked = min(count or dataset.count, dataset.count)
+    samples = min(count or dataset.count, dataset.count)
     fixed = workload.model.input.fixed_batch
     question = Question(
-        sut=pairing.sut, workload=workload, batch_size=min(batch_size, fixed or batch_size), count=asked
+        sut=pairing.sut, workload=workload, batch_size=min(batch_size, fixed or batch_size), count=samples
     )
     with tempfile.TemporaryDirectory(prefix="qutiperf-") as name:
         folder = Path(name)
-        told = _answered(question, folder, limit_s)
+        reply = _answered(question, folder, limit_s)
         outputs = np.load(folder / _ANSWERS, allow_pickle=False)
-    truth = None if dataset.labels is None or workload.task == "none" else dataset.labels[:asked]
+    truth = None if dataset.labels is None or workload.task == "none" else dataset.labels[:samples]
     real, classes = _as_numbers(outputs, workload.model.output, workload.task != "none")
-    model = Path(workload.model.file).name if workload.model.file else "a topology, built"
-    return Answers(pairing.sut.name, model, told.adapter, real, classes, _top1(classes, truth))
+    model = Path(workload.model.file).name if workload.model.file else "a built topology"
+    return Answers(pairing.sut.name, model, reply.adapter, real, classes, _top1(classes, truth))
 
 
 def compare(first: Answers, other: Answers) -> Agreement:
-    """Raises InputError if the outputs have different shapes, so that nothing can be compared."""
+    """Raises InputError if the outputs have different shapes and cannot be compared."""
     if first.outputs.shape != other.outputs.shape:
         problem = (
             f"its outputs are {list(other.outputs.shape)}, those of {first.sut} {list(first.outputs.shape)}"
@@ -132,29 +132,29 @@ def _answered(question: Question, folder: Path, limit_s: float) -> Told:
     if answer.reply is None:
         raise RunError(": ".join([str(answer.ending), *answer.log_tail.splitlines()[-1:]]), where=name)
     try:
-        told = Told.model_validate_json(answer.reply)
+        reply = Told.model_validate_json(answer.reply)
     except ValidationError:
         raise RunError("its adapter wrote to the reply pipe", where=name) from None
-    if told.failure is not None:
+    if reply.failure is not None:
         kinds: dict[int, type[QutiperfError]] = {2: InputError, 3: SetupError}
-        raise kinds.get(told.exit_code, RunError)(told.failure, where=name)
-    return told
+        raise kinds.get(reply.exit_code, RunError)(reply.failure, where=name)
+    return reply
 
 
 def answer(question: Question, folder: Path) -> dict[str, str]:
-    """Loads the system, writes the outputs of all samples, and gives what the adapter says of itself."""
+    """Loads the system, writes the outputs of all samples, and returns the adapter's description."""
     workload = question.workload
     dataset = open_dataset(workload.dataset, workload.model.input)
     instances = load_instances(question.sut, workload, question.sut.options, 1, folder)
     model = LoadedModel(instances, dataset, task_for(workload), workload.model.input.fixed_batch)
     model.tune(question.batch_size)
     [infer] = model.infers()
-    found = []
+    outputs_of_batches = []
     for batch in _batches(question):
         outputs = np.array(infer(dataset.load(batch))[0])
         model.task.responses(outputs, len(batch))  # raises for outputs that are impossible
-        found.append(outputs)
-    np.save(folder / _ANSWERS, np.concatenate(found))
+        outputs_of_batches.append(outputs)
+    np.save(folder / _ANSWERS, np.concatenate(outputs_of_batches))
     described = instances[0].describe()
     model.close()
     return described
@@ -169,10 +169,10 @@ def main(name: str, descriptor: str) -> None:
     folder, replies = Path(name), Replies(int(descriptor))
     question = read_task(Question, folder)
     try:
-        told = Told(adapter=answer(question, folder))
+        reply = Told(adapter=answer(question, folder))
     except QutiperfError as error:
-        told = Told(failure=str(error), exit_code=error.exit_code)
-    replies.send(told)
+        reply = Told(failure=str(error), exit_code=error.exit_code)
+    replies.send(reply)
     end_now()
 
 

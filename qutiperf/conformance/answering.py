@@ -1,4 +1,4 @@
-"""Checks of what an adapter answers: at all, in batches, side by side, and the right class."""
+"""Checks of an adapter's answers: their form, in batches, from two instances, and their class."""
 
 import threading
 from time import monotonic
@@ -14,7 +14,7 @@ _NEEDED_PERCENT = 50.0  # of the labelled images; guessing among ten classes giv
 
 
 def answers(subject: LoadedAdapter) -> CheckFinding:
-    """Loads, describes itself, answers one batch with one row of finite numbers a sample."""
+    """Loads, describes itself, and answers one batch with one row of finite numbers per sample."""
     before = monotonic()
     loaded = subject.load()
     load_s = monotonic() - before
@@ -37,11 +37,11 @@ def _check_output(outputs: object, count: int) -> None:
     if outputs.ndim == 0 or len(outputs) != count:
         raise failed(f"outputs of shape {list(outputs.shape)} for {count} samples")
     if not np.isfinite(outputs.astype(np.float64)).all():
-        raise failed("outputs hold NaN or infinity")
+        raise failed("outputs contain NaN or infinity")
 
 
 def batch(subject: LoadedAdapter) -> CheckFinding:
-    """A batch answers as its samples do: alone, in part, in another order, after tune()."""
+    """A batch gives the answers of its samples: alone, in part, in another order, after tune()."""
     size = subject.batch
     if size == 1:
         raise skipped("batch_size is never above 1")
@@ -56,20 +56,20 @@ def batch(subject: LoadedAdapter) -> CheckFinding:
         loaded.tune(tuned)
         _same(subject, loaded, images[:tuned], alone[:tuned], f"a batch after tune({tuned})")
     loaded.close()
-    return passed(f"{size} samples alone, whole, in part, reversed and after tune() answer alike")
+    return passed(f"{size} samples alone, whole, in part, reversed and after tune() give the same answers")
 
 
 def _same(subject: LoadedAdapter, loaded: Loaded, images: Array, expected: Array, what: str) -> None:
     try:
-        found = loaded.answer(images)
+        outputs = loaded.answer(images)
     except Exception as error:
         raise failed(f"{what}: {type(error).__name__}: {error}") from error
-    if problem := subject.difference(expected, found):
+    if problem := subject.difference(expected, outputs):
         raise failed(f"{what}: {problem}")
 
 
 def threads(subject: LoadedAdapter) -> CheckFinding:
-    """Two instances, two threads, unlike inputs: each answers as it does alone."""
+    """Two instances, two threads, different inputs: each gives the same answers as it does alone."""
     size = subject.batch
     images = subject.inputs(8 * size)
     batches = [images[start : start + size] for start in range(0, len(images), size)]
@@ -98,11 +98,11 @@ def threads(subject: LoadedAdapter) -> CheckFinding:
         raise failed(f"two instances side by side: {problems[0]}")
     for each in pair:
         each.close()
-    return passed(f"{sum(rounds) * len(batches)} batches of two threads answered as alone")
+    return passed(f"{sum(rounds) * len(batches)} batches of two threads, same answers as alone")
 
 
 def labels(subject: LoadedAdapter) -> CheckFinding:
-    """Known images get their labels at the workload's label_offset, and at no other more often."""
+    """Known images get their labels at the workload's label_offset, and no other offset fits better."""
     truth, output = subject.dataset.labels, subject.workload.model.output
     if not subject.runs_models:
         raise skipped("its answers do not come from the model")

@@ -25,7 +25,7 @@ CHECKS: dict[str, Callable[[LoadedAdapter], CheckFinding]] = {
 
 
 def check(name: str, job: CheckJob, folder: Path) -> CheckFinding:
-    """The finding of one check; whatever the adapter raises is a FAIL with its words."""
+    """The finding of one check; an exception of the adapter is a FAIL with its message."""
     calls = 0
     try:
         subject = LoadedAdapter(job, folder)

@@ -1,4 +1,4 @@
-"""What is asked of a check, and what it found."""
+"""The task of a check, and its finding."""
 
 from typing import Literal
 
@@ -19,7 +19,7 @@ class CheckJob(StrictModel):
 
 
 class CheckFinding(StrictModel):
-    """The verdict of one check, in a line what was seen, and the numbers behind it."""
+    """The verdict of one check, the observation in one line, and the numbers behind it."""
 
     check: str = ""
     verdict: Verdict
@@ -47,7 +47,7 @@ class KitReport(StrictModel):
 
 
 class Seen(Exception):  # noqa: N818 - not an error: how a check ends before its last line
-    """A check has seen enough."""
+    """Ends a check with its finding."""
 
     def __init__(self, verdict: Verdict, seen: str, **evidence: float | str | None) -> None:
         super().__init__(seen)

@@ -1,4 +1,4 @@
-"""Runs every check in a process of its own, so that a crash or a hang is a verdict and not the end."""
+"""Runs every check in its own process, so that a crash or a hang is a verdict and the kit continues."""
 
 import contextlib
 import tempfile
@@ -27,7 +27,7 @@ _PREFERRED = "digits-mlp-25-fp32"
 
 
 def job_for(sut: str, workload: str | None, budget_s: float = BUDGET_S) -> CheckJob:
-    """What to check, checked itself; raises InputError or SetupError."""
+    """The validated system and workload to check; raises InputError or SetupError."""
     system, _ = load_sut(sut)
     adapter = runnable(system)
     chosen = load_workload(workload)[0] if workload else _default_workload(system, adapter)
@@ -45,12 +45,14 @@ def _default_workload(sut: SystemUnderTest, adapter: type[AnyAdapter]) -> Worklo
             return workload
     loads = ", ".join(adapter.model_suffixes)
     raise InputError(
-        f"it loads {loads}, no shipped model is one", where=sut.name, cure="name one with --workload"
+        f"it loads {loads}, and no shipped model has that format",
+        where=sut.name,
+        cure="name one with --workload",
     )
 
 
 def run_kit(job: CheckJob, progress: Callable[[str], None]) -> KitReport:
-    """Every check; after a first answer that fails there is nothing left to check."""
+    """Every check; if the first answer fails, the others are skipped."""
     started = monotonic()
     with tempfile.TemporaryDirectory(prefix="qutiperf-conformance-") as name, Nursery() as nursery:
         folder = Path(name)
@@ -75,7 +77,7 @@ def run_kit(job: CheckJob, progress: Callable[[str], None]) -> KitReport:
 
 
 def _limit_s(first: CheckFinding) -> float:
-    """Enough for every load and call that a check makes at least, at the pace of the first answer."""
+    """Enough for the minimum of loads and calls of a check, at the speed of the first answer."""
     load_s, infer_s = (float(first.evidence.get(key) or 0) for key in ("load_s", "infer_s"))
     return min(_LIMIT_S + 8 * load_s + 200 * infer_s, _LONGEST_LIMIT_S)
 
@@ -84,7 +86,7 @@ def _in_process(nursery: Nursery, check: str, job: CheckJob, folder: Path, limit
     task = job.model_copy(update={"check": check})
     answer = ask(nursery, "qutiperf.conformance", task, folder, limit_s)
     if answer.ending is None:
-        return CheckFinding(check=check, verdict="FAIL", seen=f"no end after {limit_s:.0f} s: it hangs")
+        return CheckFinding(check=check, verdict="FAIL", seen=f"did not end within {limit_s:.0f} s: it hangs")
     if answer.reply is None:
         last = "".join(f": {line[:160]}" for line in answer.log_tail.splitlines()[-1:])
         return CheckFinding(check=check, verdict="FAIL", seen=f"{answer.ending}{last}")

@@ -1,4 +1,4 @@
-"""Checks of what builds up: memory over many calls, and what close() leaves behind."""
+"""Checks over many calls and loads: growth of memory, and what close() leaves behind."""
 
 import gc
 import threading
@@ -14,7 +14,7 @@ from qutiperf.conformance.subject import LoadedAdapter
 _CALLS = 10_000
 _LOOKS = 50
 _LEAK_BYTES = 256.0  # a call; the slope of a runtime that does not leak stays far below over 10,000
-_NOISE_BYTES = 1_500_000.0  # what an allocator may take once and keep
+_NOISE_BYTES = 1_500_000.0  # memory that an allocator may take once and keep
 _FEWEST_CALLS = 500
 _CYCLES = 4
 _CYCLE_BYTES = 4_000_000.0
@@ -60,38 +60,38 @@ def _still_grows(looks: list[tuple[int, int]], slope: float) -> bool:
 
 
 def reload(subject: LoadedAdapter) -> CheckFinding:
-    """After close() it loads again, answers the same, and leaves no threads, files or memory behind."""
+    """After close() it loads again, gives the same answers, and leaves no threads, files or memory behind."""
     images = subject.inputs(subject.batch)
     expected, _ = _cycle(subject, images, 0)
     before = _held()
     cycles = 0
     while cycles < _CYCLES and (subject.in_time() or cycles < 2):
         cycles += 1
-        found, twice = _cycle(subject, images, cycles)
-        if problem := subject.difference(expected, found):
+        outputs, twice = _cycle(subject, images, cycles)
+        if problem := subject.difference(expected, outputs):
             raise failed(f"after close() and load(): {problem}")
     _check_freed(before, _held(), cycles)
-    return passed(f"closed and loaded {cycles} times, answers alike, nothing left behind; {twice}")
+    return passed(f"closed and loaded {cycles} times, same answers, nothing left behind; {twice}")
 
 
 def _cycle(subject: LoadedAdapter, images: Array, number: int) -> tuple[Array, str]:
-    """One life of an instance; a second close() may raise, no harness calls it."""
+    """Loads, answers, closes an instance; a second close() may raise, as the harness never calls it."""
     try:
         loaded = subject.load()
     except Exception as error:
         if number == 0:
             raise
         raise failed(f"load() after close(): {type(error).__name__}: {error}") from error
-    found = loaded.answer(images)
+    outputs = loaded.answer(images)
     try:
         loaded.close()
     except Exception as error:
         raise failed(f"close(): {type(error).__name__}: {error}") from error
     try:
         loaded.close()
-    except Exception as error:  # noqa: BLE001 - only told
-        return found, f"a second close() raises {type(error).__name__}"
-    return found, "a second close() does nothing"
+    except Exception as error:  # noqa: BLE001 - only reported
+        return outputs, f"a second close() raises {type(error).__name__}"
+    return outputs, "a second close() does nothing"
 
 
 def _held() -> dict[str, float]:

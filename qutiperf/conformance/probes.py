@@ -1,6 +1,6 @@
-"""Colour networks built on the spot whose answer is their input: what reached the model, and in what order.
+"""Generated colour networks that return their input, which shows what reached the model, in which order.
 
-A convolution, as a runtime that changes layouts does it for one, with one weight a channel.
+They are a convolution with one weight per channel, because runtimes change layouts for convolutions.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _SHAPES = {"NCHW": (3, _SIDE, _SIDE), "NHWC": (_SIDE, _SIDE, 3)}
 def layout(subject: LoadedAdapter) -> CheckFinding:
     """Every pixel of every channel reaches the model in its place, for NCHW and NHWC inputs.
 
-    Adapters of other formats are held against the ONNX file of the same model.
+    Adapters of other formats are compared with the ONNX file of the same model.
     """
     suffixes = subject.adapter.model_suffixes
     if suffixes and ".onnx" not in suffixes:
@@ -45,14 +45,14 @@ def layout(subject: LoadedAdapter) -> CheckFinding:
 
 
 def values(subject: LoadedAdapter) -> CheckFinding:
-    """Numbers arrive as they are: fractions, negative and large ones; bytes up to 255."""
+    """Numbers arrive unchanged: fractions, negative and large ones; bytes up to 255."""
     loaded = _loaded(subject, "NCHW", "float32", (1.0, 1.0, 1.0))
     _check_values(loaded, (0.02, 0.3, 1.0, -0.7, -3.25, 300.5), np.float32)
     loaded.close()
-    seen = "fractions, negative and large numbers arrive as they are"
+    seen = "fractions, negative and large numbers arrive unchanged"
     try:
         loaded = _loaded(subject, "NCHW", "uint8", (1.0, 1.0, 1.0))
-    except Exception:  # noqa: BLE001 - runtimes without byte inputs say so in many ways
+    except Exception:  # noqa: BLE001 - runtimes without byte inputs report this in many ways
         return passed(f"{seen}; it loads no model with uint8 inputs")
     _check_values(loaded, (0, 1, 127, 128, 255), np.uint8)
     loaded.close()
@@ -60,7 +60,7 @@ def values(subject: LoadedAdapter) -> CheckFinding:
 
 
 def _loaded(subject: LoadedAdapter, name: str, dtype: str, weights: Sequence[float]) -> Loaded:
-    """Ends the check as skipped where the adapter cannot load such a network."""
+    """Ends the check as skipped if the adapter cannot load such a network."""
     suffixes = subject.adapter.model_suffixes
     if not subject.runs_models:
         raise skipped("its answers do not come from the model")
@@ -105,27 +105,27 @@ def _write(path: Path, name: str, dtype: str, weights: Sequence[float]) -> None:
 
 
 def _answer(loaded: Loaded, images: Array) -> Reals:
-    found = loaded.answer(images)
-    if found.shape != (len(images), 3 * _SIDE * _SIDE):
-        raise failed(f"a probe of {len(images)} images answered with shape {list(found.shape)}")
-    return found.astype(np.float64)
+    answers = loaded.answer(images)
+    if answers.shape != (len(images), 3 * _SIDE * _SIDE):
+        raise failed(f"a probe of {len(images)} images answered with shape {list(answers.shape)}")
+    return answers.astype(np.float64)
 
 
 def _planes(name: str, image: Array, weights: Sequence[float]) -> Reals:
-    """What the probe answers to an image: [1, channel, row, column], weighted, then flat."""
+    """The probe's answer to an image: [1, channel, row, column], weighted, then flat."""
     planes = image.transpose(0, 3, 1, 2) if name == "NHWC" else image
     weighted = planes.astype(np.float64) * np.array(weights).reshape(1, 3, 1, 1)
     return np.asarray(weighted.reshape(len(image), -1))
 
 
-def _check_layout(name: str, image: Array, found: Reals, weights: Sequence[float]) -> None:
-    if _close(found, _planes(name, image, weights)):
+def _check_layout(name: str, image: Array, answers: Reals, weights: Sequence[float]) -> None:
+    if _close(answers, _planes(name, image, weights)):
         return
     for what, changed in _mistakes(name, image):
-        if _close(found, _planes(name, changed, weights)):
+        if _close(answers, _planes(name, changed, weights)):
             raise failed(f"{name}: {what}")
-    wrong = int((np.abs(found - _planes(name, image, weights)) > _ALLOWED * np.abs(found)).sum())
-    raise failed(f"{name}: {wrong} of {found.size} pixels are not in their place")
+    wrong = int((np.abs(answers - _planes(name, image, weights)) > _ALLOWED * np.abs(answers)).sum())
+    raise failed(f"{name}: {wrong} of {answers.size} pixels are not in their place")
 
 
 def _mistakes(name: str, image: Array) -> list[tuple[str, Array]]:
@@ -143,13 +143,13 @@ def _mistakes(name: str, image: Array) -> list[tuple[str, Array]]:
 
 
 def _check_values(loaded: Loaded, numbers: Sequence[float], dtype: type[np.generic]) -> None:
-    """Even images, so that the order of pixels does not matter here."""
+    """Uniform images, so that the order of pixels does not matter."""
     for number in numbers:
         image = np.full((1, *_SHAPES["NCHW"]), number, dtype)
-        found = _answer(loaded, image)
-        if not _close(found, np.full_like(found, number)):
-            raise failed(f"{np.dtype(dtype)} input {number} reaches the model as {found.flat[0]:.6g}")
+        answers = _answer(loaded, image)
+        if not _close(answers, np.full_like(answers, number)):
+            raise failed(f"{np.dtype(dtype)} input {number} reaches the model as {answers.flat[0]:.6g}")
 
 
-def _close(found: Reals, expected: Reals) -> bool:
-    return bool((np.abs(found - expected) <= _ALLOWED * np.abs(expected)).all())
+def _close(answers: Reals, expected: Reals) -> bool:
+    return bool((np.abs(answers - expected) <= _ALLOWED * np.abs(expected)).all())

@@ -1,4 +1,4 @@
-"""A new adapter from the shipped example: module, SUT file and test, renamed and nothing else."""
+"""A new adapter from the shipped example: module, SUT file and test, only renamed."""
 
 import keyword
 import re
@@ -35,7 +35,7 @@ def write(name: str, folder: Path) -> tuple[Path, Path, Path]:
 
 
 def _stem(name: str) -> str:
-    """The name as Python's modules are named; raises InputError."""
+    """The name as the name of a Python module; raises InputError."""
     stem = name.replace("-", "_").lower()
     if not _NAME.fullmatch(name) or keyword.iskeyword(stem):
         raise InputError(f"'{name}' cannot name an adapter", cure="use letters, digits and single - or _")
@@ -46,7 +46,7 @@ def _stem(name: str) -> str:
 
 
 def _renamed(text: str, stem: str) -> str:
-    """The example under another name; who verified it on hardware does not carry over."""
+    """The example under another name, without its verification on hardware."""
     named = text.replace(_EXAMPLE, stem).replace(_CLASS, "".join(map(str.capitalize, stem.split("_"))))
     named = re.sub(r"^title: .*$", f"title: {stem}", named, flags=re.MULTILINE)
     return re.sub(r"^verified_on_hardware: .*\n", "", named, flags=re.MULTILINE)

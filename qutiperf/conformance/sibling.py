@@ -1,4 +1,4 @@
-"""The same model as ONNX, run by onnxruntime: what an adapter of another format has to answer."""
+"""The same model as ONNX in onnxruntime: the expected answers of an adapter of another format."""
 
 import math
 
@@ -15,9 +15,9 @@ _ALLOWED = 0.02  # of the largest output: runtimes add in their own order and pr
 
 
 def same_as_onnx(subject: LoadedAdapter, why: str) -> CheckFinding:
-    """Images with one bright pixel each, at many places: a pixel out of place changes the answer.
+    """Images with one bright pixel each, at many places: a misplaced pixel changes the answer.
 
-    Ends as skipped, with `why` in front, where there is no ONNX file of real numbers to compare with.
+    Ends as skipped, starting with `why`, if there is no ONNX file of real numbers to compare with.
     """
     reference = _reference(subject, why)
     loaded, shape = subject.load(1), subject.model.input_shape
@@ -30,42 +30,48 @@ def same_as_onnx(subject: LoadedAdapter, why: str) -> CheckFinding:
         expected = np.asarray(
             reference.infer(_arranged(image.reshape(1, *shape), subject, why))[0], np.float64
         )
-        found = loaded.answer(image.reshape(1, *shape)).astype(np.float64)
-        apart = float(np.abs(expected - found).max(initial=0)) if expected.shape == found.shape else math.inf
+        answer = loaded.answer(image.reshape(1, *shape)).astype(np.float64)
+        apart = (
+            float(np.abs(expected - answer).max(initial=0)) if expected.shape == answer.shape else math.inf
+        )
         if apart > _ALLOWED * float(np.abs(expected).max(initial=0)):
-            raise failed(f"a bright pixel at {place} is answered unlike onnxruntime, by up to {apart:.3g}")
+            raise failed(
+                f"the answer to a bright pixel at {place} differs from onnxruntime's by up to {apart:.3g}"
+            )
     loaded.close()
     reference.close()
-    return passed(f"{number + 1} images with one bright pixel are answered as by onnxruntime")
+    return passed(f"{number + 1} images with one bright pixel get onnxruntime's answers")
 
 
 def _onnx(subject: LoadedAdapter, why: str) -> tuple[OtherFile, InputSpec]:
     model = subject.workload.model
     for other in model.other_files:
         if other.file.endswith(".onnx"):
-            told, output = other.input or model.input, other.output or model.output
-            kinds = (model.input.dtype, told.dtype)
-            plain = not any((model.input.quantization, told.quantization, output.quantization))
+            onnx_input, output = other.input or model.input, other.output or model.output
+            kinds = (model.input.dtype, onnx_input.dtype)
+            plain = not any((model.input.quantization, onnx_input.quantization, output.quantization))
             if kinds == ("float32", "float32") and plain and model.output.quantization is None:
-                return other, told
+                return other, onnx_input
     raise skipped(f"{why}, and the workload has no ONNX file of real numbers to compare with")
 
 
 def _reference(subject: LoadedAdapter, why: str) -> OnnxRuntime:
-    other, told = _onnx(subject, why)
+    other, onnx_input = _onnx(subject, why)
     output = other.output or subject.workload.model.output
-    if told.fixed_batch not in (None, 1):
+    if onnx_input.fixed_batch not in (None, 1):
         raise skipped(f"{why}, and the ONNX file fixes a batch")
     runtime = OnnxRuntime()
-    runtime.load(Model(other.file, told.name, told.dtype, told.sample_shape, output.name), Options())
+    runtime.load(
+        Model(other.file, onnx_input.name, onnx_input.dtype, onnx_input.sample_shape, output.name), Options()
+    )
     return runtime
 
 
 def _arranged(image: Array, subject: LoadedAdapter, why: str) -> Array:
     """The image in the layout of the ONNX file."""
-    wanted, given = _onnx(subject, why)[1].sample_shape, image.shape[1:]
-    if wanted == given:
+    expected, given = _onnx(subject, why)[1].sample_shape, image.shape[1:]
+    if expected == given:
         return image
-    if len(given) == len(wanted) == 3 and (given[2], given[0], given[1]) == wanted:
+    if len(given) == len(expected) == 3 and (given[2], given[0], given[1]) == expected:
         return np.ascontiguousarray(image.transpose(0, 3, 1, 2))
-    raise skipped(f"{why}, and the ONNX file takes {list(wanted)}, not {list(given)}")
+    raise skipped(f"{why}, and the ONNX file takes {list(expected)}, not {list(given)}")

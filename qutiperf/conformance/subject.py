@@ -17,7 +17,7 @@ _FLOAT_TOLERANCE = 2e-3  # of the largest output: float16 and TF32 sums in anoth
 
 
 class LoadedAdapter:
-    """Loads instances in this process; the module of an adapter is imported once, as in a worker."""
+    """Loads instances in this process; the adapter's module is imported once, as in a worker."""
 
     def __init__(self, job: CheckJob, folder: Path) -> None:
         self.sut, self.workload, self.folder = job.sut, job.workload, folder
@@ -30,14 +30,14 @@ class LoadedAdapter:
 
     @property
     def runs_models(self) -> bool:
-        """Whether answers come from the model; the simulated device makes them up."""
+        """Whether answers come from the model; those of the simulated device do not."""
         return self.sut.adapter != "simulated" and bool(self.model.path)
 
     def in_time(self, share: float = 1.0) -> bool:
         return monotonic() - self._started < self._budget_s * share
 
     def inputs(self, count: int) -> Array:
-        """[count, ...] of the workload's samples, from the first on again where there are fewer."""
+        """[count, ...] of the workload's samples, repeated from the first if there are fewer."""
         return self.dataset.load([index % self.dataset.count for index in range(count)])
 
     def load(self, batch_size: int | None = None, model: Model | None = None) -> "Loaded":
@@ -48,23 +48,23 @@ class LoadedAdapter:
         return loaded
 
     def tolerance(self, expected: Array) -> float:
-        """How far apart two answers to the same input may be."""
+        """The largest allowed difference between two answers to the same input."""
         if expected.dtype.kind == "f":
             return _FLOAT_TOLERANCE * float(np.abs(expected).max(initial=0))
         return 1.0 if self.workload.model.output.kind == "scores" else 0.0
 
-    def difference(self, expected: Array, found: Array) -> str | None:
-        """What is unlike, None if nothing is."""
-        if expected.shape != found.shape:
-            return f"shape {list(found.shape)}, not {list(expected.shape)}"
-        apart = float(np.abs(expected.astype(np.float64) - found.astype(np.float64)).max(initial=0))
+    def difference(self, expected: Array, actual: Array) -> str | None:
+        """The difference between two answers, None if they are equal."""
+        if expected.shape != actual.shape:
+            return f"shape {list(actual.shape)}, not {list(expected.shape)}"
+        apart = float(np.abs(expected.astype(np.float64) - actual.astype(np.float64)).max(initial=0))
         if apart <= self.tolerance(expected):
             return None
-        return f"outputs differ by up to {apart:.3g}, allowed is {self.tolerance(expected):.3g}"
+        return f"outputs differ by up to {apart:.3g}; the limit is {self.tolerance(expected):.3g}"
 
 
 class Loaded:
-    """One instance, its calls counted, every input a copy of its own, every output copied at once."""
+    """One instance with counted calls; every input is a separate copy, every output is copied at once."""
 
     def __init__(self, subject: LoadedAdapter, instance: AnyAdapter, fixed_batch: int | None) -> None:
         self.instance, self._subject, self._fixed = instance, subject, fixed_batch
@@ -76,7 +76,7 @@ class Loaded:
         return np.array(self.timed(batch)[0])
 
     def timed(self, batch: Array) -> tuple[Array, int | None, int]:
-        """Outputs as given, the device's time, and the time of the call in nanoseconds."""
+        """The original outputs, the device's time, and the duration of the call in nanoseconds."""
         private = np.array(batch)
         infer: Infer = self.instance.infer
         if self._fixed is not None and len(private) != self._fixed:
@@ -91,6 +91,6 @@ class Loaded:
 
 
 def _batch_size(job: CheckJob) -> int:
-    """Eight, or less where the system file offers only smaller batches."""
+    """Eight, or less if the SUT file allows only smaller batches."""
     choices = [int(size) for size in job.sut.deployment.tune.get("batch_size", [])]
     return min(BATCH, max(choices, default=BATCH))

@@ -1,4 +1,4 @@
-"""Checks of the arrays that go in and come out, and that each query is answered once."""
+"""Checks of input and output arrays, and that each query is answered once."""
 
 import tempfile
 import threading
@@ -22,9 +22,9 @@ _WAIT_S = 60.0
 
 
 def tensors(subject: LoadedAdapter) -> CheckFinding:
-    """The input is left as it was; outputs stay until the next call of the same instance.
+    """The input is unchanged; outputs stay until the next call of the same instance.
 
-    Batches are what the harness gives: rows of a larger array, and a scratch that is used again.
+    Batches are like the harness's: rows of a larger array, and a buffer that is reused.
     """
     size = subject.batch
     images = np.ascontiguousarray(subject.inputs(2 * size + 1))
@@ -33,7 +33,7 @@ def tensors(subject: LoadedAdapter) -> CheckFinding:
     rows, before = images[1 : size + 1], images.copy()
     outputs = first.instance.infer(rows)[0]
     if (images != before).any():
-        raise failed("infer changes its input, which other queries use again")
+        raise failed("infer changes its input, which other queries reuse")
     kept = np.array(outputs)
     if problem := subject.difference(expected, kept):
         raise failed(f"rows of a larger array: {problem}")
@@ -46,7 +46,7 @@ def tensors(subject: LoadedAdapter) -> CheckFinding:
     subject.calls += 2
     first.close()
     second.close()
-    return passed("input left alone, outputs are each instance's own and stay until its next call")
+    return passed("input unchanged; outputs belong to each instance and stay until its next call")
 
 
 class _Answered:
@@ -65,7 +65,7 @@ class _Answered:
 
 
 def ids(subject: LoadedAdapter) -> CheckFinding:
-    """The harness with two streams, then LoadGen: each sample answered once, none with an error."""
+    """The harness with two streams, then LoadGen: each sample is answered once, without an error."""
     loaded = [subject.load(), subject.load()]
     model = LoadedModel(
         [each.instance for each in loaded],
@@ -110,14 +110,14 @@ def _check_ids(answered: _Answered, count: int, failure: FirstError) -> None:
 
 
 def _through_loadgen(subject: LoadedAdapter, model: LoadedModel, rate_per_s: float) -> str:
-    """One Offline test of single samples; says so if LoadGen is not installed."""
+    """One Offline test of single samples; the text says if LoadGen is not installed."""
     try:
         from qutiperf.loadgen import driver
         from qutiperf.loadgen.settings import Targets, TestRequest
     except ImportError:
         return "LoadGen is not installed"
     model.tune(1)
-    answered, asked = _Answered(1 << 62), list[int]()
+    answered, issued = _Answered(1 << 62), list[int]()
 
     def complete(ids: Sequence[int], address: int, size: int) -> None:
         answered.complete(ids, address, size)
@@ -126,7 +126,7 @@ def _through_loadgen(subject: LoadedAdapter, model: LoadedModel, rate_per_s: flo
     streams, failure = _streams(subject, model, 1, complete)
 
     def issue(ids: list[int], indices: list[int]) -> None:
-        asked.extend(ids)
+        issued.extend(ids)
         streams.issue(ids, indices)
 
     held = min(subject.dataset.count, 16)
@@ -144,6 +144,6 @@ def _through_loadgen(subject: LoadedAdapter, model: LoadedModel, rate_per_s: flo
         )
         driver.run_test(request, issue, lambda _: None, lambda _: None)
     streams.close()
-    subject.calls += len(asked)
-    _check_ids(answered, len(asked), failure)
-    return f"{len(asked)} from LoadGen"
+    subject.calls += len(issued)
+    _check_ids(answered, len(issued), failure)
+    return f"{len(issued)} from LoadGen"

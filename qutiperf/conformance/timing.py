@@ -18,7 +18,7 @@ _CACHED = 0.7
 
 
 def timers(subject: LoadedAdapter) -> CheckFinding:
-    """compute_ns is a whole number within the time of the call, and follows the batch."""
+    """compute_ns is an integer, at most the duration of the call, and grows with the batch."""
     sizes = sorted({1, subject.batch})
     compute: dict[int, list[int]] = {size: [] for size in sizes}
     wall: dict[int, list[int]] = {size: [] for size in sizes}
@@ -33,7 +33,7 @@ def timers(subject: LoadedAdapter) -> CheckFinding:
             wall[size].append(wall_ns)
     loaded.close()
     if not compute[sizes[0]]:
-        raise skipped("compute_ns is None: the time of the call counts")
+        raise skipped("compute_ns is None: the duration of the call is used")
     _check_follows(compute, wall, sizes)
     return passed(f"{sum(map(len, compute.values()))} times, each within its call", **_medians(compute))
 
@@ -42,9 +42,9 @@ def _check_time(compute_ns: object, wall_ns: int, known: list[int]) -> None:
     if compute_ns is None and not known:
         return
     if isinstance(compute_ns, bool) or not isinstance(compute_ns, int):
-        raise failed(f"compute_ns is {compute_ns!r}, not a whole number each time")
+        raise failed(f"compute_ns is {compute_ns!r}, not always an integer")
     if compute_ns <= 0:
-        raise failed(f"compute_ns is {compute_ns}: no batch takes no time")
+        raise failed(f"compute_ns is {compute_ns}, but every batch takes time")
     if compute_ns > wall_ns:
         raise failed(f"compute_ns is {compute_ns}, but the call took {wall_ns}")
     known.append(compute_ns)
@@ -53,7 +53,7 @@ def _check_time(compute_ns: object, wall_ns: int, known: list[int]) -> None:
 def _check_follows(compute: dict[int, list[int]], wall: dict[int, list[int]], sizes: Sequence[int]) -> None:
     values = {value for times in compute.values() for value in times}
     if len(values) == 1 and len(sizes) > 1:
-        raise failed(f"compute_ns is {values.pop()} every time, whatever the batch")
+        raise failed(f"compute_ns is {values.pop()} every time, for every batch")
     small, large = sizes[0], sizes[-1]
     if not compute[large]:
         raise failed("compute_ns is given for single samples only")
@@ -68,7 +68,7 @@ def _medians(compute: dict[int, list[int]]) -> dict[str, float]:
 
 
 def caching(subject: LoadedAdapter) -> CheckFinding:
-    """An input seen before takes as long as a fresh one; fresh ones get the answers of another instance."""
+    """A repeated input takes as long as a new one; new ones get the same answers from another instance."""
     random, images = np.random.default_rng(1), subject.inputs(16)
     loaded, other = subject.load(1), subject.load(1)
     repeated = images[:1]
@@ -86,20 +86,20 @@ def caching(subject: LoadedAdapter) -> CheckFinding:
     loaded.close()
     other.close()
     low, middle, high = ratio_interval(again, fresh)
-    seen = f"a repeated input takes {middle:.2f} of a fresh one's time (95 %: {low:.2f} to {high:.2f})"
+    seen = f"a repeated input takes {middle:.2f} of a new one's time (95 %: {low:.2f} to {high:.2f})"
     if high < _CACHED:
         raise failed(f"{seen}: answers are cached", ratio=middle)
     return passed(seen, ratio=middle, ratio_low=low, ratio_high=high, pairs=len(fresh))
 
 
 def _shuffled(image: Array, random: np.random.Generator) -> Array:
-    """The same pixels in an order never used before: of the right type and range, whatever the model."""
+    """The same pixels in a new order, which have the right type and range for any model."""
     return random.permutation(image.reshape(-1)).reshape(1, *image.shape)
 
 
 def _check_fresh(subject: LoadedAdapter, loaded: Loaded, other: Loaded, unseen: Array) -> None:
     if problem := subject.difference(other.answer(unseen), loaded.answer(unseen)):
-        raise failed(f"a fresh input is not answered as by another instance: {problem}")
+        raise failed(f"a new input gets another answer from another instance: {problem}")
 
 
 def ratio_interval(again: Sequence[int], fresh: Sequence[int]) -> tuple[float, float, float]:

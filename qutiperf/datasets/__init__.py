@@ -1,4 +1,4 @@
-"""Samples and what the answers to them are worth."""
+"""Samples, tasks, and the accuracy of answers."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What every dataset is to the harness: samples by index, as the model's input wants them."""
+"""The interface of every dataset to the harness: samples by index, in the form of the model's input."""
 
 import abc
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ DTYPES = ("float32", "float16", "float64", "uint8", "int8", "int32", "int64", "b
 
 
 class Dataset(abc.ABC):
-    """Samples of one split; `labels` [count] are None where the truth is not known."""
+    """Samples of one split; `labels` [count] is None if there is no ground truth."""
 
     name: str
     count: int
@@ -29,7 +29,7 @@ class Dataset(abc.ABC):
 
     @abc.abstractmethod
     def raw(self, index: int) -> Raw:
-        """The sample as stored, undecoded: what an end-to-end run keeps in memory."""
+        """The sample as stored, undecoded, as end-to-end runs keep it in memory."""
 
     @abc.abstractmethod
     def prepare(self, raw: Raw) -> Array:
@@ -48,7 +48,7 @@ class Dataset(abc.ABC):
 
 
 def dtype_of(spec: InputSpec, allowed: Sequence[str], where: str) -> np.dtype[np.generic]:
-    """The model's input type, if the dataset can give it; raises InputError naming those it can."""
+    """The model's input type; raises InputError with the types of the dataset if this is not one of them."""
     if spec.dtype not in allowed:
         raise InputError(f"model.input.dtype: {spec.dtype}", where=where, cure=nearest(spec.dtype, allowed))
     return np.dtype(spec.dtype)

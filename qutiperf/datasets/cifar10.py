@@ -36,11 +36,11 @@ def _records(path: Path) -> npt.NDArray[np.uint8]:
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}", where=str(path), cure=_CURE) from None
     if not data or len(data) % _RECORD:
-        what = f"holds {len(data)} bytes, no multiple of {_RECORD}"
+        what = f"has {len(data)} bytes, which is not a multiple of {_RECORD}"
         raise InputError(what, where=str(path), cure="fetch it again, in the binary version")
     records = np.frombuffer(data, np.uint8).reshape(-1, _RECORD)
     if records[:, 0].max() > 9:
         raise InputError(
-            f"holds the label {records[:, 0].max()}", where=str(path), cure="is it CIFAR-10's binary version?"
+            f"has the label {records[:, 0].max()}", where=str(path), cure="is it CIFAR-10's binary version?"
         )
     return records

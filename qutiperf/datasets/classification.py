@@ -1,7 +1,7 @@
-"""Tasks: how outputs become LoadGen's responses, and what the responses are worth.
+"""Tasks: LoadGen's responses from outputs, and their accuracy.
 
-Image classification answers with one float32 class a sample, as MLPerf's reference application does,
-and its accuracy is computed as MLPerf's accuracy-imagenet.py does: a sample answered twice counts once.
+Image classification responds with one float32 class per sample, as MLPerf's reference application does,
+and computes accuracy as MLPerf's accuracy-imagenet.py does: a sample answered twice counts once.
 """
 
 import abc
@@ -18,14 +18,14 @@ from qutiperf.datasets.base import Array, Labels
 from qutiperf.errors import RunError
 from qutiperf.spec.workload import OutputSpec, Workload
 
-# Below this, Python's own max is quicker than numpy's argmax, which lets go of the interpreter lock for
-# however few scores: streams then wait for each other once more per sample.
+# Below this, Python's own max is faster than numpy's argmax, which releases the interpreter lock even for
+# a few scores, so that streams wait for each other once more per sample.
 _FEW_CLASSES = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Share of samples whose first answer was right."""
+    """Share of samples whose first answer is right."""
 
     top1_percent: float
     good: int
@@ -40,15 +40,15 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def responses(self, outputs: Array, count: int) -> Array:
-        """[count, response_length] for a batch; raises RunError for outputs that are impossible."""
+        """[count, response_length] for a batch; raises RunError for impossible outputs."""
 
     @abc.abstractmethod
     def response(self, outputs: Array) -> float:
-        """The same for one sample where the length is 1, in the least time."""
+        """The same for one sample and length 1, as fast as possible."""
 
     @abc.abstractmethod
     def accuracy(self, log: Path, labels: Labels) -> Accuracy:
-        """From LoadGen's mlperf_log_accuracy.json; raises RunError if samples are missing from it."""
+        """Accuracy from LoadGen's mlperf_log_accuracy.json; raises RunError if it lacks samples."""
 
     def classes(self, outputs: Array) -> Array | None:
         """Scores by class of the dataset, [n, classes], None where outputs are not scores."""
@@ -72,7 +72,7 @@ class Classification(Task):
         best = outputs.argmax(axis=1)
         # argmax stops at a NaN, so the best score is NaN if any score is
         if not np.isfinite(np.take_along_axis(outputs, best[:, np.newaxis], axis=1)).all():
-            raise RunError("scores hold NaN or infinity")
+            raise RunError("scores contain NaN or infinity")
         return np.asarray(best[:, np.newaxis] - self._offset, np.float32)
 
     def response(self, outputs: Array) -> float:
@@ -88,7 +88,7 @@ class Classification(Task):
             raise RunError(f"class ids of shape {list(outputs.shape)}, not [{count}] or [{count}, 1]")
         ids = outputs.reshape(count, 1).astype(np.float32)
         if not np.isfinite(ids).all():
-            raise RunError("class ids hold NaN or infinity")
+            raise RunError("class ids contain NaN or infinity")
         return np.asarray(ids - np.float32(self._offset), np.float32)
 
     def classes(self, outputs: Array) -> Array | None:
@@ -108,7 +108,7 @@ class Classification(Task):
 
 
 class Unjudged(Task):
-    """Task `none`: the outputs are not looked at, every response is 0."""
+    """Task `none`: outputs are ignored, and every response is 0."""
 
     response_dtype = np.dtype(np.float32)
     response_length = 1
@@ -146,7 +146,7 @@ def accuracy_entries(log: Path) -> Iterator[tuple[int, bytes]]:
 class TopFive:
     """Counts, during an accuracy run, the samples whose label is among the five best scores.
 
-    The accuracy log holds one answer a sample, so this cannot be found there. A sample counts once.
+    The accuracy log does not show this, as it has one answer per sample. A sample counts once.
     """
 
     def __init__(self, task: Task, labels: Labels | None) -> None:

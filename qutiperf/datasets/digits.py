@@ -11,7 +11,7 @@ LICENCE = "CC BY 4.0, E. Alpaydin and C. Kaynak 1998, doi 10.24432/C50P49"
 
 
 def open_digits(spec: DatasetSpec, model_input: InputSpec) -> ImagesInMemory:
-    """500 images to test with, 1,297 to train with, by a fixed split."""
+    """500 test images and 1,297 training images, by a fixed split."""
     with resources.files("qutiperf.datasets").joinpath("data/digits.npz").open("rb") as stream:
         arrays = np.load(stream)
         images, labels, is_test = arrays["images"], arrays["labels"], arrays["is_test"]

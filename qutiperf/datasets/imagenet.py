@@ -30,12 +30,11 @@ _INTERPOLATION = {"resnet50": "INTER_AREA", "mobilenet": "INTER_LINEAR"}
 
 
 class ImageNet(Dataset):
-    """JPEG files; uint8 inputs get resized and cropped pixels, float32 inputs normalised ones."""
+    """JPEG files: resized and cropped pixels for uint8 inputs, normalised ones for float32 inputs."""
 
     name = "imagenet"
 
     def __init__(self, spec: DatasetSpec, model_input: InputSpec) -> None:
-        self._spec = spec
         self._preprocessing = spec.preprocessing or "resnet50"
         if self._preprocessing not in _INTERPOLATION:
             cure = nearest(self._preprocessing, _INTERPOLATION)
@@ -91,7 +90,7 @@ class ImageNet(Dataset):
 
 
 def resized_and_cropped(image: Pixels, height: int, width: int, interpolation: str) -> Pixels:
-    """[h, w, 3] to [height, width, 3]: the shorter side to 1/0.875 of the crop, then its middle."""
+    """[h, w, 3] to [height, width, 3]: the shorter side is resized to crop / 0.875, the centre is cropped."""
     import cv2
 
     new_height, new_width = int(100.0 * height / _SCALE_PERCENT), int(100.0 * width / _SCALE_PERCENT)
@@ -106,7 +105,7 @@ def resized_and_cropped(image: Pixels, height: int, width: int, interpolation: s
 
 
 def normalised(pixels: Pixels, preprocessing: str) -> npt.NDArray[np.float32]:
-    """resnet50: minus the mean colour; mobilenet: from -1 to 1; in float32, in MLPerf's order of steps."""
+    """resnet50: subtracts the mean colour; mobilenet: scales to -1..1; float32 in MLPerf's order of steps."""
     values = pixels.astype(np.float32)
     if preprocessing == "resnet50":
         values -= np.array(_RESNET50_MEANS, np.float32)
@@ -118,7 +117,7 @@ def normalised(pixels: Pixels, preprocessing: str) -> npt.NDArray[np.float32]:
 
 
 def _layout(shape: tuple[int, ...]) -> tuple[bool, int, int]:
-    """Whether channels come first, height and width; raises InputError for other shapes."""
+    """Whether channels come first, the height and the width; raises InputError for other shapes."""
     if len(shape) == 3 and shape[0] == 3:
         return True, shape[1], shape[2]
     if len(shape) == 3 and shape[2] == 3:

@@ -17,7 +17,7 @@ _TYPES = ("float32", "float16", "uint8")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Images, labels, and what a record says of them; floats are pixels divided by `largest`."""
+    """Images, labels, and their description for the record; floats are pixels divided by `largest`."""
 
     name: str
     images: Images
@@ -27,7 +27,7 @@ class Source:
 
 
 class ImagesInMemory(Dataset):
-    """uint8 inputs get the pixels, float inputs pixels from 0 to 1, in the layout of the model's shape."""
+    """Pixels for uint8 inputs, 0 to 1 for float inputs, in the layout of the model's shape."""
 
     def __init__(self, source: Source, spec: DatasetSpec, model_input: InputSpec) -> None:
         self.name, self._source, self._split = source.name, source, spec.split
@@ -64,19 +64,19 @@ class ImagesInMemory(Dataset):
         }
 
 
-def _axis_order(source: Source, wanted: tuple[int, ...]) -> tuple[int, int, int]:
-    """Channels first, channels last or flat, whichever gives the wanted shape; raises InputError."""
+def _axis_order(source: Source, sample_shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Channels first, channels last or flat, to match the shape of the model; raises InputError."""
     channels, height, width = source.images.shape[1:]
     first: list[tuple[int, ...]] = [(channels, height, width), (channels * height * width,)]
     if channels == 1:
         first.append((height, width))
-    if wanted in first:
+    if sample_shape in first:
         return 0, 1, 2
-    if wanted == (height, width, channels):
+    if sample_shape == (height, width, channels):
         return 1, 2, 0
     shapes = ", ".join(str(list(shape)) for shape in dict.fromkeys([*first, (height, width, channels)]))
     raise InputError(
-        f"model.input.shape: samples of {list(wanted)}, but its images can be {shapes}",
+        f"model.input.shape: samples of {list(sample_shape)}, but its images can be {shapes}",
         where=f"dataset {source.name}",
         cure="use a model for images of this size, or another dataset",
     )

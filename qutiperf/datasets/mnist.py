@@ -36,7 +36,7 @@ def open_mnist(spec: DatasetSpec, model_input: InputSpec) -> ImagesInMemory:
 
 
 def _find(folder: Path, name: str) -> Path:
-    """The file with or without .gz, with a dot or a dash before `idx` as distributions differ."""
+    """The file with or without .gz, and with a dot or a dash before `idx`: distributions differ."""
     for spelling in (name, name.replace("-idx", ".idx")):
         for path in (folder / spelling, folder / f"{spelling}.gz"):
             if path.is_file():
@@ -45,18 +45,18 @@ def _find(folder: Path, name: str) -> Path:
 
 
 def read_idx(path: Path, dimensions: int) -> npt.NDArray[np.uint8]:
-    """An IDX file of unsigned bytes; raises InputError if it is another or cut short."""
+    """An IDX file of unsigned bytes; raises InputError if it is something else or truncated."""
     data = _content(path)
     header = 4 + 4 * dimensions
     if len(data) < header or data[:2] != b"\0\0" or data[2] != _UNSIGNED_BYTES or data[3] != dimensions:
         raise InputError(
-            f"is no IDX file of unsigned bytes with {dimensions} dimensions", where=str(path), cure=_CURE
+            f"is not an IDX file of unsigned bytes with {dimensions} dimensions", where=str(path), cure=_CURE
         )
     shape = tuple(int(size) for size in np.frombuffer(data, ">u4", dimensions, 4))
     expected = header + int(np.prod(shape))
     if len(data) != expected:
         raise InputError(
-            f"holds {len(data)} bytes, its header says {expected}", where=str(path), cure="fetch it again"
+            f"has {len(data)} bytes, but its header says {expected}", where=str(path), cure="fetch it again"
         )
     return np.frombuffer(data, np.uint8, offset=header).reshape(shape)
 

@@ -14,15 +14,15 @@ _INTEGERS = ("int8", "uint8", "int16")
 
 
 class Quantized(Dataset):
-    """`round(real / scale) + zero_point`, held within the integers; halves go to the even neighbour.
+    """`round(real / scale) + zero_point`, clipped to the integer's range; halves round to even.
 
-    The rule of TensorFlow Lite's and ONNX's QuantizeLinear (whose halves go to even as well).
+    The rule of TensorFlow Lite's and ONNX's QuantizeLinear (where halves also round to even).
     """
 
     def __init__(self, real: Dataset, dtype: str, quantization: QuantizationSpec) -> None:
-        """Raises InputError for a type that is no integer."""
+        """Raises InputError for a type that is not an integer."""
         if dtype not in _INTEGERS:
-            problem = f"model.input.quantization: the input is {dtype}, no integer"
+            problem = f"model.input.quantization: the input is {dtype}, not an integer"
             raise InputError(problem, cure=nearest(dtype, _INTEGERS))
         self._real, self._scale, self._zero_point = real, quantization.scale, quantization.zero_point
         self.name, self.count, self.labels = real.name, real.count, real.labels

@@ -1,4 +1,4 @@
-"""Random samples of any shape, the same on every machine; no truth, so no accuracy."""
+"""Random samples of any shape, identical on every machine; without labels, so without accuracy."""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from qutiperf.datasets.base import DTYPES, Array, Dataset, Description, Raw, dtype_of
+from qutiperf.errors import InputError
 from qutiperf.spec.workload import DatasetSpec, InputSpec
 
 _DEFAULT_COUNT = 1024
@@ -18,12 +19,14 @@ class Synthetic(Dataset):
     labels = None
 
     def __init__(self, spec: DatasetSpec, model_input: InputSpec) -> None:
+        if spec.seed < 0:
+            raise InputError(f"dataset.seed: {spec.seed} is negative", cure="give 0 or more")
         self._seed, self.count = spec.seed, spec.count or _DEFAULT_COUNT
         self.sample_shape = model_input.sample_shape
         self.dtype = dtype_of(model_input, DTYPES, "dataset synthetic")
 
     def raw(self, index: int) -> Raw:
-        """Sample `index`, whichever others are made."""
+        """Sample `index`, independently of the other samples."""
         generator = np.random.Generator(np.random.PCG64([self._seed, index]))
         if self.dtype.kind == "f":
             return generator.random(self.sample_shape, np.float32).astype(self.dtype)

@@ -13,7 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import Optional
 
-from qutiperf.device.configuration import Configuration, load_adapters, read_configuration, to_json
+from qutiperf.device.configuration import Configuration, loaded_adapters, read_configuration, to_json
 from qutiperf.device.server import DeviceServer
 from qutiperf.errors import InputError, QutiperfError
 
@@ -21,7 +21,7 @@ BAKED = "device.json"  # in the archive's root: what `export --device --sut --wo
 FILES = "files/"  # beside it: the model and an adapter of the user's own
 _NAMES = (
     *("adapter", "model_name", "streams", "batch_size", "host", "port", "token_file", "certificate"),
-    *("key", "max_request_mb", "idle_timeout_s"),
+    *("key", "max_request_mb", "idle_timeout_s", "max_connections"),
 )
 
 
@@ -29,7 +29,9 @@ def main() -> int:
     """Exit codes as qutiperf's: 0 ended by a signal, 2 bad input, 3 set-up missing, 4 the adapter failed."""
     arguments = _parser().parse_args()
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.CRITICAL)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # under nohup SIGHUP stays ignored
+            signal.signal(number, _interrupt)
     folder = tempfile.mkdtemp(prefix="qutiperf-device-")
     try:
         return _serve(arguments, Path(folder))
@@ -43,6 +45,9 @@ def main() -> int:
 
 
 def _interrupt(number: int, frame: object) -> None:
+    """Once: a second signal must not cut the cleaning up short."""
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -51,14 +56,11 @@ def _serve(arguments: argparse.Namespace, folder: Path) -> int:
     if arguments.show:
         print(to_json(configuration))
         return 0
-    adapters = load_adapters(configuration)
-    try:
-        with DeviceServer(configuration, adapters) as server:
-            print(f"serving {configuration.model_name} at {server.url}", flush=True)
-            server.serve_forever()
-    finally:
-        for adapter in adapters:
-            adapter.close()
+    with loaded_adapters(configuration) as adapters, DeviceServer(configuration, adapters) as server:
+        if server.warning():
+            print(f"qutiperf-device: warning: {server.warning()}", file=sys.stderr, flush=True)
+        print(f"serving {configuration.model_name} at {server.url}", flush=True)
+        server.serve_forever()
     return 0
 
 
@@ -81,9 +83,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, help="default 8123; 0 picks a free one")
     parser.add_argument("--token-file", help="a file with the bearer token that requests must carry")
     parser.add_argument("--certificate", help="PEM file: serve TLS")
-    parser.add_argument("--key", help="PEM file of the certificate's key")
+    parser.add_argument("--key", help="PEM file of the certificate's key; both or neither")
     parser.add_argument("--max-request-mb", type=float, help="default 256")
     parser.add_argument("--idle-timeout-s", type=float, help="default 3600")
+    parser.add_argument("--max-connections", type=int, help="default 128; one above is refused")
     parser.add_argument("--show", action="store_true", help="print the configuration as JSON and end")
     parser.add_argument("--verbose", action="store_true", help="log requests that fail")
     return parser
@@ -95,9 +98,10 @@ def _configuration(arguments: argparse.Namespace, folder: Path) -> Configuration
     if arguments.config:
         where = arguments.config
         try:
-            data = json.loads(Path(arguments.config).read_text(encoding="utf-8"))
+            text = Path(arguments.config).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
             raise InputError(f"cannot be read: {error}", where=where) from None
+        data = _json(text, where)
     found: dict[str, object] = dict(data or {})
     for name in _NAMES:
         if getattr(arguments, name) is not None:
@@ -131,10 +135,12 @@ def _model(arguments: argparse.Namespace, model: dict[str, object]) -> dict[str,
 def _json(text: str, flag: str) -> dict[str, object]:
     try:
         found = json.loads(text)
+    except RecursionError:
+        raise InputError(f"{flag}: is nested too deeply") from None
     except ValueError as error:
-        raise InputError(f"{flag}: is no JSON: {error}") from None
+        raise InputError(f"{flag}: is not JSON: {error}") from None
     if not isinstance(found, dict):
-        raise InputError(f"{flag}: is no JSON object")
+        raise InputError(f"{flag}: is not a JSON object")
     return found
 
 

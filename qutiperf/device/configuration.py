@@ -6,23 +6,35 @@ import dataclasses
 import importlib
 import importlib.util
 import json
+import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from qutiperf.adapters import ADAPTERS
 from qutiperf.adapters.base import Adapter, Model, Quantization
-from qutiperf.errors import InputError
+from qutiperf.errors import InputError, QutiperfError, RunError
 
 AnyAdapter = Adapter[Any]  # its options are known when it is loaded
 MEGA = 1_000_000
+_RANGES: dict[str, tuple[float, float]] = {
+    "streams": (1, 1000),
+    "batch_size": (1, 1_000_000),
+    "port": (0, 65535),
+    "max_request_mb": (0.001, 100_000.0),
+    "idle_timeout_s": (0.1, 1e6),
+    "max_connections": (1, 10_000),
+}
 
 
 @dataclass(frozen=True)
 class Configuration:
     """`adapter` is a shipped name or `file.py:Class`; files of TLS and token are paths, none is empty.
 
-    `batch_size` is the largest batch of a request, `streams` the number of loaded instances.
+    `batch_size` is the largest batch of a request, `streams` the number of loaded instances. A connection
+    above `max_connections` is refused.
     """
 
     adapter: str
@@ -38,6 +50,7 @@ class Configuration:
     key: str = ""
     max_request_mb: float = 256.0
     idle_timeout_s: float = 3600.0
+    max_connections: int = 128
 
 
 def read_configuration(text: str, where: str) -> Configuration:
@@ -52,11 +65,44 @@ def read_configuration(text: str, where: str) -> Configuration:
         _check_names(data, Configuration, where)
         _check_names(model, Model, f"{where}: model")
         made = Configuration(model=Model(**model), **data)
+    except RecursionError:
+        raise InputError("cannot be read: it is nested too deeply", where=where) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"cannot be read: {type(error).__name__}: {error}", where=where) from None
-    if made.streams < 1 or made.batch_size < 1 or not 0 <= made.port < 65536:
-        raise InputError("streams and batch_size are at least 1, port is below 65536", where=where)
+    check_configuration(made, where)
     return made
+
+
+def check_configuration(configuration: Configuration, where: str) -> None:
+    """Types and ranges, which the dataclass does not look at; raises InputError."""
+    for each in dataclasses.fields(Configuration):
+        if each.name in _RANGES:
+            lowest, highest = _RANGES[each.name]
+            _check_number(each.name, getattr(configuration, each.name), lowest, highest, where)
+        elif each.name not in ("model", "options"):
+            _check_text(each.name, getattr(configuration, each.name), where)
+    if not isinstance(configuration.options, dict):
+        raise InputError("options: is not an object of names and values", where=where)
+    for name in ("adapter", "model_name", "host"):
+        if not getattr(configuration, name):
+            raise InputError(f"{name}: is empty", where=where)
+    if bool(configuration.certificate) != bool(configuration.key):
+        given, missing = ("certificate", "key") if configuration.certificate else ("key", "certificate")
+        cure = "TLS needs both; a PEM file that holds both is named twice"
+        raise InputError(f"{given} is given without {missing}", where=where, cure=cure)
+
+
+def _check_number(name: str, value: object, lowest: float, highest: float, where: str) -> None:
+    whole = isinstance(lowest, int)
+    fits = type(value) is int or (not whole and type(value) is float and math.isfinite(value))
+    if not fits or not lowest <= value <= highest:  # type: ignore[operator]  # a number by now
+        kind = "a whole number" if whole else "a number"
+        raise InputError(f"{name}: {value!r} is not {kind} from {lowest} to {highest}", where=where)
+
+
+def _check_text(name: str, value: object, where: str) -> None:
+    if not isinstance(value, str) or "\0" in value:
+        raise InputError(f"{name}: {value!r} is not text", where=where)
 
 
 def _check_names(data: dict[str, object], kind: type[Any], where: str) -> None:
@@ -70,17 +116,33 @@ def to_json(configuration: Configuration) -> str:
     return json.dumps(dataclasses.asdict(configuration), indent=1)
 
 
-def load_adapters(configuration: Configuration) -> list[AnyAdapter]:
-    """Loaded instances, tuned to the batch size; raises what the adapter raises."""
+@contextmanager
+def loaded_adapters(configuration: Configuration) -> Iterator[list[AnyAdapter]]:
+    """Loaded instances, tuned to the batch size and closed at the end; raises QutiperfError."""
     found = _adapter_class(configuration.adapter)
     options = _options(found, configuration.options)
-    adapters = []
-    for _ in range(configuration.streams):
-        adapter = found()
-        adapter.load(configuration.model, options)
-        adapter.tune(configuration.model.fixed_batch or configuration.batch_size)
-        adapters.append(adapter)
-    return adapters
+    adapters: list[AnyAdapter] = []
+    try:
+        with adapter_errors("load"):
+            for _ in range(configuration.streams):
+                adapters.append(found())
+                adapters[-1].load(configuration.model, options)
+                adapters[-1].tune(configuration.model.fixed_batch or configuration.batch_size)
+        yield adapters
+    finally:
+        for adapter in adapters:
+            adapter.close()
+
+
+@contextmanager
+def adapter_errors(doing: str) -> Iterator[None]:
+    """Gives one line to errors of an adapter or its runtime, which may raise anything."""
+    try:
+        yield
+    except QutiperfError:
+        raise
+    except Exception as error:
+        raise RunError(f"the adapter failed to {doing}: {type(error).__name__}: {error}") from error
 
 
 def _adapter_class(name: str) -> type[AnyAdapter]:
@@ -102,9 +164,10 @@ def _of_file(path: str, attribute: str) -> type[AnyAdapter]:
         raise InputError(f"adapter: there is no file {path}")
     spec: Optional[Any] = importlib.util.spec_from_file_location("qutiperf_outside_adapter", path)
     if spec is None:
-        raise InputError(f"adapter: {path} is no Python file")
+        raise InputError(f"adapter: {path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with adapter_errors("be imported"):
+        spec.loader.exec_module(module)
     found = getattr(module, attribute, None)
     if not (isinstance(found, type) and issubclass(found, Adapter)):
         raise InputError(f"adapter: {path} defines no adapter '{attribute}'")
@@ -121,7 +184,7 @@ def _options(adapter: type[AnyAdapter], values: dict[str, object]) -> object:
         wanted = type(defaults[name])
         fits = type(value) is wanted or (wanted is float and type(value) is int)
         if defaults[name] is not dataclasses.MISSING and not fits:
-            raise InputError(f"options.{name}: {value!r} is no {wanted.__name__}")
+            raise InputError(f"options.{name}: {value!r} is not of type {wanted.__name__}")
     try:
         return kind(**values)
     except (TypeError, ValueError) as error:

@@ -6,31 +6,28 @@ how long it waited. The adapter's errors are answers, they do not end the server
 
 from __future__ import annotations
 
-import hmac
 import json
 import logging
 import re
-import socket
-import ssl
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from operator import index
 from queue import SimpleQueue
 from typing import NamedTuple, Optional
+from urllib.parse import unquote
 
 import numpy as np
 
 from qutiperf import __version__
 from qutiperf.adapters import protocol
 from qutiperf.adapters.base import Array
-from qutiperf.device.configuration import MEGA, AnyAdapter, Configuration
-from qutiperf.errors import InputError, SetupError
+from qutiperf.adapters.protocol import quoted
+from qutiperf.device.configuration import MEGA, AnyAdapter, Configuration, adapter_errors
+from qutiperf.device.connection import JSON, Connection, RefusedError, whole_number
+from qutiperf.device.listener import Listener
 
 _LOG = logging.getLogger("qutiperf.device")
 _MODEL = re.compile(r"^/v2/models/(?P<name>[^/]+)(/versions/(?P<version>[^/]+))?(?P<rest>/ready|/infer)?$")
 _VERSION = "1"
-_SLOW_READ_S = 60.0
-_MOST_DRAINED = 1 << 30
-_JSON = {"Content-Type": "application/json"}
 
 
 class Answered(NamedTuple):
@@ -40,14 +37,6 @@ class Answered(NamedTuple):
     compute_ns: Optional[int]
     infer_ns: int
     queue_ns: int
-
-
-class RefusedError(Exception):
-    """A request that is answered with an HTTP status and a reason."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
 
 
 class Instances:
@@ -60,7 +49,8 @@ class Instances:
         model = configuration.model
         zeros = np.zeros((model.fixed_batch or 1, *model.input_shape), model.input_dtype)
         for adapter in adapters:
-            outputs, compute_ns = adapter.infer(zeros)
+            with adapter_errors("answer zeros"):
+                outputs, compute_ns = adapter.infer(zeros)
             self._free.put(adapter)
         self.output_shape = tuple(np.shape(outputs))[1:]
         self.output_dtype = np.asarray(outputs).dtype.name
@@ -73,121 +63,28 @@ class Instances:
             started = time.perf_counter_ns()
             outputs, compute_ns = adapter.infer(batch)
             ended = time.perf_counter_ns()
+            if compute_ns is not None:
+                compute_ns = index(compute_ns)  # raises TypeError for what is not a whole number
             kept = np.array(outputs)  # the adapter may use its memory again for the next request
         finally:
             self._free.put(adapter)
         return Answered(kept, compute_ns, ended - started, started - arrived)
 
 
-class DeviceServer(ThreadingHTTPServer):
+class DeviceServer(Listener):
     """Serves until `shutdown`; raises SetupError if it cannot listen, InputError for its files."""
 
-    daemon_threads = True
-    request_queue_size = 128
-
     def __init__(self, configuration: Configuration, adapters: list[AnyAdapter]) -> None:
-        self.configuration = configuration
         self.instances = Instances(adapters, configuration)
-        self.token = _read_token(configuration.token_file)
-        self._tls = _tls_of(configuration)
-        address = (configuration.host, configuration.port)
-        try:
-            super().__init__(address, Handler)
-        except (OSError, OverflowError) as error:
-            where = f"{configuration.host}:{configuration.port}"
-            raise SetupError(f"cannot listen: {error}", where=where, cure="give another port") from None
-
-    @property
-    def url(self) -> str:
-        scheme = "https" if self._tls else "http"
-        return f"{scheme}://{self.configuration.host}:{self.server_port}"
-
-    def get_request(self) -> tuple[socket.socket, object]:
-        connection, address = super().get_request()
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._tls is not None:  # the handshake happens in the connection's own thread
-            connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
-        return connection, address
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        _LOG.info("connection of %s ended", client_address, exc_info=True)
+        super().__init__(configuration, Handler)
 
 
-def _read_token(path: str) -> bytes:
-    if not path:
-        return b""
-    try:
-        with open(path, "rb") as stream:  # noqa: PTH123
-            token = stream.read().strip()
-    except OSError as error:
-        raise InputError(f"token_file: {error.strerror}", where=path) from None
-    if not token:
-        raise InputError("token_file: is empty", where=path)
-    return token
-
-
-def _tls_of(configuration: Configuration) -> Optional[ssl.SSLContext]:
-    if not configuration.certificate:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_cert_chain(configuration.certificate, configuration.key or None)
-    except (OSError, ssl.SSLError) as error:
-        raise InputError(f"certificate or key: {error}", where=configuration.certificate) from None
-    return context
-
-
-class Handler(BaseHTTPRequestHandler):
+class Handler(Connection):
     """The protocol's paths."""
 
     server: DeviceServer
-    protocol_version = "HTTP/1.1"
-    server_version = f"qutiperf/{__version__}"
-    wbufsize = 1 << 16  # an answer leaves in as few packets as it can
 
-    def setup(self) -> None:
-        super().setup()
-        self.connection.settimeout(self.server.configuration.idle_timeout_s)
-
-    def do_GET(self) -> None:
-        self._guarded(self._get)
-
-    def do_POST(self) -> None:
-        self._guarded(self._post)
-
-    def _guarded(self, answer: object) -> None:
-        try:
-            self._authorise()
-            answer()  # type: ignore[operator]  # a bound method of this class
-        except RefusedError as refused:
-            self._refuse(refused.status, str(refused))
-        except protocol.ProtocolError as error:
-            self._refuse(400, str(error))
-
-    def _refuse(self, status: int, reason: str) -> None:
-        body = json.dumps({"error": reason}).encode()
-        if status in (401, 411, 413):
-            self.close_connection = True  # its body was not read
-        self._send(status, [body], _JSON)
-
-    def _send(self, status: int, parts: list[protocol.Buffer], headers: dict[str, str]) -> None:
-        self.send_response_only(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(sum(len(part) for part in parts)))
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        for part in parts:
-            self.wfile.write(part)
-
-    def _authorise(self) -> None:
-        token = self.server.token
-        given = self.headers.get("Authorization", "").encode()
-        if token and not hmac.compare_digest(given, b"Bearer " + token):
-            raise RefusedError(401, "the bearer token is missing or wrong")
-
-    def _get(self) -> None:
+    def answer_get(self) -> None:
         path = self.path.split("?")[0].rstrip("/")
         if path == "/v2":
             extensions = [protocol.BINARY_EXTENSION, protocol.LINK_EXTENSION]
@@ -209,18 +106,18 @@ class Handler(BaseHTTPRequestHandler):
             found = (
                 {"name": self.server.configuration.model_name, "ready": True} if rest else self._metadata()
             )
-        self._send(200, [json.dumps(found).encode()], _JSON)
+        self.send(200, [json.dumps(found).encode()], JSON)
 
     def _model(self, path: str) -> str:
         """What follows the model's name; raises RefusedError for another path, model or version."""
         match = _MODEL.match(path)
         name = self.server.configuration.model_name
         if match is None:
-            raise RefusedError(404, f"there is nothing at {path[:100]}")
-        if match["name"] != name:
-            raise RefusedError(404, f"no model '{match['name']}', only '{name}'")
+            raise RefusedError(404, f"there is nothing at {path[:100] or '/'}")
+        if unquote(match["name"]) != name:
+            raise RefusedError(404, f"no model {quoted(unquote(match['name']))}, only '{name}'")
         if match["version"] not in (None, _VERSION):
-            raise RefusedError(404, f"no version '{match['version']}', only '{_VERSION}'")
+            raise RefusedError(404, f"no version {quoted(match['version'])}, only '{_VERSION}'")
         return match["rest"] or ""
 
     def _metadata(self) -> dict[str, object]:
@@ -252,84 +149,65 @@ class Handler(BaseHTTPRequestHandler):
             },
         }
 
-    def _post(self) -> None:
+    def answer_post(self) -> None:
         path = self.path.split("?")[0]
+        body = self.read_body()  # before anything is refused: the connection stays usable
         if path == protocol.LINK_PATH:
             self._answer_link()
-            return
-        body = self._body()  # read before anything is refused: the connection stays usable
-        if self._model(path) != "/infer":
+        elif self._model(path) == "/infer":
+            self._answer_infer(body)
+        else:
             raise RefusedError(405, f"{path[:100]} takes a GET")
-        self._answer_infer(body)
-
-    def _body(self) -> bytes:
-        length = self.headers.get("Content-Length", "")
-        if not length.isdigit():
-            raise RefusedError(411, "a request needs a Content-Length")
-        limit = self.server.configuration.max_request_mb * MEGA
-        if int(length) > limit:
-            raise RefusedError(
-                413, f"the request has {length} bytes, the limit is {limit:.0f} (max_request_mb)"
-            )
-        self.connection.settimeout(_SLOW_READ_S)
-        body = self.rfile.read(int(length))
-        self.connection.settimeout(self.server.configuration.idle_timeout_s)
-        if len(body) < int(length):
-            self.close_connection = True
-            raise RefusedError(400, "the request ended early")
-        return body
-
-    def _drain(self, length: int) -> None:
-        """Reads a body away, so that its sender gets the answer instead of a broken connection."""
-        left = min(length, _MOST_DRAINED)
-        while left > 0:
-            chunk = self.rfile.read(min(left, 1 << 20))
-            if not chunk:
-                return
-            left -= len(chunk)
 
     def _answer_link(self) -> None:
-        """How fast the link is: takes the body, answers with as many zeros as were asked for."""
-        self._body()
-        asked = self.headers.get(protocol.ANSWER_BYTES, "0")
+        """How fast the link is: its body was taken, as many zeros as it names are the answer."""
+        size = whole_number(self.headers.get(protocol.ANSWER_BYTES, "0"), protocol.ANSWER_BYTES)
         limit = self.server.configuration.max_request_mb * MEGA
-        if not asked.isdigit() or int(asked) > limit:
-            raise RefusedError(400, f"{protocol.ANSWER_BYTES}: {asked[:20]} is no number up to {limit:.0f}")
-        self._send(200, [bytes(int(asked))], {"Content-Type": "application/octet-stream"})
+        if size > limit:
+            raise RefusedError(400, f"{protocol.ANSWER_BYTES}: {size} is above {limit:.0f}")
+        self.send(200, [bytes(size)], {"Content-Type": "application/octet-stream"})
 
     def _answer_infer(self, body: bytes) -> None:
         text = self.headers.get(protocol.HEADER_LENGTH)
-        if text is not None and not text.isdigit():
-            raise RefusedError(400, f"{protocol.HEADER_LENGTH}: {text[:20]} is no number")
-        message = protocol.decode(body, int(text) if text is not None else None, "inputs")
-        batch = self._checked(message)
+        length = None if text is None else whole_number(text, protocol.HEADER_LENGTH)
+        message = protocol.decode(body, length, "inputs")
+        batch, binary = self._checked(message), self._takes_binary(message.header)
         try:
             answered = self.server.instances.infer(batch)
-        except Exception as error:  # noqa: BLE001 - whatever a runtime raises, the server goes on
+        except Exception as error:  # noqa: BLE001 - a runtime may raise anything
             _LOG.exception("the adapter failed")
             raise RefusedError(500, f"the adapter failed: {type(error).__name__}: {error}") from None
-        self._send_outputs(message.header, answered)
+        self._send_outputs(message.header, answered, binary)
 
     def _checked(self, message: protocol.Message) -> Array:
         model, limit = self.server.configuration.model, self.server.configuration.batch_size
         if list(message.tensors) != [model.input_name]:
-            raise RefusedError(400, f"its inputs are {list(message.tensors)}, not ['{model.input_name}']")
+            raise RefusedError(
+                400, f"its inputs are {quoted(list(message.tensors))}, not ['{model.input_name}']"
+            )
         batch = message.tensors[model.input_name]
         if batch.dtype != np.dtype(model.input_dtype):
             raise RefusedError(400, f"input '{model.input_name}' is {batch.dtype}, not {model.input_dtype}")
         if batch.shape[1:] != tuple(model.input_shape) or not 0 < len(batch) <= (model.fixed_batch or limit):
             largest = model.fixed_batch or limit
             wanted = f"[1 to {largest}, {', '.join(map(str, model.input_shape))}]"
-            raise RefusedError(400, f"input '{model.input_name}' is {list(batch.shape)}, not {wanted}")
+            raise RefusedError(
+                400, f"input '{model.input_name}' is {quoted(list(batch.shape))}, not {wanted}"
+            )
         return batch
 
-    def _send_outputs(self, header: protocol.Header, answered: Answered) -> None:
+    def _takes_binary(self, header: protocol.Header) -> bool:
+        """Whether the output is sent as bytes; raises RefusedError where another output is asked for."""
         name = self.server.configuration.model.output_name
         listed = header.get("outputs") or [{"name": name}]
-        asked = listed[0] if isinstance(listed, list) and len(listed) == 1 else None
-        if not isinstance(asked, dict) or asked.get("name") != name:
+        output = listed[0] if isinstance(listed, list) and len(listed) == 1 else None
+        if not isinstance(header.get("id", ""), str):
+            raise RefusedError(400, f"its id is {quoted(header['id'])}, not text")
+        if not isinstance(output, dict) or output.get("name") != name:
             raise RefusedError(400, f"its outputs are not ['{name}']")
-        binary = _asks_binary(header, asked)
+        return _asks_binary(header, output)
+
+    def _send_outputs(self, header: protocol.Header, answered: Answered, binary: bool) -> None:
         clocked = answered.infer_ns if answered.compute_ns is None else answered.compute_ns
         told: protocol.Header = {
             "model_name": self.server.configuration.model_name,
@@ -342,13 +220,14 @@ class Handler(BaseHTTPRequestHandler):
         }
         if "id" in header:
             told["id"] = header["id"]
-        length, parts = protocol.encode(told, "outputs", [(name, answered.outputs)], binary)
+        name = self.server.configuration.model.output_name
+        try:
+            length, parts = protocol.encode(told, "outputs", [(name, answered.outputs)], binary)
+        except protocol.ProtocolError as error:  # the adapter's fault, not the request's
+            raise RefusedError(500, str(error)) from None
         kind = "application/octet-stream" if binary else "application/json"
         extra = {protocol.HEADER_LENGTH: str(length)} if binary else {}
-        self._send(200, parts, {"Content-Type": kind, **extra})
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in http.server
-        _LOG.debug(format, *args)
+        self.send(200, parts, {"Content-Type": kind, **extra})
 
 
 def _asks_binary(header: protocol.Header, output: dict[str, object]) -> bool:

@@ -8,33 +8,38 @@ from typing import Literal
 from qutiperf.explain.wording import time_text
 
 LOADGEN = "https://github.com/mlcommons/inference/blob/master/loadgen"
-Kind = Literal["failed", "valid", "invalid", "error", "note", "slow", "unstable"]
+Kind = Literal["failed", "invalid", "error", "noisy", "unstable", "slow", "after_run", "note", "valid"]
 Value = str | int | float
 SECONDS_PER_MINUTE = 60
 _SAME_SHARE = 0.01  # of the run, below which two runs take as long
 
-_TITLES: Mapping[Kind, str] = {
+# by severity, worst first
+TITLES: Mapping[Kind, str] = {
     "failed": "failed",
-    "valid": "valid",
     "invalid": "INVALID",
     "error": "not submittable",
-    "note": "note",
-    "slow": "slow",
+    "noisy": "noisy",
     "unstable": "unstable",
+    "slow": "slow",
+    "after_run": "after the run",
+    "note": "note",
+    "valid": "valid",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One rule or observation; `setting` = `value` is the cure where a setting cures it, else `command`.
+    """One rule or observation with its cure: `setting` = `value`, a `command`, or `cure` in words.
 
+    `what` is the fact, `because` its reason.
     `run_minutes` is what the cured run takes, `extra_minutes` how much longer that is than this one.
     """
 
     kind: Kind
     rule: str
     what: str
-    advice: str = ""
+    because: str = ""
+    cure: str = ""
     setting: str | None = None
     value: Value | None = None
     command: str | None = None
@@ -74,18 +79,20 @@ def to_dict(finding: Finding) -> dict[str, Value | None]:
 
 
 def render(findings: Iterable[Finding]) -> str:
-    """Plain text: a headline per finding, its cure and its source indented below."""
+    """Plain text: a headline per finding; its reason, cure and source indented below."""
     return "\n".join(line for finding in findings for line in _lines(finding))
 
 
 def _lines(finding: Finding) -> list[str]:
-    lines = [f"{_TITLES[finding.kind]}: {finding.rule}: {finding.what}"]
+    lines = [f"{TITLES[finding.kind]}: {finding.rule}: {finding.what}"]
+    if finding.because:
+        lines.append(f"  because {finding.because}")
     if finding.setting is not None and finding.value is not None:
-        lines.append(f"  set     {finding.setting}={_value_text(finding.value)}")
+        lines.append(f"  set     {finding.setting}={value_text(finding.value)}")
     if finding.command is not None:
         lines.append(f"  run     {finding.command}")
-    if finding.advice:
-        lines.append(f"  because {finding.advice}")
+    if finding.cure:
+        lines.append(f"  do      {finding.cure}")
     if finding.run_minutes is not None:
         lines.append(f"  cost    {_cost(finding)}")
     if finding.source is not None:
@@ -93,7 +100,7 @@ def _lines(finding: Finding) -> list[str]:
     return lines
 
 
-def _value_text(value: Value) -> str:
+def value_text(value: Value) -> str:
     return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 

@@ -9,7 +9,7 @@ from qutiperf.errors import InputError
 from qutiperf.level0.scores import correlation, front
 from qutiperf.spec.config import nearest
 
-# figures where more is better; for all others less is
+# figures for which more is better; for all others, less is better
 HIGHER_IS_BETTER = frozenset(
     {
         *("system_throughput_ips", "compute_throughput_ips", "system_gops", "compute_gops", "top1_percent"),
@@ -20,7 +20,10 @@ HIGHER_IS_BETTER = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class AnalysedRow:
-    """One measured row: names to group and label by, and figures that are known."""
+    """One measured row: the names to group and label by, and the known figures.
+
+    `impossible` names figures that are left out because they would exceed 100 %.
+    """
 
     sut: str
     operating_mode: str
@@ -31,6 +34,7 @@ class AnalysedRow:
     datatype: str | None
     setting: str
     figures: Mapping[str, float]
+    impossible: frozenset[str] = frozenset()
 
     @property
     def label(self) -> str:
@@ -40,7 +44,7 @@ class AnalysedRow:
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """Of two figures over the rows of one platform and task; None where it is not defined."""
+    """Correlation of two figures over the rows of one platform and task; None if undefined."""
 
     sut: str
     task: str
@@ -78,8 +82,8 @@ class Orthogonality:
     """Quantisation and pruning of one network: gains alone and after the other, from unrounded values.
 
     A base, B quantised, C pruned, D both: pruning_gain = C/A, quantisation_gain = B/A, both_gain = D/A and
-    ratio = AD/(BC): 1 means that the two gains multiply; above 1 they help each other. For figures where
-    less is better the gains are inverted, so that above 1 is always an improvement.
+    ratio = AD/(BC): at 1 the two gains multiply; above 1 they reinforce each other. For figures for which
+    less is better, the gains are inverted, so that values above 1 are always improvements.
     """
 
     sut: str
@@ -96,7 +100,7 @@ class Orthogonality:
 
 
 def orthogonality(rows: Sequence[AnalysedRow], figure: str) -> list[Orthogonality]:
-    """Every pair of datatypes (wide, narrow) with every thinner scale of the same network and setting."""
+    """Every pair of datatypes (wide, narrow) with every narrower scale of the same network and setting."""
     table: dict[tuple[str, ...], dict[tuple[str, float], float]] = {}
     for row in _with(rows, figure):
         if row.datatype is not None and row.channel_scale_percent is not None:
@@ -134,13 +138,13 @@ def _orthogonal(key: tuple[str, ...], values: Mapping[tuple[str, float], float])
 
 
 def _width(datatype: str) -> int:
-    """Bits in a datatype's name, 0 where there are none."""
+    """The bits in the name of a datatype, 0 if there are none."""
     digits = "".join(sign for sign in datatype if sign.isdigit())
     return int(digits) if digits else 0
 
 
 def pareto(rows: Sequence[AnalysedRow], figures: Sequence[str]) -> list[AnalysedRow]:
-    """Rows that no other row beats in every one of the figures, best in the first figure first."""
+    """Rows that no other row beats in all figures, sorted by the first figure, best first."""
     usable = _with(rows, *figures)
     signs = np.array([-1.0 if figure in HIGHER_IS_BETTER else 1.0 for figure in figures])
     costs = np.array([[row.figures[figure] for figure in figures] for row in usable]) * signs
@@ -149,11 +153,15 @@ def pareto(rows: Sequence[AnalysedRow], figures: Sequence[str]) -> list[Analysed
 
 @dataclass(frozen=True, slots=True)
 class Quartiles:
-    """Spread of a figure over the rows of a platform and task."""
+    """Spread of a figure over the `n` rows of a platform and task that have it.
+
+    `above_100` more rows are left out because their figure would exceed 100 %, which no efficiency can.
+    """
 
     sut: str
     task: str
     n: int
+    above_100: int
     minimum: float
     first: float
     median: float
@@ -167,13 +175,15 @@ def quartiles(rows: Sequence[AnalysedRow], figure: str) -> list[Quartiles]:
     found = []
     for sut, task in sorted({(row.sut, row.task) for row in usable}):
         values = [row.figures[figure] for row in usable if (row.sut, row.task) == (sut, task)]
+        group = [row for row in rows if (row.sut, row.task) == (sut, task)]
+        above = sum(figure in row.impossible for row in group)
         five = [float(value) for value in np.percentile(values, [0, 25, 50, 75, 100])]
-        found.append(Quartiles(sut, task, len(values), *five))
+        found.append(Quartiles(sut, task, len(values), above, *five))
     return found
 
 
 def _with(rows: Sequence[AnalysedRow], *figures: str) -> list[AnalysedRow]:
-    """Rows that have all the figures; raises InputError if none has."""
+    """Rows that have all of the figures; raises InputError if there are none."""
     usable = [row for row in rows if all(figure in row.figures for figure in figures)]
     if usable:
         return usable

@@ -1,4 +1,4 @@
-"""Fits a platform's constants to its measured points and says how far to trust them."""
+"""Fits a platform's constants to its measured points and estimates their error."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from qutiperf.spec.level0_terms import Calibration, Terms
 
 
 def calibrate(measured: Measured, family: str, source: str) -> Calibration:
-    """Terms chosen and constants fitted; errors from leaving one network out, None with a single network.
+    """Chosen terms and fitted constants; errors from leaving one network out, None with a single network.
 
     Only terms with no more constants than there are points are considered; raises InputError if none is left.
     """

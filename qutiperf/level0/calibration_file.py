@@ -1,4 +1,4 @@
-"""Writes what was fitted or measured of a platform as a SUT file that extends another."""
+"""Writes the fitted or measured properties of a platform as a SUT file that extends another."""
 
 from pathlib import Path
 
@@ -21,8 +21,8 @@ def write_calibration(out: Path, base: CatalogFile, name: str, found: Calibratio
 def write_platform(out: Path, base: CatalogFile, name: str, platform: Yaml) -> None:
     """A SUT file `name` with these keys of its platform; raises SetupError if it cannot be written.
 
-    A file may extend only one that extends none: what is written extends the base's own base, if it has one,
-    and carries the base's keys.
+    A file can only extend one that extends none: the new file extends the base of the base, if there is one,
+    and includes the base's keys.
     """
     stated = read_yaml(base.path)
     if "extends" not in stated:
@@ -36,6 +36,6 @@ def write_platform(out: Path, base: CatalogFile, name: str, platform: Yaml) -> N
 
 
 def _name(path: Path) -> str:
-    """A shipped file's name, else the whole path."""
+    """The name of a shipped file, else the whole path."""
     shipped = catalog.root() / "sut"
     return path.relative_to(shipped).with_suffix("").as_posix() if path.is_relative_to(shipped) else str(path)

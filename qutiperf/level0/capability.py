@@ -1,15 +1,19 @@
-"""What a platform can do with a datatype in an operating mode."""
+"""The capability of a platform for a datatype in an operating mode."""
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from qutiperf.errors import InputError
 from qutiperf.level0.requirements import BITS_PER_BYTE
+from qutiperf.spec.config import nearest, shortened
 from qutiperf.spec.sut import Platform
 
-_NAME = re.compile(r"^(?P<kind>fp|bf|tf|int|uint)(?P<bits>\d+)$")
+# bits of the datatypes that a platform's peaks, a workload's variant and --datatype may name
+DATATYPES: Mapping[str, int] = {
+    **{"fp64": 64, "fp32": 32, "tf32": 32, "fp16": 16, "bf16": 16, "fp8": 8, "fp4": 4},
+    **{f"{kind}{bits}": bits for kind in ("int", "uint") for bits in (64, 32, 16, 8, 4, 3, 2, 1)},
+}
 BYTES_PER_MB = 1e6
 OPS_PER_TOP = 1e12
 BYTES_PER_GB = 1e9
@@ -17,9 +21,9 @@ BYTES_PER_GB = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """Peak in ops/s of the datatype that carries the asked one, bandwidth in bytes/s, sizes in bytes.
+    """Peak in ops/s of the datatype that computes the requested one, bandwidth in bytes/s, sizes in bytes.
 
-    `on_chip_bytes` is infinite where unknown; `clock_ratio` = the peak of the fastest mode over this one's;
+    `on_chip_bytes` is infinite if unknown; `clock_ratio` = the peak of the fastest mode over this one's;
     `narrow_peak` is the peak of the narrowest datatype in this mode.
     """
 
@@ -36,17 +40,16 @@ class Capability:
 
 
 def datatype_bits(name: str) -> int:
-    """`int4` -> 4; raises InputError for a name without bits."""
-    match = _NAME.match(name)
-    if match is None:
-        raise InputError(f"'{name}' is not a datatype", cure="write fp32, fp16, bf16, int8, int4, int2 ...")
-    return int(match["bits"])
+    """`int4` -> 4; raises InputError for a name that is not in DATATYPES."""
+    if name not in DATATYPES:
+        raise InputError(f"'{shortened(name, 80)}' is not a datatype", cure=nearest(name, DATATYPES))
+    return DATATYPES[name]
 
 
 def capability(
     platform: Platform, datatype: str, mode: str, where: str, weight_datatype: str | None = None
 ) -> Capability:
-    """Of computing in `datatype`, weights stored as `weight_datatype` (the same unless given).
+    """Capability for computing in `datatype` with weights stored as `weight_datatype` (default: the same).
 
     Raises InputError if the platform's peaks or bandwidth are unknown or it cannot carry the datatype.
     """
@@ -70,7 +73,7 @@ def capability(
 
 
 def peaks_of(platform: Platform, mode: str, where: str) -> Mapping[str, float]:
-    """TOP/s per datatype in an operating mode; raises InputError where they are unknown."""
+    """TOP/s per datatype in an operating mode; raises InputError if unknown."""
     peaks = platform.operating_mode_peaks_tops.get(mode, platform.peaks_tops)
     if not isinstance(peaks, dict) or not peaks:
         cure = "give TOP/s per datatype, or write them with `qutiperf calibrate`"
@@ -79,7 +82,7 @@ def peaks_of(platform: Platform, mode: str, where: str) -> Mapping[str, float]:
 
 
 def bandwidth_of(platform: Platform, where: str) -> float:
-    """Memory bandwidth in GB/s; raises InputError where it is unknown."""
+    """Memory bandwidth in GB/s; raises InputError if unknown."""
     if not isinstance(platform.memory_bandwidth_gb_s, float | int):
         cure = "give a number, or write one with `qutiperf calibrate`"
         raise InputError("platform.memory_bandwidth_gb_s: is not known", where=where, cure=cure)
@@ -87,7 +90,7 @@ def bandwidth_of(platform: Platform, where: str) -> float:
 
 
 def _carrier(peaks: Mapping[str, float], datatype: str, where: str) -> str:
-    """The datatype itself, else the narrowest one that is wider, integers in integers where possible."""
+    """The datatype itself, else the narrowest wider one, for integers an integer one if possible."""
     if datatype in peaks:
         return datatype
     bits, integer = datatype_bits(datatype), "int" in datatype

@@ -9,23 +9,27 @@ from qutiperf.errors import InputError
 from qutiperf.level0.graph import Graph, Shapes, read_graph, read_model
 from qutiperf.level0.operators import Node, movement, rule_of
 from qutiperf.level0.requirements import LayerRequirement, Requirements
+from qutiperf.models.damage import reading
+from qutiperf.regular_file import unreadable
+from qutiperf.spec.config import shortened
 
 
 def requirements_of_file(path: Path, input_shapes: Shapes | None = None) -> Requirements:
-    """Of an ONNX file, or a TFLite file where LiteRT is installed; raises InputError or SetupError."""
-    if not path.is_file():
-        raise InputError("no such file", where=str(path), cure="give an .onnx or .tflite file")
-    if path.suffix == ".tflite":
-        from qutiperf.level0.tflite import requirements_of_tflite
+    """Requirements of an ONNX file, or of a TFLite file with LiteRT; raises InputError or SetupError."""
+    if (problem := unreadable(path)) is not None:
+        raise InputError(problem, where=shortened(str(path)), cure="give an .onnx or .tflite file")
+    with reading(path):
+        if path.suffix == ".tflite":
+            from qutiperf.level0.tflite import requirements_of_tflite
 
-        return requirements_of_tflite(path)
-    return requirements_of_model(read_model(path), path.name, input_shapes)
+            return requirements_of_tflite(path, input_shapes)
+        return requirements_of_model(read_model(path), path.name, input_shapes)
 
 
 def requirements_of_model(
     model: onnx.ModelProto, name: str, input_shapes: Shapes | None = None
 ) -> Requirements:
-    """Counts every node; raises InputError where a shape that counting needs stays unknown."""
+    """Counts every node; raises InputError if a shape that counting needs stays unknown."""
     graph = read_graph(model, name, input_shapes)
     unknown: Counter[str] = Counter()
     layers = []
@@ -48,20 +52,27 @@ def _folded(proto: onnx.NodeProto, graph: Graph) -> bool:
 
 
 def _layer(proto: onnx.NodeProto, graph: Graph) -> LayerRequirement | None:
-    """The counted node, None if its operator is unknown; raises InputError if its shapes are."""
+    """The counted node, None for an unknown operator; raises InputError for unknown shapes."""
     rule, node = rule_of(proto), Node(proto, graph)
     if rule is None:
         return None
     if rule is movement or _folded(proto, graph):
         return movement(node)
-    missing = [name for name in (proto.input[0], proto.output[0]) if name not in graph.shapes]
-    if missing:
-        cure = "give the shapes of all inputs with --shape"
-        raise InputError(
-            f"the shape of '{missing[0]}' is not known ({_full_name(proto)})", where=graph.name, cure=cure
-        )
+    if any(name not in graph.shapes for name in (proto.input[0], proto.output[0])):
+        raise _unknown_shape(proto, graph)
     try:
         return rule(node)
     except (IndexError, ValueError) as error:
         problem = f"node '{node.name}' ({_full_name(proto)}) has shapes its rule cannot read: {error}"
         raise InputError(problem, where=graph.name) from None
+
+
+def _unknown_shape(proto: onnx.NodeProto, graph: Graph) -> InputError:
+    """Names the first node before `proto`, or itself, that ends the inference of shapes."""
+    before = graph.nodes[: graph.nodes.index(proto) + 1]
+    unknown = (node for node in before if any(name not in graph.shapes for name in node.output if name))
+    source = next(unknown, proto)
+    output = next((name for name in source.output if name not in graph.shapes), "")
+    problem = f"ONNX cannot infer the shape of '{output}', the output of {_full_name(source)}"
+    cure = "the inputs' shapes do not help: write its shape into the file's value_info"
+    return InputError(problem, where=graph.name, cure=cure)

@@ -30,7 +30,7 @@ WITHIN = 0.9  # of the points of a network
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Measured rows with the plain prediction and the refined one of each protocol [rows], inputs/s."""
+    """Measured rows with the plain prediction and the refined ones by protocol [rows], inputs/s."""
 
     rows: Sequence[Measurement]
     families: Sequence[str]
@@ -49,14 +49,14 @@ class Evaluation:
         return score(self.predicted(model, protocol)[chosen], self.measured[chosen])
 
     def rows_of(self, **wanted: str) -> NDArray[np.bool_]:
-        """True for rows whose attributes (sut, task ...) are as given."""
+        """True for rows with these attributes (sut, task ...)."""
         return np.array(
             [all(getattr(row, key) == value for key, value in wanted.items()) for row in self.rows]
         )
 
 
 def measured_points(rows: Sequence[Measurement], group: str = "network") -> Measured:
-    """Points of rows that have compute throughput; groups are networks or topologies; raises InputError."""
+    """Points of rows with compute throughput, grouped by network or topology; raises InputError."""
     names = sorted({(row.topology, row.channel_scale_percent) for row in rows})
     platforms = {name: load_sut(name)[0].platform for name in {row.sut for row in rows}}
     able: dict[tuple[str, str, str], Capability] = {}
@@ -137,12 +137,12 @@ def best_of(measured: Measured) -> NDArray[np.bool_]:
 
 
 def impossible(evaluation: Evaluation) -> list[Measurement]:
-    """Rows whose throughput exceeds the theoretical peak, whether the file marks them or not."""
+    """Rows whose throughput exceeds the theoretical peak, marked in the file or not."""
     return [row for row, possible in zip(evaluation.rows, evaluation.possible, strict=True) if not possible]
 
 
 def interval_coverage(evaluation: Evaluation) -> float:
-    """Share of rows inside an interval made from the other networks of their family alone, percent."""
+    """Share of rows inside an interval computed only from the other networks of their family, percent."""
     error = np.abs(np.log(evaluation.refined["leave_one_network_out"] / evaluation.measured))
     names, families = _groups(evaluation.rows, "network"), np.array(evaluation.families)
     inside = []
@@ -157,9 +157,9 @@ def interval_coverage(evaluation: Evaluation) -> float:
 def interval_factor(errors: Array, networks: NDArray[np.int64]) -> float:
     """The factor around a prediction for a network that was not measured.
 
-    Networks are what is exchangeable, not points: of each network the WITHIN quantile of its leave-one-out
-    errors |ln(predicted/measured)|, then of those the rank ceil((n + 1) x COVERAGE) of split-conformal
-    prediction, the largest at most. Infinite without networks.
+    Networks are exchangeable, points are not: the WITHIN quantile of the leave-one-out errors
+    |ln(predicted/measured)| of each network, and of those the rank ceil((n + 1) x COVERAGE) of
+    split-conformal prediction, at most the largest. Infinite without networks.
     """
     worst = np.sort([np.quantile(errors[networks == number], WITHIN) for number in np.unique(networks)])
     rank = min(len(worst), int(np.ceil((len(worst) + 1) * COVERAGE)))

@@ -1,4 +1,4 @@
-"""Which terms each family of platforms may have: the menu from which a fit chooses, most ordinary first."""
+"""The terms that each family of platforms may have: the menu of a fit, most ordinary first."""
 
 from collections.abc import Mapping
 
@@ -64,5 +64,5 @@ FAMILIES: Mapping[str, tuple[Terms, ...]] = {
 
 
 def candidates(family: str) -> tuple[Terms, ...]:
-    """The menu of a family, the ordinary one for a family that is not listed."""
+    """The menu of a family, or the ordinary one for an unlisted family."""
     return FAMILIES.get(family, FAMILIES["cpu"])

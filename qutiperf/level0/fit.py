@@ -1,7 +1,7 @@
 """Fits the constants of the refined model to measured points, and chooses its terms by cross-validation.
 
-Least squares on log(inputs/s) with a soft-L1 loss, each configuration weighing the same however many
-points it has. A weak log-normal prior, the same for every platform, keeps a constant that the points do not
+Least squares on log(inputs/s) with a soft-L1 loss, with equal weight for each configuration regardless of its
+number of points. A weak log-normal prior, the same for every platform, keeps constants that the points do not
 determine near an ordinary value.
 """
 
@@ -27,7 +27,7 @@ PRIORS: Mapping[str, tuple[float, float]] = {
     "fill_inputs": (3.0, 1.0),
     "link_gb_s": (0.5, 1.0),
 }
-# the same for the times of `call` and `input`, in microseconds by how often they are paid
+# the same for the times of `call` and `input`, in microseconds, by how often they occur
 TIME_PRIORS: Mapping[str, tuple[float, float]] = {
     "once": (1000.0, 1.0),
     "layer": (30.0, 1.0),
@@ -43,7 +43,7 @@ TOLERANCE = 1.1  # an earlier (more ordinary) candidate wins unless another's er
 
 
 def chosen_numbers() -> dict[str, float]:
-    """Every number of the method itself that is neither measured nor from a data sheet."""
+    """Every number of the method that is neither measured nor from a data sheet."""
     priors = {f"prior median of {name}": median for name, (median, _) in PRIORS.items()}
     times = {f"prior median of a time paid {often}, us": median for often, (median, _) in TIME_PRIORS.items()}
     spreads = {
@@ -95,7 +95,7 @@ def fit(measured: Measured, terms: Terms) -> Fitted:
 
 
 def leave_one_out(measured: Measured, candidates: Sequence[Terms]) -> Array:
-    """Inputs/s predicted for each point from the points of all other groups, terms chosen among those."""
+    """Inputs/s of each point, predicted from the points of all other groups, which also select the terms."""
     predicted = np.empty(len(measured))
     for group in np.unique(measured.group):
         test = np.flatnonzero(measured.group == group)
@@ -110,7 +110,7 @@ def leave_one_out(measured: Measured, candidates: Sequence[Terms]) -> Array:
 
 
 def select(measured: Measured, candidates: Sequence[Terms]) -> Fitted:
-    """The candidate whose cross-validated error is lowest, fitted to all points; ties go to the first."""
+    """The candidate with the lowest cross-validated error, fitted to all points; ties go to the first."""
     if len(candidates) == 1:
         return fit(measured, candidates[0])
     folds = _folds(measured)

@@ -12,10 +12,11 @@ from onnx import TensorProto, helper, shape_inference
 
 from qutiperf.errors import InputError
 from qutiperf.level0.standins import stand_in
+from qutiperf.models.tensors import EXAMPLE_SIZE
 
 Shape = tuple[int, ...]
 Shapes = Mapping[str, Sequence[int]]
-# constants up to this size may be shapes, axes or repeats, which shape inference has to read
+# constants up to this size may be shapes, axes or repeats, which shape inference needs
 SMALL_CONSTANT_ELEMENTS = 1024
 BITS: Mapping[int, int] = {
     **dict.fromkeys((TensorProto.DOUBLE, TensorProto.INT64, TensorProto.UINT64, TensorProto.COMPLEX64), 64),
@@ -27,7 +28,7 @@ BITS: Mapping[int, int] = {
     **dict.fromkeys((TensorProto.INT4, TensorProto.UINT4, TensorProto.FLOAT4E2M1), 4),
     **dict.fromkeys((25, 26), 2),  # UINT2 and INT2, which onnx names from 1.20 on
 }
-# nodes through which a constant stays the same set of values
+# nodes that keep the set of values of a constant
 _PASSES_CONSTANTS = frozenset(
     {
         "DequantizeLinear",
@@ -56,7 +57,7 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Nodes in order with the shape of every tensor and what is constant."""
+    """Nodes in order, with the shape of every tensor and the constants."""
 
     name: str
     nodes: tuple[onnx.NodeProto, ...]
@@ -67,7 +68,7 @@ class Graph:
 
 
 def read_model(path: Path) -> onnx.ModelProto:
-    """Parses the file without its external data; raises InputError if it is no ONNX model."""
+    """Parses the file without its external data; raises InputError if it is not an ONNX model."""
     try:
         model = onnx.load(str(path), load_external_data=False)
     except OSError as error:
@@ -77,12 +78,12 @@ def read_model(path: Path) -> onnx.ModelProto:
             "is not an ONNX model", where=str(path), cure="give an .onnx or .tflite file"
         ) from None
     if not model.graph.node:
-        raise InputError("holds no ONNX graph", where=str(path), cure="give an .onnx or .tflite file")
+        raise InputError("has no ONNX graph", where=str(path), cure="give an .onnx or .tflite file")
     return model
 
 
 def read_graph(model: onnx.ModelProto, name: str, input_shapes: Shapes | None = None) -> Graph:
-    """Infers every shape without touching weights; raises InputError where a shape stays unknown.
+    """Infers every shape without reading weights; raises InputError if a shape stays unknown.
 
     A first dimension without a size is a batch of 1; any other needs an entry in `input_shapes`.
     """
@@ -91,7 +92,7 @@ def read_graph(model: onnx.ModelProto, name: str, input_shapes: Shapes | None = 
         inferred = shape_inference.infer_shapes(skeleton, data_prop=True)
     except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
         raise InputError(f"shapes do not fit: {str(error)[:200]}", where=name) from None
-    # what the file says comes first and is overruled by what the given shapes imply
+    # the file's shapes come first; shapes implied by the given ones override them
     stated = () if input_shapes else model.graph.value_info
     values = (*stated, *inferred.graph.input, *inferred.graph.value_info, *inferred.graph.output)
     shapes: dict[str, Shape] = {}
@@ -109,7 +110,7 @@ def read_graph(model: onnx.ModelProto, name: str, input_shapes: Shapes | None = 
 
 
 def _skeleton(model: onnx.ModelProto, name: str, input_shapes: Shapes) -> onnx.ModelProto:
-    """The model with large initialisers turned into typed inputs, so that nothing big is copied."""
+    """The model with large initialisers replaced by typed inputs, to avoid large copies."""
     source = model.graph
     small = [
         tensor
@@ -140,7 +141,7 @@ def _skeleton(model: onnx.ModelProto, name: str, input_shapes: Shapes) -> onnx.M
 
 
 def _opsets(model: onnx.ModelProto) -> list[onnx.OperatorSetIdProto]:
-    """The model's operator sets, and one for each domain that it uses without saying so."""
+    """The model's operator sets, and one for each domain that it uses without declaring it."""
     known = {opset.domain for opset in model.opset_import}
     missing = sorted({node.domain for node in model.graph.node} - known - {"", "ai.onnx"})
     return [*model.opset_import, *(helper.make_opsetid(domain, 1) for domain in missing)]
@@ -167,14 +168,15 @@ def _check_names(input_shapes: Shapes, known: Sequence[str], where: str) -> None
 def _sized(value: onnx.ValueInfoProto, given: Sequence[int] | None, where: str) -> onnx.ValueInfoProto:
     kind = value.type.tensor_type
     if given is None:
-        dims = [dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim]
+        dims = [max(dim.dim_value, 0) for dim in kind.shape.dim]  # a named one has 0, an open one 0 or -1
         if dims and not dims[0]:
             dims[0] = 1
-        if not kind.HasField("shape") or any(not size for size in dims):
-            names = ",".join(dim.dim_param or str(dim.dim_value or "?") for dim in kind.shape.dim)
-            cure = f"give --shape {value.name}=1,..."
+        if not kind.HasField("shape") or not all(dims):
+            names = ",".join(dim.dim_param or str(max(dim.dim_value, 0) or "?") for dim in kind.shape.dim)
+            sizes = ",".join(str(size or EXAMPLE_SIZE) for size in dims) or "1,..."
+            cure = f"give its sizes with --shape, for instance {value.name}={sizes}"
             raise InputError(f"input '{value.name}' has the unknown shape [{names}]", where=where, cure=cure)
-        given = [size for size in dims if size]
+        given = dims
     elif any(size < 1 for size in given) or (kind.HasField("shape") and len(given) != len(kind.shape.dim)):
         cure = f"give {len(kind.shape.dim)} positive sizes"
         raise InputError(f"shape {list(given)} does not fit input '{value.name}'", where=where, cure=cure)
@@ -188,13 +190,15 @@ def _unsized(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
 
 def _shape(value: onnx.ValueInfoProto) -> Shape | None:
     kind = value.type.tensor_type
-    if not kind.HasField("shape") or any(not dim.HasField("dim_value") for dim in kind.shape.dim):
+    if not kind.HasField("shape"):
+        return None
+    if any(not dim.HasField("dim_value") or dim.dim_value < 0 for dim in kind.shape.dim):
         return None
     return tuple(dim.dim_value for dim in kind.shape.dim)
 
 
 def _quantised(graph: onnx.GraphProto, bits: Mapping[str, int]) -> dict[str, int]:
-    """Bits that a tensor is rounded to before anything else sees it: QuantizeLinear after a QDQ layer."""
+    """Bits that a tensor is rounded to before any other use: QuantizeLinear after a QDQ layer."""
     producers = {name: node for node in graph.node for name in node.output}
     uses = Counter(name for node in graph.node for name in node.input)
     found: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Measured points: what a fit is given."""
+"""Measured points, the input of a fit."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A network as arrays over its weight layers: what the prediction multiplies and adds."""
+"""A network as arrays over its weight layers, the operands of the prediction."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -50,7 +50,9 @@ def network_of(requirements: Requirements, topology: str | None = None) -> Netwo
     """Arrays of the layers that multiply; raises InputError if the graph has none."""
     layers = [layer for layer in requirements.layers if layer.multiplies and layer.ops]
     if not layers:
-        raise InputError("holds no layer that multiplies: nothing to predict", where=requirements.name)
+        raise InputError(
+            "has no layer that multiplies, so there is nothing to predict", where=requirements.name
+        )
     batch = requirements.batch
     return Network(
         name=requirements.name,
@@ -68,7 +70,7 @@ def network_of(requirements: Requirements, topology: str | None = None) -> Netwo
 
 
 def _channels(layer: LayerRequirement) -> int:
-    """Output channels that one pass of the array shares inputs among: one for depthwise layers."""
+    """Output channels that share their inputs in one pass of the array: one for depthwise layers."""
     return 1 if layer.kind == "depthwise" else max(1, layer.out_channels)
 
 

@@ -31,7 +31,7 @@ class Node:
         return self.proto.name or (self.proto.output[0] if self.proto.output else self.proto.op_type)
 
     def input(self, index: int) -> Shape:
-        """Shape of an input; () where there is none."""
+        """Shape of an input; () if there is none."""
         return self.graph.shapes.get(self._input_name(index), ())
 
     @property
@@ -64,7 +64,7 @@ Rule = Callable[[Node], LayerRequirement]
 
 
 def describe(node: Node, kind: LayerKind = "other") -> LayerRequirement:
-    """The part that needs no rule: name, sizes of inputs and outputs, bits, constants that are no weights."""
+    """The part without a rule: name, sizes of inputs and outputs, bits, constants other than weights."""
     graph, names = node.graph, [name for name in node.proto.input if name]
     inputs = [name for name in names if name not in graph.constants]
     constants = [graph.constants[name] for name in names[1:] if name in graph.constants]
@@ -81,7 +81,7 @@ def describe(node: Node, kind: LayerKind = "other") -> LayerRequirement:
 
 
 def movement(node: Node) -> LayerRequirement:
-    """Moves data: no arithmetic, and its constants are shapes and indices."""
+    """Moves data: no arithmetic; constants are shapes and indices."""
     return replace(describe(node), other_parameters=0)
 
 
@@ -180,7 +180,7 @@ def einsum(node: Node) -> LayerRequirement:
 
 
 def recurrent(node: Node) -> LayerRequirement:
-    """LSTM, GRU, RNN: each step multiplies gates x hidden by (input + hidden); state is what a step hands on.
+    """LSTM, GRU, RNN: each step multiplies gates x hidden by (input + hidden) and passes on the state.
 
     Inputs are [steps, batch, features], W [directions, gates x hidden, features], R [..., hidden].
     """
@@ -251,7 +251,7 @@ def pooling(node: Node) -> LayerRequirement:
 
 
 def reduction(node: Node) -> LayerRequirement:
-    """One op for every element that is read."""
+    """One op for every element read."""
     return replace(describe(node), other_ops=math.prod(node.input(0)))
 
 

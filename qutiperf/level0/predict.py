@@ -10,8 +10,8 @@ Refined, for b inputs in flight on one core, summed over weight layers l (second
     compute_l     = b x ops_l x padding_l / (compute_efficiency x P x u)
     padding_l     = ceil(Cin/Ti) x Ti/Cin x ceil(Cout/To) x To/Cout
 
-A pipelined (dataflow) device takes (b + fill_inputs) x sum_l; a device of N cores fed by b threads answers
-min(b / (call + T1), N / T1) inputs/s, T1 = the time of one input on one core of peak P/N.
+A pipelined (dataflow) device takes (b + fill_inputs) x sum_l; a device of N cores fed by b threads processes
+min(b / (call + T1), N / T1) inputs/s, with T1 = the time of one input on one core of peak P/N.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,10 +30,10 @@ NARROWEST_BITS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Where to predict, one entry per point [points]; `network` indexes `networks`.
+    """The points to predict, one entry each [points]; `network` indexes `networks`.
 
     `peak` in ops/s, `bandwidth` in bytes/s, `weight_bytes` and `activation_bytes` per element,
-    `on_chip_bytes` infinite where unknown, `clock_ratio` = fastest mode's peak over this mode's, `share` of
+    `on_chip_bytes` infinite if unknown, `clock_ratio` = fastest mode's peak over this mode's, `share` of
     the fabric used,
     `narrow_peak` = peak of the narrowest datatype (for bit-serial arithmetic).
     """
@@ -87,7 +87,7 @@ def plain(points: Points) -> Bounds:
 
 
 def refined(points: Points, terms: Terms, constants: Mapping[str, float]) -> Array:
-    """Inputs/s per point; every constant that the terms name must be given (see CONSTANTS)."""
+    """Inputs/s per point; needs every constant that the terms name (see CONSTANTS)."""
     throughput = np.empty(len(points))
     for number, network in enumerate(points.networks):
         index = np.flatnonzero(points.network == number)
@@ -120,7 +120,7 @@ def _rate(inputs: Array, seconds: Array) -> Array:
 
 
 def _times(term: str, network: Network) -> float:
-    """How often a cost is paid in a pass over the network."""
+    """How often a cost occurs in a pass over the network."""
     counts = {
         "none": 0.0,
         "once": 1.0,
@@ -144,7 +144,7 @@ def _layers_s(
 def _memory_s(
     points: Points, batch: Array, network: Network, terms: Terms, constants: Mapping[str, float]
 ) -> Array | None:
-    """Seconds of memory traffic of each layer, None where nothing leaves the chip."""
+    """Seconds of memory traffic of each layer, None if nothing leaves the chip."""
     if terms.weights == "on_chip" and not terms.activations:
         return None
     rate = constants["memory_efficiency"] * points.bandwidth
@@ -182,6 +182,6 @@ def _compute_s(
 
 
 def _padding(size: Array, tile: int) -> Array:
-    """Size rounded up to whole tiles, over size."""
+    """Size rounded up to whole tiles, divided by size."""
     padded: Array = np.ceil(size / tile) * tile / size
     return padded

@@ -21,11 +21,11 @@ NOT_CALIBRATED = "not calibrated: this is the plain model"
 
 
 class Prediction(StrictModel):
-    """What theory says of one setting, with what it was computed from.
+    """The prediction for one setting, with its inputs.
 
     Throughput in inputs/s and latency in ms of a whole batch; `interval_factor` f means measured values are
-    expected in predicted/f ... predicted*f. `model` is what was used: refined falls back to plain, and
-    `note` says why. `bound` is the lower roof of the plain model, `operational_intensity` its
+    expected in predicted/f ... predicted*f. `model` is the model that was used: refined falls back to plain,
+    and `note` gives the reason. `bound` is the lower roof of the plain model, `operational_intensity` its
     ops per byte of weights.
     """
 
@@ -49,9 +49,9 @@ class Prediction(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """On what to predict: the platform (`where` names it in errors), datatype and operating mode.
+    """The target of a prediction: platform (`where` names it in errors), datatype and operating mode.
 
-    `weight_datatype` is that of stored weights where it is another; `share` the used part of an FPGA.
+    `weight_datatype` is that of the stored weights if it differs; `share` is the used part of an FPGA.
     """
 
     platform: Platform
@@ -63,14 +63,14 @@ class Asked:
 
     @property
     def capability(self) -> Capability:
-        """Raises InputError if the platform's figures are not known or it cannot carry the datatype."""
+        """Raises InputError if the platform's figures are unknown or it cannot compute the datatype."""
         return capability(self.platform, self.datatype, self.operating_mode, self.where, self.weight_datatype)
 
 
 def predict(
     network: Network, asked: Asked, settings: Sequence[tuple[int, int]], model: ModelName = "refined"
 ) -> list[Prediction]:
-    """One prediction per (batch_size, streams); raises InputError if the platform's figures are not known."""
+    """One prediction per (batch_size, streams); raises InputError if the platform's figures are unknown."""
     if model == "published":
         raise InputError("--model published predicts the published table only", cure="use --suite qutibench")
     for batch, streams in settings:
@@ -102,7 +102,7 @@ def _in_flight(able: Capability, batch: int, streams: int) -> int:
 
 
 def _base(network: Network, able: Capability, calibration: Calibration | None) -> Prediction:
-    """Everything that does not depend on the batch."""
+    """The part that does not depend on the batch."""
     weight_bytes = network.total_weights * able.weight_bytes
     return Prediction(
         model="plain" if calibration is None else "refined",
@@ -138,7 +138,7 @@ def _at(base: Prediction, setting: tuple[int, int], rate_ips: float, bound: Boun
 def predict_many(
     networks: Sequence[Network], asked: Asked, settings: Sequence[tuple[int, int, int]]
 ) -> Array:
-    """Inputs/s for many (network number, batch_size, streams) at once, refined where calibrated."""
+    """Inputs/s for many (network number, batch_size, streams) at once, refined if calibrated."""
     able = asked.capability
     points = points_of(
         networks,

@@ -1,4 +1,4 @@
-"""Measured points from a CSV file in the schema of reports/reference: the published ones, or anybody's."""
+"""Measured points from a CSV file in the schema of reports/reference: the published ones, or others."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,6 @@ from qutiperf.models.topologies import declare
 from qutiperf.spec import catalog
 
 FOLDER = "reports/reference"
-SUITE = "qutibench"
 REQUIRED = (
     *("sut", "operating_mode", "task", "topology", "channel_scale_percent", "datatype"),
     *("batch_size", "streams", "compute_throughput_ips"),
@@ -28,7 +27,7 @@ ZCU104_LUTS = 230_400.0  # vendor data sheet
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One row; `figures` holds the figures that were measured, `caveats` what is wrong with it."""
+    """One row; `figures` has the measured figures, `caveats` the known defects."""
 
     sut: str
     operating_mode: str
@@ -47,7 +46,7 @@ class Measurement:
 
     @property
     def configuration(self) -> tuple[str, str, str, str]:
-        """What stays the same while batch or streams change."""
+        """The key of rows that differ only in batch or streams."""
         return (self.sut, self.operating_mode, self.network, self.datatype)
 
     @property
@@ -57,7 +56,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class PublishedNetwork:
-    """Totals as published (GOP, million weights) and the topology of this project that stands for it."""
+    """Totals as published (GOP, million weights) and the topology of this project that represents it."""
 
     task: str
     topology: str
@@ -79,7 +78,7 @@ def folder() -> Path:
 
 
 def read_measurements(path: Path) -> list[Measurement]:
-    """Raises InputError for missing columns and for values that are no positive numbers."""
+    """Raises InputError for missing columns and for values that are not positive numbers."""
     return [
         _measurement(row, f"{path}: line {number}")
         for number, row in enumerate(_rows(path, REQUIRED), start=2)
@@ -162,7 +161,7 @@ def _measurement(row: Mapping[str, str], where: str) -> Measurement:
 
 
 def _positive(row: Mapping[str, str], name: str, where: str) -> float | None:
-    """The number in a cell, None where it is empty; raises InputError unless it is above 0."""
+    """The number in a cell, None if it is empty; raises InputError unless it is positive."""
     text = row.get(name) or ""
     if not text:
         return None

@@ -1,4 +1,4 @@
-"""What a network asks of a device: operations, weights and activations, per layer and in total."""
+"""The requirements of a network: operations, weights and activations, per layer and in total."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ BILLION = 1e9
 
 @dataclass(frozen=True, slots=True)
 class LayerRequirement:
-    """One node of the graph, for the whole batch that the graph was read with.
+    """One node of the graph, for the whole batch of the graph.
 
     `ops` counts the multiplications and additions of matrix products (2 per multiply-accumulate);
     `other_ops` the arithmetic of pooling, normalisation, activation functions and elementwise operators.
@@ -48,8 +48,8 @@ class LayerRequirement:
 class Training:
     """Training one sample: 3 x the inference ops and one update op per weight; buffers in elements.
 
-    Source: Blott 2021: the backward pass does the work of the forward pass twice; weights, their
-    gradients and their updates, activations and activation gradients are held at once.
+    Source: Blott 2021: the backward pass does twice the work of the forward pass; weights, their gradients
+    and their updates, activations and activation gradients are in memory at the same time.
     """
 
     ops: float
@@ -59,7 +59,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """All layers of one network; `batch` inputs per pass, totals are per input unless they say otherwise."""
+    """All layers of one network; `batch` inputs per pass, totals are per input unless noted otherwise."""
 
     name: str
     batch: int
@@ -93,17 +93,8 @@ class Requirements:
 
     @property
     def state(self) -> float:
-        """What a recurrent layer or an attention cache carries from step to step, elements per input."""
+        """State that a recurrent layer or an attention cache passes on per step, elements per input."""
         return sum(layer.state for layer in self.layers) / self.batch
-
-    @property
-    def weight_layers(self) -> int:
-        return sum(1 for layer in self.layers if layer.weights)
-
-    @property
-    def output_positions(self) -> int:
-        """Sum over weight layers of the outputs per channel (1 for a dense layer)."""
-        return sum(layer.positions for layer in self.layers if layer.weights)
 
     @property
     def unknown_share_percent(self) -> float:
@@ -112,13 +103,13 @@ class Requirements:
 
     @property
     def weight_bits(self) -> float | None:
-        """Mean bits of a weight; None where there are none or the graph does not say."""
+        """Mean bits of a weight; None if there are none or the graph does not specify them."""
         sized = [(layer.weights, layer.weight_bits) for layer in self.layers if layer.weights]
         return _mean_bits(sized)
 
     @property
     def activation_bits(self) -> float | None:
-        """Mean bits of the outputs of the layers that multiply; None where the graph does not say."""
+        """Mean bits of the outputs of the layers that multiply; None if the graph does not specify them."""
         return _mean_bits(
             [(layer.activations, layer.activation_bits) for layer in self.layers if layer.multiplies]
         )
@@ -131,7 +122,7 @@ class Requirements:
     def operational_intensity(self, weight_bits: float, batch: int = 1) -> float | None:
         """Ops per byte of weights when each weight is read once for `batch` inputs; None without weights.
 
-        Source: Williams et al. 2009 (roofline); activations are taken to stay on chip, as Blott 2021 does.
+        Source: Williams et al. 2009 (roofline); activations are assumed to stay on chip, as in Blott 2021.
         """
         weight_bytes = self.weights * weight_bits / BITS_PER_BYTE
         return self.ops * batch / weight_bytes if weight_bytes else None

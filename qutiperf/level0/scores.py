@@ -1,4 +1,4 @@
-"""How good predictions are: errors, correlations, coverage, fronts."""
+"""The accuracy of predictions: errors, correlations, coverage, fronts."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,7 +14,7 @@ KEEP_MARGIN = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Of predicted against measured inputs/s; gm = exp(mean |ln(predicted/measured)|), 1 is perfect.
+    """Scores of predicted against measured inputs/s; gm = exp(mean |ln(predicted/measured)|), 1 is perfect.
 
     Correlations are None for fewer than three points or constant values.
     """
@@ -33,7 +33,7 @@ class Scores:
 
 
 def score(predicted: Array, measured: Array) -> Scores:
-    """Both in inputs/s, one entry per point, at least one."""
+    """Scores of two arrays in inputs/s, with one entry per point, at least one."""
     error = np.abs(np.log(predicted / measured))
     return Scores(
         n=len(measured),
@@ -48,7 +48,7 @@ def score(predicted: Array, measured: Array) -> Scores:
 
 
 def correlation(left: Array, right: Array, kind: str) -> float | None:
-    """Pearson or Spearman; None where it is not defined."""
+    """Pearson or Spearman; None if undefined."""
     if len(left) < 3 or np.ptp(left) == 0 or np.ptp(right) == 0:
         return None
     found = spearmanr(left, right) if kind == "spearman" else pearsonr(left, right)
@@ -70,8 +70,8 @@ def front(costs: Array) -> list[int]:
 class FrontScores:
     """Predicted against measured Pareto front; precision and recall in percent.
 
-    `kept` of `n` configurations stay when one is dropped only if another, at least as accurate, is predicted
-    to be more than KEEP_MARGIN times faster; `kept_recall_percent` of the measured front are among them.
+    `kept` of `n` configurations remain if one is dropped only if another, at least as accurate, is predicted
+    to be more than KEEP_MARGIN times faster; they include `kept_recall_percent` of the measured front.
     """
 
     n: int
@@ -86,7 +86,7 @@ class FrontScores:
 
 
 def score_front(accuracy: Array, predicted: Array, measured: Array) -> FrontScores:
-    """Of accuracy in percent against inputs/s, one entry per configuration."""
+    """Front of accuracy in percent against inputs/s, with one entry per configuration."""
     truth = set(front(np.column_stack([-accuracy, -measured])))
     guess = set(front(np.column_stack([-accuracy, -predicted])))
     kept = set(keep_list(accuracy, predicted))
@@ -101,7 +101,7 @@ def score_front(accuracy: Array, predicted: Array, measured: Array) -> FrontScor
 
 
 def keep_list(accuracy: Array, predicted: Array) -> Sequence[int]:
-    """Configurations that are worth measuring (see FrontScores)."""
+    """Configurations worth measuring (see FrontScores)."""
     return [
         number
         for number, (percent, rate) in enumerate(zip(accuracy, predicted, strict=True))

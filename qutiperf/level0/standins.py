@@ -46,7 +46,7 @@ _ATTRIBUTES: Mapping[str, frozenset[str]] = {
 
 
 def stand_in(node: onnx.NodeProto) -> tuple[onnx.NodeProto, list[onnx.ValueInfoProto]]:
-    """The node to infer shapes with, and inputs that it needs declared; the node itself if it is standard."""
+    """The node for shape inference, and inputs that it needs declared; the node itself if it is standard."""
     if node.domain in STANDARD_DOMAINS:
         return node, []
     if node.op_type == "MatMulNBits":
@@ -63,6 +63,8 @@ def stand_in(node: onnx.NodeProto) -> tuple[onnx.NodeProto, list[onnx.ValueInfoP
 def _packed_product(node: onnx.NodeProto) -> tuple[onnx.NodeProto, list[onnx.ValueInfoProto]]:
     """MatMulNBits as a product with unpacked K x N weights."""
     sizes = {attribute.name: int(attribute.i) for attribute in node.attribute}
+    if not {"K", "N"} <= sizes.keys() or not node.output or not node.input:
+        return node, []
     unpacked = f"{node.output[0]}.unpacked"
     declared = helper.make_tensor_value_info(unpacked, onnx.TensorProto.FLOAT, [sizes["K"], sizes["N"]])
     return helper.make_node("MatMul", [node.input[0], unpacked], [node.output[0]]), [declared]

@@ -1,4 +1,4 @@
-"""What a prediction is about: the network of a workload and the datatypes that it computes in."""
+"""The subject of a prediction: the network of a workload and its datatypes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ DEFAULT_DATATYPE = "fp32"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A network, the datatype of its arithmetic and the one that its weights are stored in."""
+    """A network, the datatype of its arithmetic and that of its stored weights."""
 
     network: Network
     datatype: str
@@ -26,7 +26,7 @@ class Subject:
 
 
 def subject_of_workload(workload: Workload) -> Subject:
-    """Raises InputError where there is no model to count."""
+    """Raises InputError if there is no model to count."""
     spec = workload.model
     if spec.topology is not None:
         declared = declare_for(spec.topology, spec.input)
@@ -45,7 +45,7 @@ def subject_of_workload(workload: Workload) -> Subject:
 
 
 def _readable(spec: ModelSpec) -> tuple[Path, InputSpec]:
-    """The file to count in, and its input: ONNX where the model has it, whichever format is loaded."""
+    """The file to count, and its input: the ONNX file if there is one, regardless of the loaded format."""
     for other in spec.other_files:
         if other.file.endswith(".onnx") and not str(spec.file).endswith(".onnx"):
             return Path(other.file), other.input or spec.input
@@ -57,12 +57,12 @@ def _shapes(model_input: InputSpec) -> Shapes:
 
 
 def subject_of_file(path: Path, input_shapes: Shapes | None = None) -> Subject:
-    """Datatypes as the graph says; raises InputError or SetupError."""
+    """Datatypes from the graph; raises InputError or SetupError."""
     return subject_of(requirements_of_file(path, input_shapes))
 
 
 def subject_of_topology(name: str, channel_scale_percent: float) -> Subject:
-    """A built network computes in fp32 unless told otherwise; raises InputError."""
+    """A built network computes in fp32 by default; raises InputError."""
     return subject_of(requirements_of_model(declare(name, channel_scale_percent), name))
 
 
@@ -72,7 +72,7 @@ def subject_of(counted: Requirements) -> Subject:
 
 
 def _datatype(bits: float | None) -> str:
-    """The datatype of a mean width, the next wider where widths are mixed."""
+    """The datatype of a mean width; for mixed widths the next wider one."""
     if bits is None:
         return DEFAULT_DATATYPE
     wide_enough = [width for width in _DATATYPE_OF_BITS if width >= bits]

@@ -79,7 +79,7 @@ def _cell(found: PublishedNetwork, asked: Asked, model: ModelName) -> SuiteCell:
 
 
 def printed_throughput(found: PublishedNetwork, asked: Asked) -> tuple[float, str, float]:
-    """Operational intensity, bound and inputs/s as the printed table computed them."""
+    """Operational intensity, bound and inputs/s, computed as for the printed table."""
     bits = datatype_bits(asked.datatype)
     peaks = peaks_of(asked.platform, asked.operating_mode, asked.where)
     peak_tops = peaks.get(asked.datatype, max(peaks.values()))

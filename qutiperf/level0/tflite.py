@@ -1,4 +1,4 @@
-"""Counts a TFLite file through the LiteRT interpreter, which knows its tensors and operators."""
+"""Counts a TFLite file through the LiteRT interpreter, which lists its tensors and operators."""
 
 import importlib
 import math
@@ -11,6 +11,7 @@ from typing import Protocol, TypedDict
 import numpy as np
 
 from qutiperf.errors import InputError, SetupError
+from qutiperf.level0.graph import Shapes
 from qutiperf.level0.operators import NORMALISATION_OPS, OPS_PER_MAC, QUANTISE_OPS
 from qutiperf.level0.requirements import BITS_PER_BYTE, LayerRequirement, Requirements
 
@@ -35,6 +36,7 @@ class DetailedInterpreter(Protocol):
     """The part of ai_edge_litert.interpreter.Interpreter that counting uses."""
 
     def allocate_tensors(self) -> None: ...
+    def resize_tensor_input(self, index: int, sizes: list[int]) -> None: ...
     def get_tensor_details(self) -> list[TensorDetails]: ...
     def get_input_details(self) -> list[TensorDetails]: ...
     def _get_ops_details(self) -> list[OperationDetails]: ...
@@ -42,7 +44,7 @@ class DetailedInterpreter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """One operation with the shapes and types of its tensors; optional inputs are left out."""
+    """One operation with the shapes and types of its tensors; optional inputs are omitted."""
 
     operation: OperationDetails
     tensors: Mapping[int, TensorDetails]
@@ -56,7 +58,7 @@ class _Node:
         return tuple(int(size) for size in self.tensors[self.operation["outputs"][0]]["shape"])
 
     def bits(self, index: int) -> int:
-        """Bits of an element as the interpreter shows it (packed int4 appears as the type it reports)."""
+        """Bits of an element as reported by the interpreter, also for packed int4."""
         return np.dtype(self.tensors[self.operation["inputs"][index]]["dtype"]).itemsize * BITS_PER_BYTE
 
     @property
@@ -168,7 +170,7 @@ def _per_output(ops: int) -> Rule:
 
 
 def _pooling(node: _Node) -> LayerRequirement:
-    """The interpreter does not tell the window: every input is taken to be read once."""
+    """The interpreter does not report the window: every input is assumed to be read once."""
     return replace(node.layer, other_ops=math.prod(node.input(0)))
 
 
@@ -208,9 +210,9 @@ RULES: Mapping[str, Rule] = {
 }
 
 
-def requirements_of_tflite(path: Path) -> Requirements:
-    """Raises SetupError without LiteRT, InputError for a file that it cannot open."""
-    return requirements_of_interpreter(_open(path), path.name)
+def requirements_of_tflite(path: Path, input_shapes: Shapes | None = None) -> Requirements:
+    """Raises SetupError without LiteRT, InputError for a file or shapes that LiteRT rejects."""
+    return requirements_of_interpreter(_open(path, input_shapes or {}), path.name)
 
 
 def requirements_of_interpreter(interpreter: DetailedInterpreter, name: str) -> Requirements:
@@ -230,7 +232,7 @@ def requirements_of_interpreter(interpreter: DetailedInterpreter, name: str) -> 
     return Requirements(name, batch, layers, dict(unknown), len(operations))
 
 
-def _open(path: Path) -> DetailedInterpreter:
+def _open(path: Path, input_shapes: Shapes) -> DetailedInterpreter:
     try:
         runtime = importlib.import_module("ai_edge_litert.interpreter")
     except ImportError:
@@ -241,7 +243,25 @@ def _open(path: Path) -> DetailedInterpreter:
         interpreter: DetailedInterpreter = runtime.Interpreter(
             str(path), experimental_op_resolver_type=resolver
         )
+        _resize(interpreter, input_shapes, path.name)
         interpreter.allocate_tensors()
+    except UnicodeDecodeError:  # a ValueError too
+        raise
     except (ValueError, RuntimeError) as error:
-        raise InputError(f"LiteRT cannot open it: {str(error)[:160]}", where=str(path)) from None
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(f"LiteRT cannot open it: {reason}", where=str(path)) from None
     return interpreter
+
+
+def _resize(interpreter: DetailedInterpreter, input_shapes: Shapes, where: str) -> None:
+    """Raises InputError for an unknown input or another number of dimensions."""
+    tensors = {tensor["name"]: tensor for tensor in interpreter.get_input_details()}
+    for name, sizes in input_shapes.items():
+        if name not in tensors:
+            raise InputError(f"has no input '{name}'", where=where, cure=f"allowed: {', '.join(tensors)}")
+        shape = [int(size) for size in tensors[name]["shape"]]
+        if len(sizes) != len(shape) or min(sizes, default=1) < 1:
+            cure = f"give {len(shape)} positive sizes"
+            raise InputError(f"shape {list(sizes)} does not fit input '{name}'", where=where, cure=cure)
+        if list(sizes) != shape:
+            interpreter.resize_tensor_input(tensors[name]["index"], list(sizes))

@@ -20,12 +20,12 @@ _NO_AUDIT = "/dev/null/no-audit.config"
 
 
 def complete(ids: Sequence[int], address: int, size: int) -> None:
-    """Answers queries `ids` with consecutive responses of `size` bytes from `address` on."""
+    """Completes the queries `ids` with consecutive responses of `size` bytes, starting at `address`."""
     mlperf_loadgen.QuerySamplesComplete(responses(ids, address, size))
 
 
 def responses(ids: Sequence[int], address: int, size: int) -> "list[mlperf_loadgen.QuerySampleResponse]":
-    """The objects that LoadGen takes; half of what answering a sample costs."""
+    """The objects that LoadGen takes; building them is half the cost of answering a sample."""
     addresses = range(address, address + size * len(ids), size)
     return list(map(mlperf_loadgen.QuerySampleResponse, ids, addresses, repeat(size)))
 
@@ -38,8 +38,8 @@ def complete_one(ids: Sequence[int], address: int, size: int) -> None:
 def run_test(request: TestRequest, issue: Issue, load: LoadSamples, unload: LoadSamples) -> None:
     """Runs the test and leaves its logs in `request.log_dir`; the callbacks must never raise.
 
-    `issue` gets the response ids and sample indices of one query. Python's cyclic garbage collector
-    rests meanwhile: a full collection in the middle of a query would be measured as the device's time.
+    `issue` receives the response ids and sample indices of one query. Python's cyclic garbage collection is
+    disabled meanwhile: a full collection within a query would be measured as the device's time.
     """
     settings = _test_settings(request)
     library = mlperf_loadgen.ConstructQSL(request.total_count, request.performance_count, load, unload)

@@ -1,4 +1,4 @@
-"""What LoadGen is told for one test; knows no LoadGen."""
+"""LoadGen's settings for one test; independent of LoadGen itself."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +39,7 @@ _PERCENTILE_FIELD = {
 
 
 def direct_fields(request: TestRequest) -> dict[str, int | float]:
-    """Fields of mlperf_loadgen.TestSettings by name; what is None keeps LoadGen's default."""
+    """Fields of mlperf_loadgen.TestSettings by name; None keeps LoadGen's default."""
     settings, targets = request.settings, request.targets
     fields: dict[str, int | float | None] = {
         "min_duration_ms": _milliseconds(settings.min_duration_s),

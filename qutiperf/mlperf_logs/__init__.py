@@ -1,6 +1,6 @@
-"""Reads LoadGen's mlperf_log_* files, whoever wrote them; needs no LoadGen and little memory.
+"""Reads LoadGen's mlperf_log_* files, without LoadGen and in little memory.
 
-The keys were checked against logs of LoadGen 5.1.2 and 6.0.17; an older log lacks some, which are None.
+The keys were checked against logs of LoadGen 5.1.2 and 6.0.17; older logs lack some, which are None.
 """
 
 from collections.abc import Mapping
@@ -47,7 +47,7 @@ _NUMBERS = {
     "completed_samples_per_second": "result_completed_samples_per_sec",
 }
 _PERCENTILE_KEY = "effective_target_latency_percentile"
-_LARGEST_PERCENTILE = 0.999_999  # early stopping would want some millions of queries
+_LARGEST_PERCENTILE = 0.999_999  # early stopping would require millions of queries
 _MOST_QUERIES = 1 << 34  # no run answers more: a larger number is damage
 _PERCENTILES = {
     "p50": "50.00",
@@ -64,19 +64,19 @@ def log_folders(path: Path) -> list[Path]:
 
     A log file stands for its folder.
     """
-    found = sorted({detail.parent for detail in (path.parent if path.is_file() else path).rglob(DETAIL)})
-    if not found:
+    folders = sorted({detail.parent for detail in (path.parent if path.is_file() else path).rglob(DETAIL)})
+    if not folders:
         cure = "name a folder of LoadGen's logs or one above it"
         raise InputError(
-            f"holds no {DETAIL}" if path.is_dir() else "no such folder", where=str(path), cure=cure
+            f"has no {DETAIL}" if path.is_dir() else "no such folder", where=str(path), cure=cure
         )
-    return found
+    return folders
 
 
 def read_result(folder: Path) -> LoadGenResult:
-    """The result in one folder of mlperf_log_* files; raises InputError if the detail log says nothing.
+    """The result in one folder of mlperf_log_* files; raises InputError if the detail log is empty.
 
-    A missing summary is tolerated, a cut detail log is reported by `complete` and `unreadable_line_count`.
+    A missing summary is tolerated; `complete` and `unreadable_line_count` report a truncated detail log.
     """
     detail = read_detail(folder / DETAIL)
     return _result(detail, read_summary(folder / SUMMARY), accuracy_entries(folder / ACCURACY))
@@ -133,7 +133,7 @@ def _early_stopping(
 
 
 def _stopping_text(values: Mapping[str, LogValue], summary: SummaryLines) -> str | None:
-    """The summary's words; the detail log has them with the summary's asterisks in one line."""
+    """The summary's text; the detail log has it in one line, with the summary's asterisks."""
     text = _text(values, "early_stopping_result")
     return summary.early_stopping or (text.replace("* ", "") if text else None)
 
@@ -160,7 +160,7 @@ def _number(values: Mapping[str, LogValue], key: str) -> float | None:
 
 
 def _count(values: Mapping[str, LogValue], key: str) -> int | None:
-    """A seed, a time or a number of things, none of which is negative."""
+    """A seed, a time or a count; none of them is negative."""
     value = values.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
@@ -179,7 +179,7 @@ def _starting(values: Mapping[str, LogValue], prefix: str) -> dict[str, LogValue
 
 
 def _reasons(values: Mapping[str, LogValue], summary: SummaryLines) -> list[str]:
-    """LoadGen's recommendations; a failed early stopping has none, so its result text stands for it."""
+    """LoadGen's recommendations; a failed early stopping has none, so its result text is used."""
     detail_reason = _text(values, "result_invalid_reason")
     reasons = list(summary.recommendations) or ([detail_reason] if detail_reason else [])
     stopping = None if _flag(values, "early_stopping_met") is not False else _stopping_text(values, summary)
@@ -187,7 +187,7 @@ def _reasons(values: Mapping[str, LogValue], summary: SummaryLines) -> list[str]
 
 
 def _estimate(values: Mapping[str, LogValue], scenario_key: str) -> int | None:
-    """LoadGen writes 0 where it had too few queries for an estimate."""
+    """LoadGen writes 0 if it had too few queries for an estimate."""
     return _count(values, f"early_stopping_latency_{scenario_key}") or None
 
 
@@ -196,9 +196,9 @@ def _counted(messages: Mapping[tuple[str, str], int]) -> list[LogMessage]:
 
 
 def _seeds(values: Mapping[str, LogValue]) -> Seeds | None:
-    found = {name: _count(values, f"effective_{name}") for name in Seeds.model_fields}
-    known = {name: seed for name, seed in found.items() if seed is not None}
-    return Seeds(**known) if len(known) == len(found) else None
+    seeds = {name: _count(values, f"effective_{name}") for name in Seeds.model_fields}
+    known = {name: seed for name, seed in seeds.items() if seed is not None}
+    return Seeds(**known) if len(known) == len(seeds) else None
 
 
 def _latencies(values: Mapping[str, LogValue], suffix: str) -> dict[str, int]:
@@ -206,12 +206,12 @@ def _latencies(values: Mapping[str, LogValue], suffix: str) -> dict[str, int]:
     per = "per_" if suffix.startswith("query") else ""
     keys = {name: f"result_{name}_{suffix}" for name in ("mean", "min", "max")}
     keys |= {name: f"result_{text}_percentile_{per}{suffix}" for name, text in _PERCENTILES.items()}
-    found = {name: _count(values, key) for name, key in keys.items()}
-    return {name: latency for name, latency in found.items() if latency is not None}
+    latencies = {name: _count(values, key) for name, key in keys.items()}
+    return {name: latency for name, latency in latencies.items() if latency is not None}
 
 
 def _duration_s(detail: Detail, scenario: str | None) -> float | None:
-    """As MinDurationMet in loadgen/results.cc takes it, from what the log still tells of it."""
+    """The duration that MinDurationMet in loadgen/results.cc uses, as far as the log has its terms."""
     values = detail.values
     if scenario == "Offline" and (latency_ns := _count(values, "result_max_latency_ns")):
         return latency_ns / NANOSECONDS_PER_SECOND

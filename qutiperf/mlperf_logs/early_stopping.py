@@ -1,4 +1,4 @@
-"""LoadGen's early stopping: how many queries it wants before it believes a latency percentile.
+"""LoadGen's early stopping: the number of queries that it requires to trust a latency percentile.
 
 With probability `confidence` the percentile holds if, of n queries, at most t are over the latency and
 n is large enough for that t: the smallest n with P(Binomial(n, 1 - percentile) <= t) < 1 - confidence.
@@ -13,7 +13,7 @@ _MOST_QUERIES = 1 << 24
 
 
 def minimum_queries(overlatency_count: int, percentile: float) -> int:
-    """Queries that allow this many over the latency; SingleStream (64) and MultiStream (662) must allow 1."""
+    """Queries needed to allow this many over the latency; SingleStream (64) and MultiStream (662) allow 1."""
     high = overlatency_count + 1
     while not _passes(high, overlatency_count, percentile):
         high *= 2
@@ -24,7 +24,7 @@ def minimum_queries(overlatency_count: int, percentile: float) -> int:
 
 
 def queries_for_share(overlatency_share: float, percentile: float) -> int | None:
-    """Queries that pass if this share of them, and one more, is over the latency; None beyond 16 million."""
+    """Queries that pass with this share of them, plus one, over the latency; None beyond 16 million."""
     if not 0 <= overlatency_share < 1 - percentile:
         return None
 
@@ -41,7 +41,7 @@ def _passes(queries: int, overlatency_count: int, percentile: float) -> bool:
 
 
 def _at_most(successes: int, trials: int, chance: float) -> float:
-    """P(Binomial(trials, chance) <= successes) from its largest term down; 1 from the mean up, as good as."""
+    """P(Binomial(trials, chance) <= successes), from its largest term down; taken as 1 above the mean."""
     if successes >= trials * chance:
         return 1.0
     logarithm = (

@@ -1,4 +1,4 @@
-"""What LoadGen says about one run."""
+"""LoadGen's result of one run."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ RULES: tuple[Rule, ...] = ("perf_constraints", "min_duration", "min_queries", "e
 
 
 class LogMessage(StrictModel):
-    """One distinct error or warning of LoadGen and how often it came."""
+    """One distinct error or warning of LoadGen and its number of occurrences."""
 
     key: str
     text: str
@@ -20,10 +20,10 @@ class LogMessage(StrictModel):
 
 
 class LoadGenResult(StrictModel):
-    """What LoadGen says about one run, in its own units (ns, samples per second); None where it is silent.
+    """LoadGen's result of one run, in its units (ns, samples per second); None if the log has no value.
 
-    Latencies have the keys mean, min, max, p50 ... p99_9; `latency_ns` is a whole query's, of its samples
-    apart (they differ in MultiStream) `sample_latency_ns`. `duration_s` is what LoadGen compares with
+    Latencies have the keys mean, min, max, p50 ... p99_9: `latency_ns` for whole queries,
+    `sample_latency_ns` for their samples (they differ in MultiStream). LoadGen compares `duration_s` with
     min_duration.
     """
 
@@ -71,18 +71,18 @@ class LoadGenResult(StrictModel):
     unreadable_line_count: int
 
     def effective_number(self, name: str) -> float:
-        """A setting that LoadGen used; 0, which means no limit to LoadGen, where the log has no number."""
+        """A setting that LoadGen used; 0, LoadGen's "no limit", if the log has no number."""
         value = self.effective.get(name)
         return float(value) if isinstance(value, int | float) else 0.0
 
     @property
     def failed_rules(self) -> list[Rule]:
-        """LoadGen's rules that this run broke, in the order in which their cures matter."""
+        """The rules of LoadGen that this run broke, in the order in which to fix them."""
         return [rule for rule in RULES if getattr(self, f"{rule}_met") is False]
 
     @property
     def queries_per_second(self) -> float | None:
-        """Answered, LoadGen's own overhead included; MultiStream's by the wall clock to the millisecond."""
+        """Samples per second, including LoadGen's overhead; in MultiStream by the wall clock, in ms."""
         rate = self.completed_samples_per_second or self.qps_with_loadgen_overhead
         if rate or not self.duration_s or self.query_count is None:
             return rate

@@ -1,4 +1,4 @@
-"""Streams the detail log and the accuracy log: memory stays bounded however long they are."""
+"""Streams the detail log and the accuracy log, in bounded memory for logs of any length."""
 
 import json
 import re
@@ -21,7 +21,7 @@ _NOT_FINITE = re.compile(rb'("value": )-?(?:nan|inf)(?=[,}])')
 
 @dataclass(slots=True)
 class Detail:
-    """What is kept of the detail log while it streams by."""
+    """The parts of the detail log that are kept while streaming."""
 
     values: dict[str, LogValue] = field(default_factory=dict)
     errors: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -52,12 +52,12 @@ def read_detail(path: Path) -> Detail:
                 _take_line(detail, line[position + len(_MARKER) :])
     if detail.marked_count == detail.unreadable_count:
         cure = "it must be the untouched detail log of LoadGen 1.0 or newer; run again if it was cut"
-        raise InputError("holds no readable ':::MLLOG' line", where=str(path), cure=cure)
+        raise InputError("has no readable ':::MLLOG' line", where=str(path), cure=cure)
     return detail
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Lines of at most _LONGEST_LINE_BYTES; longer ones are passed over piece by piece."""
+    """Lines of at most _LONGEST_LINE_BYTES; longer ones are skipped piece by piece."""
     whole = True
     while piece := stream.readline(_LONGEST_LINE_BYTES):
         ended = piece.endswith(b"\n")
@@ -107,7 +107,7 @@ def _count_message(messages: dict[tuple[str, str], int], key: str, text: str) ->
 
 
 def accuracy_entries(path: Path) -> int | None:
-    """How many samples the accuracy log holds; None if there is none or it was cut for publication."""
+    """Number of samples in the accuracy log; None if there is no log or it was truncated for publication."""
     try:
         stream = path.open("rb")
     except OSError:

@@ -10,7 +10,7 @@ _LONGEST_CHARACTERS = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class SummaryLines:
-    """The lines of the summary that the detail log does not say in the same words."""
+    """The lines of the summary that the detail log words differently."""
 
     validity: str | None = None
     recommendations: tuple[str, ...] = ()
@@ -18,7 +18,7 @@ class SummaryLines:
 
 
 def read_summary(path: Path) -> SummaryLines:
-    """Empty where there is no summary; an accuracy run's says nothing either."""
+    """Empty if there is no summary; an accuracy run's summary has no such lines either."""
     try:
         with path.open(encoding="utf-8", errors="replace") as stream:
             lines = stream.read(_LONGEST_CHARACTERS).splitlines()

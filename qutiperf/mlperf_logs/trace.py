@@ -1,7 +1,7 @@
-"""The detail log line by line: which line said what, in which order, so that an edited log can be found.
+"""The detail log line by line: its lines, their order and values, so that an edited log can be recognised.
 
 `read_result` says what LoadGen concluded; a trace says whether the log can be LoadGen's own. It streams:
-memory is bounded by the number of distinct keys, whatever the file's size.
+memory is bounded by the number of distinct keys, for files of any size.
 """
 
 import hashlib

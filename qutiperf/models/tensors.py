@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+EXAMPLE_SIZE = 16  # where a message has to make a size up
 Dimensions = tuple[int | str | None, ...]
 
 

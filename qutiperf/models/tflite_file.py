@@ -8,7 +8,10 @@ from typing import TypedDict
 import numpy as np
 
 from qutiperf.errors import InputError, SetupError
+from qutiperf.models.damage import reading
 from qutiperf.models.tensors import ModelTensors, Tensor
+from qutiperf.regular_file import unreadable
+from qutiperf.spec.config import shortened
 
 
 class _Details(TypedDict):
@@ -22,8 +25,8 @@ class _Details(TypedDict):
 
 def read_tflite(path: Path) -> ModelTensors:
     """A first dimension of -1 is open. Raises InputError for no TFLite file, SetupError without LiteRT."""
-    if not path.is_file():
-        raise InputError("there is no such model file", where=str(path))
+    if (problem := unreadable(path)) is not None:
+        raise InputError(problem, where=shortened(str(path)), cure="name an existing model file")
     try:
         runtime = importlib.import_module("ai_edge_litert.interpreter")
     except ImportError:
@@ -33,10 +36,11 @@ def read_tflite(path: Path) -> ModelTensors:
     try:
         interpreter = runtime.Interpreter(str(path), experimental_op_resolver_type=resolver)
     except (ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0][:160]
-        raise InputError(f"is no TFLite model, or a damaged one: {reason}", where=str(path)) from None
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    return ModelTensors([_tensor(each) for each in inputs], [_tensor(each) for each in outputs])
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(f"is not a TFLite model, or is damaged: {reason}", where=str(path)) from None
+    with reading(path):
+        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+        return ModelTensors([_tensor(each) for each in inputs], [_tensor(each) for each in outputs])
 
 
 def _tensor(details: _Details) -> Tensor:

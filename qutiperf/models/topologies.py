@@ -1,5 +1,6 @@
 """Networks built in code: a name, a channel scale, an input size and a batch give an ONNX model."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,15 @@ from qutiperf.models import topologies_efficientnet as efficientnet
 from qutiperf.models import topologies_imagenet as imagenet
 from qutiperf.models.topologies_builder import NetworkBuilder, draw_weights
 from qutiperf.spec.config import nearest
+from qutiperf.spec.limits import MOST
+from qutiperf.units import BYTES_PER_GB
 
 Build = Callable[[float, int, int | str], onnx.ModelProto]
+LEAST_SCALE_PERCENT, MOST_SCALE_PERCENT = 0.1, 1000  # ten times as wide: a hundred times the weights
+MOST_PIXELS = 10_000
+MOST_SEED = 2**64 - 1
+MOST_BYTES = 2_000_000_000  # protobuf's limit of a message is 2 GiB
+FLOAT_BYTES = 4
 MLP_HIDDEN = 2048
 CNV_CHANNELS = 128
 
@@ -73,16 +81,29 @@ def declare(
     entry = TOPOLOGIES.get(name)
     if entry is None:
         raise InputError(f"no topology named '{name}'", cure=nearest(name, TOPOLOGIES))
-    if channel_scale_percent <= 0:
-        raise InputError(
-            f"channel scale is {channel_scale_percent} %", where=name, cure="give a positive scale"
-        )
+    if not LEAST_SCALE_PERCENT <= channel_scale_percent <= MOST_SCALE_PERCENT:
+        cure = f"give {LEAST_SCALE_PERCENT} to {MOST_SCALE_PERCENT:,} %"
+        raise InputError(f"a channel scale of {channel_scale_percent:g} %", where=name, cure=cure)
     size = entry.input_size if input_size is None else input_size
+    _check_count("an input of {} pixels", size, MOST_PIXELS, name)
+    if isinstance(batch, int):
+        _check_count("a batch of {}", batch, MOST["batch_size"], name)
     try:
         return entry.build(channel_scale_percent / 100, size, batch)
     except ValueError as error:
         cure = f"{error}; it was published for {entry.input_size}"
         raise InputError(f"an input of {size} pixels is too small", where=name, cure=cure) from None
+
+
+def _check_count(what: str, count: int, most: int, where: str) -> None:
+    if not 1 <= count <= most:
+        raise InputError(what.format(f"{count:,}"), where=where, cure=f"give 1 to {most:,}")
+
+
+def check_seed(seed: int, where: str) -> None:
+    """Raises InputError unless numpy and YAML both take the seed."""
+    if not 0 <= seed <= MOST_SEED:
+        raise InputError(f"a seed of {seed:,}", where=where, cure=f"give 0 to {MOST_SEED:,}")
 
 
 def build(
@@ -93,7 +114,12 @@ def build(
     seed: int = 1,
 ) -> onnx.ModelProto:
     """The network with seeded random weights, ready for a runtime; raises InputError."""
+    check_seed(seed, name)
     model = declare(name, channel_scale_percent, input_size, batch)
+    weight_bytes = sum(FLOAT_BYTES * math.prod(tensor.dims) for tensor in model.graph.initializer)
+    if weight_bytes > MOST_BYTES:
+        problem = f"has {weight_bytes / BYTES_PER_GB:,.1f} GB of weights, an ONNX file holds 2 GB"
+        raise InputError(problem, where=name, cure="give a smaller channel scale or input")
     draw_weights(model, seed)
     return model
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import onnx
 
-from qutiperf.models.topologies import declare, write
+from qutiperf.models.topologies import check_seed, declare, write
 from qutiperf.spec.workload import InputSpec, Topology
 
 BATCH = "batch"
@@ -12,6 +12,7 @@ BATCH = "batch"
 
 def declare_for(topology: Topology, source: InputSpec) -> onnx.ModelProto:
     """Without weights; raises InputError if there is no such network or the input does not fit it."""
+    check_seed(topology.seed, topology.name)
     batch = source.fixed_batch or BATCH
     return declare(topology.name, topology.channel_scale_percent, _size(source), batch)
 

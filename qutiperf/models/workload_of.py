@@ -1,12 +1,13 @@
 """A workload for a model that has none: shapes from its graph, random data, no accuracy."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from qutiperf.errors import InputError
 from qutiperf.models.onnx_file import read_onnx
-from qutiperf.models.tensors import Tensor
+from qutiperf.models.tensors import EXAMPLE_SIZE, Tensor
 from qutiperf.models.tflite_file import read_tflite
-from qutiperf.spec.config import nearest
+from qutiperf.spec.config import nearest, shortened, whole_number
 from qutiperf.spec.workload import (
     DatasetSpec,
     InputSpec,
@@ -31,7 +32,7 @@ def workload_of_file(path: Path, shape: str | None = None) -> Workload:
     """
     if path.suffix not in _READERS:
         cure = f"--model takes {' and '.join(_READERS)}; for other formats write a workload file"
-        raise InputError("its inputs cannot be read", where=str(path), cure=cure)
+        raise InputError("its inputs cannot be read", where=shortened(str(path)), cure=cure)
     found = _READERS[path.suffix](path)
     if len(found.inputs) != 1:
         names = [tensor.name for tensor in found.inputs]
@@ -74,11 +75,10 @@ def _shape(tensor: Tensor, given: str | None, path: Path) -> list[int | str]:
     sizes = list(tensor.shape) if given is None else _parsed(given, tensor, path)
     first = sizes[0] if isinstance(sizes[0], int) else BATCH
     if any(not isinstance(size, int) for size in sizes[1:]):
-        open_sizes = ",".join(str(size or "?") for size in sizes)
-        cure = f"add --shape {tensor.name}=batch,...; for instance --shape {tensor.name}=batch,3,224,224"
-        raise InputError(f"input '{tensor.name}' leaves sizes open: {open_sizes}", where=str(path), cure=cure)
+        problem = f"input '{tensor.name}' leaves sizes open: {_written(sizes)}"
+        raise InputError(problem, where=str(path), cure=f"give them, for instance {_example(tensor)}")
     if any(isinstance(size, int) and size < 1 for size in sizes):
-        what = f"input '{tensor.name}' has an empty dimension: {','.join(map(str, sizes))}"
+        what = f"input '{tensor.name}' has an empty dimension: {_written(sizes)}"
         raise InputError(what, where=str(path), cure="sizes are at least 1, and the first may be a name")
     return [first, *[size for size in sizes[1:] if isinstance(size, int)]]
 
@@ -86,17 +86,28 @@ def _shape(tensor: Tensor, given: str | None, path: Path) -> list[int | str]:
 def _parsed(given: str, tensor: Tensor, path: Path) -> list[int | str | None]:
     name, separator, text = given.rpartition("=")
     if separator and name != tensor.name:
-        raise InputError(f"--shape: no input '{name}'", where=str(path), cure=nearest(name, [tensor.name]))
+        raise InputError(
+            f"--shape: no input '{shortened(name, 80)}'", where=str(path), cure=nearest(name, [tensor.name])
+        )
+    parts = [part.strip() for part in text.split(",")]
     sizes: list[int | str | None] = [
-        int(part) if part.strip().isdigit() else part.strip() for part in text.split(",")
+        part if (number := whole_number(part)) is None else number for part in parts
     ]
     fits = len(sizes) == len(tensor.shape) and all(
         not isinstance(known, int) or known == size for known, size in zip(tensor.shape, sizes, strict=True)
     )
     if not fits:
-        raise InputError(
-            f"--shape {given}: the file says {list(tensor.shape)}",
-            where=str(path),
-            cure="fill in its open sizes",
-        )
+        problem = f"--shape {shortened(given, 80)}: the file has {_written(tensor.shape)}"
+        raise InputError(problem, where=str(path), cure=f"fill in its open sizes: {_example(tensor)}")
     return sizes
+
+
+def _written(sizes: Sequence[int | str | None]) -> str:
+    return ",".join("?" if size is None else str(size) for size in sizes)
+
+
+def _example(tensor: Tensor) -> str:
+    """A --shape that fits the tensor."""
+    first = tensor.shape[0] if isinstance(tensor.shape[0], int) else BATCH
+    sizes = [size if isinstance(size, int) else EXAMPLE_SIZE for size in tensor.shape[1:]]
+    return f"--shape {tensor.name}={_written([first, *sizes])}"

@@ -136,7 +136,7 @@ def _offline_streams(group: Group) -> Iterator[Implausible]:
             short = 100 * (1 - offline.figure / rate)
             what = (
                 f"Offline {offline.figure:,.6g} samples/s is below the {rate:,.6g} samples/s that "
-                f"{name}'s {stream.figure:,.6g} ms amount to, one query after the other"
+                f"{name}'s {stream.figure:,.6g} ms amount to in sequence"
             )
             likely = "Offline ran with other settings or fewer streams than it could"
             yield Implausible(f"Offline >= {samples} / {name}", offline, stream, what, short, likely)

@@ -1,1 +1,1 @@
-"""What was measured: records, the folder that keeps them, and all that is read off them."""
+"""Results: records, the folder that stores them, and everything that is computed from them."""

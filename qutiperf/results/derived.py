@@ -1,4 +1,4 @@
-"""Figures that follow from measured ones: computed when a record is read, by this module alone."""
+"""Figures derived from measured ones; only this module computes them, when a record is read."""
 
 import math
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _MILLIJOULES_PER_JOULE = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What figures are derived from; None is unknown. Latency is a batch's median in ms."""
+    """The inputs of derived figures; None is unknown. Latency is the median of a batch in ms."""
 
     compute_throughput_ips: float | None = None
     system_throughput_ips: float | None = None
@@ -26,7 +26,7 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """Figures by their names in rows; None where something is unknown or the figure cannot be true."""
+    """Figures by their names in rows; None if an input is unknown or the figure is impossible."""
 
     system_gops: float | None
     compute_gops: float | None
@@ -51,6 +51,15 @@ def derived(basis: Basis) -> Derived:
     )
 
 
+def impossible(basis: Basis) -> frozenset[str]:
+    """Names of the figures that would be above 100 %, and so are left unknown."""
+    shares = {
+        "utilisation_percent": utilisation_percent(basis),
+        "compute_efficiency_percent": efficiency_percent(basis),
+    }
+    return frozenset(name for name, share in shares.items() if share is not None and share > PERCENT)
+
+
 def basis_of(record: RunRecord) -> Basis:
     figures, prediction = record.figures, record.prediction or StoredPrediction()
     return Basis(
@@ -69,46 +78,70 @@ def derived_of(record: RunRecord) -> Derived:
 
 
 def efficiency_percent(basis: Basis) -> float | None:
-    """Measured over predicted compute throughput, above 100 too."""
+    """Measured over predicted compute throughput; can exceed 100."""
     return ratio(basis.compute_throughput_ips, basis.predicted_throughput_ips, PERCENT)
 
 
 def utilisation_percent(basis: Basis) -> float | None:
-    """Achieved ops/s over the peak of the datatype, above 100 too."""
+    """Achieved ops/s over the peak of the datatype; can exceed 100."""
     return ratio(
         _product(basis.compute_throughput_ips, basis.ops), _product(basis.peak_tops, _OPS_PER_TOP), PERCENT
     )
 
 
-def efficiency_reason(record: RunRecord) -> str | None:
-    """Why the record has no efficiency although a throughput was predicted: it would be above 100 %.
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """A measurement above what theory allows, so that the efficiency is not a figure: why, and the cure."""
 
-    One line with the likely cause and its cure; None where the efficiency is possible or unknown.
-    """
+    what: str
+    because: str
+    cure: str
+
+
+def excess(record: RunRecord) -> Excess | None:
+    """None where the efficiency is possible or unknown."""
     basis, prediction = basis_of(record), record.prediction
     percent, used = efficiency_percent(basis), utilisation_percent(basis)
-    if used is not None and used > PERCENT and prediction is not None:
-        return (
-            f"{used:,.0f} % of the peak is impossible: the SUT file's {prediction.peak_tops:g} TOP/s for "
-            f"{prediction.carrier or prediction.datatype} is too low; run `qutiperf calibrate`"
-        )
-    if percent is None or percent <= PERCENT or prediction is None:
+    if prediction is None:
         return None
-    excess = f"measured compute throughput is {percent:,.0f} % of the predicted"
-    return f"{excess}, so no efficiency is given: {_cause_of_excess(prediction)}"
+    host = record.inputs.sut.platform.family == "cpu"
+    if used is not None and used > PERCENT:
+        what = f"measured compute throughput needs {used:,.0f} % of the peak, which is impossible"
+        datatype = prediction.carrier or prediction.datatype
+        because = f"the SUT file's {prediction.peak_tops:g} TOP/s for {datatype} is too low"
+        return Excess(what, because, _correct("peak", host=host))
+    if percent is None or percent <= PERCENT:
+        return None
+    what = f"measured compute throughput is {percent:,.0f} % of the predicted, so there is no efficiency"
+    return Excess(what, *_cause_of_excess(prediction, percent, host=host))
 
 
-def _cause_of_excess(prediction: StoredPrediction) -> str:
+def efficiency_reason(record: RunRecord) -> str | None:
+    """The excess in one line, None where there is none."""
+    found = excess(record)
+    return f"{found.what}: {found.because}; {found.cure}" if found else None
+
+
+def _cause_of_excess(prediction: StoredPrediction, percent: float, *, host: bool) -> tuple[str, str]:
+    """Reading the weights once per batch instead of once per input gains at most the size of the batch."""
     if prediction.model == "refined":
-        return "the calibration does not describe this system; fit it again with `qutiperf level0 fit`"
+        cause = "the calibration does not describe this system"
+        return cause, "fit it again with `qutiperf level0 fit`"
+    if prediction.bound == "memory" and percent <= PERCENT * (prediction.batch_size or 1):
+        cause = "the plain model reads the weights from memory for every input, the device once per batch"
+        return cause, "fit a model that reads them once per batch with `qutiperf level0 fit`"
     if prediction.bound == "memory":
-        rereads = "the plain model reads all weights from memory again for every input of a batch"
-        return f"{rereads}; if that does not explain it, run `qutiperf calibrate`"
-    return "the SUT file's peak or memory bandwidth is too low; run `qutiperf calibrate`"
+        cause = "the weights stay in a cache, or the SUT file's memory bandwidth is too low"
+        return cause, _correct("memory bandwidth", host=host)
+    return "the SUT file's peak is too low", _correct("peak", host=host)
+
+
+def _correct(name: str, *, host: bool) -> str:
+    return f"measure the {name} with `qutiperf calibrate`" if host else f"correct the {name} in the SUT file"
 
 
 def ratio(upper: float | None, lower: float | None, factor: float = 1.0) -> float | None:
-    """`factor` * upper / lower; None where one is unknown, or the result is not a finite number."""
+    """`factor` * upper / lower; None if one is unknown or the result is not finite."""
     if upper is None or not lower:
         return None
     return _finite(factor * upper / lower)

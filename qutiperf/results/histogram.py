@@ -1,4 +1,4 @@
-"""Log-linear histograms: bounded memory however long a run, relative error of a percentile <= 0.1 %."""
+"""Log-linear histograms: bounded memory for runs of any length, percentiles within 0.1 %."""
 
 from dataclasses import dataclass, field
 

@@ -20,7 +20,7 @@ LOCK = ".qutiperf-lock"
 _HELD = {errno.EAGAIN, errno.EACCES}
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 _MOST_BYTES = 4096
-_START_TOLERANCE_S = 2.0  # the boot time that start times are counted from may be set anew by NTP
+_START_TOLERANCE_S = 2.0  # the boot time that start times are counted from may be adjusted by NTP
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Holder:
 
     @property
     def is_alive(self) -> bool:
-        """Whether that very process runs: a later one with the same number does not count."""
+        """Whether this process is running; a later process with the same id does not count."""
         try:
             started = psutil.Process(self.pid).create_time()
         except psutil.Error:
@@ -59,8 +59,8 @@ class Holder:
 def locked(folder: Path) -> Iterator[None]:
     """Holds the folder's lock; raises SetupError at once if another process does.
 
-    A file system without locks (some NFS mounts) is served by the lock file alone: whoever it names keeps
-    the folder as long as that process runs.
+    On a file system without locks (some NFS mounts) the lock file alone decides: the process that it names
+    keeps the folder while it runs.
     """
     path = folder / LOCK
     try:
@@ -71,14 +71,14 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        # still locked: nobody can have got hold of the file that goes
+        # still locked: no other process can hold the file that is deleted
         with contextlib.suppress(OSError):
             path.unlink()
         os.close(descriptor)
 
 
 def _acquired(path: Path) -> int:
-    """A descriptor of the locked file with this process's name in it."""
+    """A descriptor of the locked file, which names this process."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
@@ -92,7 +92,9 @@ def _acquired(path: Path) -> int:
         except BaseException:
             os.close(descriptor)
             raise
-        os.close(descriptor)  # the former holder removed the file between our opening and locking it
+        os.close(
+            descriptor
+        )  # the former holder removed the file after it was opened and before it was locked
 
 
 def _flock(descriptor: int, path: Path) -> bool:
@@ -116,10 +118,10 @@ def _in_use(path: Path, holder: Holder | None) -> SetupError:
 
 
 def _holder(descriptor: int) -> Holder | None:
-    """Whom the file names; None if it is empty or damaged."""
+    """The process that the file names; None if it is empty or damaged."""
     try:
-        found = json.loads(os.pread(descriptor, _MOST_BYTES, 0))
-        holder = Holder(int(found["pid"]), float(found["started"]), str(found["host"]))
+        content = json.loads(os.pread(descriptor, _MOST_BYTES, 0))
+        holder = Holder(int(content["pid"]), float(content["started"]), str(content["host"]))
         str(holder)  # the time can be written
     except (ValueError, TypeError, KeyError, OverflowError, OSError, RecursionError):
         return None

@@ -1,4 +1,4 @@
-"""Predictions for records, and records as measured points to fit to."""
+"""Predictions for records, and records as measured points for a fit."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,9 +21,9 @@ _NOTE_CHARACTERS = 1000
 
 
 def prediction_of_run(sut: SystemUnderTest, workload: Workload, deployment: Settings) -> StoredPrediction:
-    """What a record stores: prediction with its inputs, else requirements and a note that says why not.
+    """The prediction with its inputs; without one, the requirements and a note with the reason.
 
-    Never raises: a run does not fail for want of a prediction.
+    Never raises: a missing prediction does not fail a run.
     """
     try:
         subject = subject_of_workload(workload)
@@ -31,12 +31,12 @@ def prediction_of_run(sut: SystemUnderTest, workload: Workload, deployment: Sett
         return StoredPrediction(note=bounded(str(error), _NOTE_CHARACTERS))
     counted = StoredPrediction(ops=subject.network.total_ops, weights=subject.network.total_weights)
     try:
-        asked = asked_of(sut, subject, str(deployment.get("operating_mode") or "default"))
+        target = asked_of(sut, subject, str(deployment.get("operating_mode") or "default"))
         setting = (_count(deployment, "batch_size"), _count(deployment, "streams"))
-        found = predict(subject.network, asked, [setting])[0]
+        prediction = predict(subject.network, target, [setting])[0]
     except QutiperfError as error:
         return counted.model_copy(update={"note": bounded(str(error), _NOTE_CHARACTERS)})
-    return StoredPrediction(**found.model_dump())
+    return StoredPrediction(**prediction.model_dump())
 
 
 def asked_of(sut: SystemUnderTest, subject: Subject, mode: str) -> Asked:
@@ -44,13 +44,13 @@ def asked_of(sut: SystemUnderTest, subject: Subject, mode: str) -> Asked:
 
 
 def _count(deployment: Settings, name: str) -> int:
-    """A deployment parameter as a number; one where it is absent or `all`."""
+    """A deployment parameter as a number; 1 if it is absent or `all`."""
     value = deployment.get(name)
     return value if isinstance(value, int) else 1
 
 
 def measured_of_records(records: Sequence[RunRecord], platform: Platform, where: str) -> Measured:
-    """Valid performance runs of one system with compute throughput, one stream, most threads.
+    """Valid performance runs of one system with compute throughput, one stream and the most threads.
 
     Groups are workloads of the same topology and channel scale; raises InputError if nothing is left.
     """
@@ -59,7 +59,7 @@ def measured_of_records(records: Sequence[RunRecord], platform: Platform, where:
     usable = [record for record in usable if _threads(record) == threads]
     if not usable:
         cure = "run performance scenarios with one stream first"
-        raise InputError("holds no valid run with compute throughput", where=where, cure=cure)
+        raise InputError("has no valid run with compute throughput", where=where, cure=cure)
     subjects = {record.point.workload: subject_of_workload(record.inputs.workload) for record in usable}
     names = list(subjects)
     settings = [_setting(record, subjects, names, platform) for record in usable]

@@ -16,7 +16,7 @@ Quality = Literal["ok", "noisy", "unstable", "generator_limited"]
 
 
 class Inputs(StrictModel):
-    """Everything the run was told, resolved, with the sha256 of every file that was read for it."""
+    """The resolved inputs of the run, with the sha256 of every file that was read for it."""
 
     sweep: str
     sut: SystemUnderTest
@@ -33,10 +33,10 @@ _FORMER_FIGURES = frozenset(
 
 
 class Figures(StrictModel):
-    """Figures of merit; None was not measured. Latencies in ms of a query (system) or batch (compute).
+    """Figures of merit; None if not measured. Latencies in ms of a query (system) or a batch (compute).
 
-    System figures are LoadGen's; Offline has no system latency, as a sample's wait in the one query
-    depends on the length of the run alone.
+    System figures are LoadGen's; Offline has no system latency, because the wait of a sample in the only
+    query just reflects the length of the run.
     """
 
     system_latency_mean_ms: float | None = None
@@ -80,7 +80,7 @@ class PhaseTime(StrictModel):
 
 
 class Probe(StrictModel):
-    """What a short trial found before the run: LoadGen's expected latency or rate, and how it was tried."""
+    """The trial before the run: the estimate of LoadGen's expected latency or rate, and its attempts."""
 
     latency_ns: int | None = None
     rate_per_s: float | None = None
@@ -88,16 +88,16 @@ class Probe(StrictModel):
 
 
 class HarnessTax(StrictModel):
-    """What the harness costs by itself on this host: a simulated device that takes no time."""
+    """The overhead of the harness on this host, measured with a simulated device that takes no time."""
 
     single_stream_ns: float
     offline_samples_per_s: float
 
 
 class Failure(StrictModel):
-    """What failed: `stage` load, run or close; `kind` error, time_limit or crash.
+    """A failure: `stage` is load, run or close; `kind` is error, time_limit or crash.
 
-    `setup_missing`: the machine lacks something (a device, a library), the runtime did nothing wrong.
+    `setup_missing`: the cause is something that the machine lacks (a device, a library), not the runtime.
     """
 
     stage: Literal["load", "run", "close"]
@@ -143,10 +143,9 @@ WholeNumber = Annotated[int, BeforeValidator(_whole)]
 
 
 class StoredPrediction(StrictModel):
-    """What theory said of the run, with what it was computed from (level0.prediction.Prediction).
+    """The level-0 prediction of the run with its inputs (level0.prediction.Prediction).
 
-    Where nothing could be predicted there are `note`, which says why, and what the model alone tells:
-    `ops` and `weights`.
+    If no prediction was possible, `note` gives the reason, and `ops` and `weights` come from the model alone.
     """
 
     model: Literal["plain", "refined"] | None = None
@@ -168,11 +167,11 @@ class StoredPrediction(StrictModel):
 
 
 class RunRecord(StrictModel):
-    """One run: inputs, machine, LoadGen's result, figures, verdicts, or the failure.
+    """One run: inputs, machine, LoadGen's result, figures and verdicts, or the failure.
 
-    The last run of a worker also says whether the adapter's `close()` failed after it, which leaves the
-    figures as they are, and which processes the adapter left running. `preparation_s` is the part of
-    `elapsed_s` in which samples were decoded and preprocessed, which no figure counts.
+    The last run of a worker also records whether the adapter's `close()` failed after it, which does not
+    change the figures, and which processes the adapter left running. `preparation_s` is the part of
+    `elapsed_s` for decoding and preprocessing samples, which no figure includes.
     """
 
     schema_version: SchemaVersion = SCHEMA_VERSION

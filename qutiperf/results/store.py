@@ -1,4 +1,4 @@
-"""The results folder: staging, atomic placing of finished runs, and reading them back."""
+"""The results folder: staging, atomic storing of finished runs, and reading them."""
 
 import contextlib
 import errno
@@ -37,21 +37,21 @@ _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EACCES}
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a results folder holds: records by run and attempt, and an error for each part that is damaged."""
+    """The contents of a results folder: records by run and attempt, and an error for each damaged part."""
 
     records: list[RunRecord]
     damaged: list[InputError]
 
 
 class Store:
-    """One results folder; a run is there as a whole or not at all."""
+    """One results folder; a run is stored completely or not at all."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @classmethod
     def create(cls, folder: Path) -> "Store":
-        """Makes, opens or repairs a folder to write to; raises SetupError, InputError if it is not ours."""
+        """Creates, opens or repairs a folder for writing; raises SetupError, InputError for a foreign one."""
         try:
             marked = _is_marked(folder)
             if not marked:
@@ -74,7 +74,7 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path) -> "Store":
-        """Opens a folder to read; raises InputError if it holds no results or another schema version's."""
+        """Opens a folder for reading; raises InputError if it has no results or another schema version."""
         store = cls(folder)
         if not cls.is_one(folder):
             cure = "give the folder that `qutiperf run --out` wrote"
@@ -85,12 +85,12 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Keeps other processes from measuring into this folder; raises SetupError if one does."""
+        """Locks the folder against other measuring processes; raises SetupError if one holds it."""
         with locked(self.folder):
             yield
 
     def stage(self) -> Path:
-        """A fresh folder for one worker, on the same file system; its path is absolute."""
+        """A new folder for one worker, on the same file system; its path is absolute."""
         try:
             (self.folder / _STAGING).mkdir(exist_ok=True)
             return Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=(self.folder / _STAGING).resolve()))
@@ -103,8 +103,8 @@ class Store:
     def place(self, run_folder: Path, record: RunRecord) -> Path:
         """Writes record.json into `run_folder`, syncs it, and renames the folder into place.
 
-        A later attempt's number is taken if that of the record has a folder already. A run folder that is
-        gone is made anew for the record alone. Raises SetupError if the run cannot be stored.
+        If the record's attempt already has a folder, the next free number is used. A deleted run folder is
+        recreated for the record alone. Raises SetupError if the run cannot be stored.
         """
         try:
             return self._placed(run_folder, record)
@@ -130,7 +130,7 @@ class Store:
             return target
 
     def _lost(self, what: str, error: OSError) -> SetupError:
-        """The folder cannot be written to any more; says what is kept."""
+        """The error for a folder that can no longer be written to; it says what is kept."""
         kept = "finished runs are kept"
         if error.errno in _FULL:
             cure = f"{kept}; free some space and repeat the command"
@@ -139,16 +139,16 @@ class Store:
             cure = "if it was moved, move it back and repeat the command"
             return SetupError(what, where=str(self.folder), cure=cure)
         else:
-            cure = f"{kept}; mend this and repeat the command"
+            cure = f"{kept}; fix this and repeat the command"
         return SetupError(f"{what}: {error.strerror}", where=str(self.folder), cure=cure)
 
     def run_folders(self) -> list[Path]:
-        """Folders of runs, damaged ones too, by run and attempt."""
+        """Folders of runs, including damaged ones, by run and attempt."""
         try:
-            found = [path for path in self.folder.iterdir() if _is_run_folder(path)]
+            folders = [path for path in self.folder.iterdir() if _is_run_folder(path)]
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror}", where=str(self.folder)) from None
-        return sorted(found, key=_run_and_attempt)
+        return sorted(folders, key=_run_and_attempt)
 
     def read(self) -> Contents:
         """Everything that can be read, and what cannot."""
@@ -166,26 +166,26 @@ class Store:
         yield from self.read().records
 
     def latest(self) -> list[RunRecord]:
-        """The last readable attempt of every run, in the order they were started."""
+        """The last readable attempt of every run, in the order of their start."""
         return latest(self.read().records)
 
     def attempts(self) -> dict[str, list[RunRecord]]:
         """The readable attempts of every run, in their order."""
-        found: defaultdict[str, list[RunRecord]] = defaultdict(list)
+        attempts: defaultdict[str, list[RunRecord]] = defaultdict(list)
         for record in self.records():
-            found[record.run_id].append(record)
-        return found
+            attempts[record.run_id].append(record)
+        return attempts
 
     def last_attempts(self) -> dict[str, int]:
         """The highest attempt of every run that has a folder, readable or not."""
         names = [match for path in self.run_folders() if (match := _RUN_FOLDER.fullmatch(path.name))]
-        found: dict[str, int] = {}
+        highest: dict[str, int] = {}
         for run_id, attempt in (match.groups() for match in names):
-            found[run_id] = max(found.get(run_id, 0), int(attempt))
-        return found
+            highest[run_id] = max(highest.get(run_id, 0), int(attempt))
+        return highest
 
     def clean(self) -> None:
-        """Removes what killed processes left staged, and the staging folder if that empties it."""
+        """Removes what killed processes left in the staging folder, and that folder if it is then empty."""
         for staging in (self.folder / _STAGING).glob("*-*"):
             if not _is_running(staging):
                 self.discard(staging)
@@ -194,7 +194,7 @@ class Store:
 
 
 def latest(records: list[RunRecord]) -> list[RunRecord]:
-    """The last attempt of every run, in the order they were started."""
+    """The last attempt of every run, in the order of their start."""
     last: dict[str, RunRecord] = {}
     for record in records:
         before = last.get(record.run_id)
@@ -219,11 +219,11 @@ def read_record(folder: Path) -> RunRecord:
 
 
 def _own_record(folder: Path) -> RunRecord:
-    """The record of a folder in a results folder; raises InputError with what to do about a damaged one."""
+    """The record of a folder in a results folder; raises InputError with the cure if it is damaged."""
     try:
         record = read_record(folder)
     except InputError as error:
-        again = f"delete the folder {folder}, and `qutiperf run` measures it again"
+        again = f"delete the folder {folder} to let `qutiperf run` measure it again"
         cure = f"{error.cure}, or {again}" if error.cure else again
         raise InputError(f"skipped, {error.what}", where=error.where, cure=cure) from None
     name = f"{record.run_id}-{record.attempt}"
@@ -248,10 +248,14 @@ def _read_bounded(path: Path) -> bytes:
 
 
 def _is_run_folder(path: Path) -> bool:
-    """By its name (also a broken link), or because it holds a record."""
+    """Recognised by its name (also a broken link), or by a record in it."""
     if _RUN_FOLDER.fullmatch(path.name):
         return path.is_dir() or path.is_symlink()
     return not path.name.startswith(".") and os.path.lexists(path / RECORD)
+
+
+def _is_run_with_record(path: Path) -> bool:
+    return _RUN_FOLDER.fullmatch(path.name) is not None and (path / RECORD).is_file()
 
 
 def _run_and_attempt(path: Path) -> tuple[str, int]:
@@ -278,12 +282,12 @@ def _is_marked(folder: Path) -> bool:
 
 
 def _damaged_marker(folder: Path) -> InputError:
-    cure = "`qutiperf run` into this folder writes it anew"
+    cure = "`qutiperf run` into this folder rewrites it"
     return InputError("is damaged", where=str(folder / MARKER), cure=cure)
 
 
 def _check_is_free(folder: Path) -> None:
-    """Raises InputError for an unmarked folder that holds anything but what this package left in it."""
+    """Raises InputError for an unmarked folder with anything that this package did not leave in it."""
     if not folder.is_dir() or (Store.is_one(folder) and Store(folder).run_folders()):
         return
     others = sorted(
@@ -291,18 +295,19 @@ def _check_is_free(folder: Path) -> None:
         for entry in folder.iterdir()
         if entry.name not in (_STAGING, LOCK)
         and not entry.name.startswith(_TEMPORARY)
+        and not _is_run_with_record(entry)  # a results folder that lost its marker gets a new one
         and not (entry.name == MARKER and entry.is_file())
     )
     if others:
         raise InputError(
-            f"is not a results folder, it holds {others[0]}",
+            f"is not a results folder; it contains {others[0]}",
             where=str(folder),
             cure="name an empty or new folder with --out",
         )
 
 
 def _mark(folder: Path) -> None:
-    """Writes the marker as a whole or not at all."""
+    """Writes the marker completely or not at all."""
     descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=folder)
     os.close(descriptor)
     temporary = Path(name)
@@ -317,7 +322,7 @@ def _mark(folder: Path) -> None:
 
 
 def _is_running(staging: Path) -> bool:
-    """Whether the process that made the folder runs; one that started after it has only the same number."""
+    """Whether the process that made the folder is running; a process started later just has the same id."""
     number = staging.name.partition("-")[0]
     try:
         return psutil.Process(int(number)).create_time() <= staging.lstat().st_ctime + 1
@@ -333,7 +338,7 @@ def _write_synced(path: Path, text: str) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Syncs a folder's entries, where its file system can."""
+    """Syncs the entries of a folder, if its file system can."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

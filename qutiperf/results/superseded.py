@@ -1,4 +1,4 @@
-"""Runs of files that have changed since: kept on disk, left out of tables."""
+"""Runs of files that have changed since: kept on disk, omitted from tables."""
 
 from collections.abc import Iterable
 
@@ -8,10 +8,10 @@ from qutiperf.spec.config import canonical_json
 
 
 def superseded(records: Iterable[RunRecord]) -> frozenset[str]:
-    """Ids of runs whose point was run again on the same machine with other contents of its files.
+    """Ids of runs whose point was run again on the same machine after its files changed.
 
-    An id is made of point, files and machine. Of the ids that share point and machine, the one whose last
-    attempt started last counts, even if that attempt failed.
+    An id depends on point, files and machine. Of the ids with the same point and machine, the one whose last
+    attempt started last is current, even if that attempt failed.
     """
     last: dict[tuple[str, str], RunRecord] = {}
     ids = set()

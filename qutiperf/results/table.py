@@ -1,4 +1,4 @@
-"""Records as flat rows: one object per run with the figures' names, and the summary of a sweep."""
+"""Records as flat rows, one object per run with the names of the figures, and the summary of a sweep."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -26,7 +26,7 @@ _COLUMNS = frozenset(
 
 
 def rows(records: Sequence[RunRecord]) -> list[Row]:
-    """One row a record, all with the same columns; accuracy comes from the run that the record names."""
+    """One row per record, all with the same columns; accuracy comes from the run that the record names."""
     by_id = {record.run_id: record for record in records}
     named = {name for record in records if record.observed for name in record.observed.adapter_figures}
     numbers = {name: _free("adapter", name) for name in sorted(named)}
@@ -49,12 +49,12 @@ def _options(records: Sequence[RunRecord]) -> dict[str, str]:
 
 
 def _free(origin: str, name: str) -> str:
-    """`name`, or `<origin>_<name>` where a column of every row has that name."""
+    """`name`, or `<origin>_<name>` if every row already has a column of that name."""
     return f"{origin}_{name}" if name in _COLUMNS else name
 
 
 def _adapter_figures(record: RunRecord, columns: Mapping[str, str]) -> Row:
-    """The numbers that adapters gave of their own runs, in the same columns for all records."""
+    """The adapters' own figures of their runs, in the same columns for all records."""
     mine = record.observed.adapter_figures if record.observed else {}
     return {column: mine.get(name) for name, column in columns.items()}
 
@@ -105,7 +105,7 @@ def _derived(record: RunRecord) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class BestOfModel:
-    """One model on one system at its best settings of a sweep; None was not measured."""
+    """One model on one system at its best settings of a sweep; None if not measured."""
 
     sut: str
     workload: str
@@ -120,10 +120,10 @@ class BestOfModel:
 
 
 def summarise(records: Sequence[RunRecord]) -> list[BestOfModel]:
-    """A line for each system and workload, in the order of the records."""
-    found = rows(records)
-    keys = dict.fromkeys((row["sut"], row["workload"]) for row in found)
-    return [_summary([row for row in found if (row["sut"], row["workload"]) == key]) for key in keys]
+    """One line per system and workload, in the order of the records."""
+    table = rows(records)
+    keys = dict.fromkeys((row["sut"], row["workload"]) for row in table)
+    return [_summary([row for row in table if (row["sut"], row["workload"]) == key]) for key in keys]
 
 
 def _summary(group: Sequence[Row]) -> BestOfModel:

@@ -1,1 +1,1 @@
-"""How a sweep is measured: planned, one worker process a group, watched, limited and stored."""
+"""Measures a sweep: plans it, runs and watches one worker process per group, stores the records."""

@@ -1,6 +1,6 @@
-"""Modules of this package in processes of their own: JSON in, JSON lines out, limited, never left behind.
+"""Runs modules of this package in child processes: JSON in, JSON lines out, with limits, nothing left behind.
 
-`Nursery` owns the supervisor, which starts the children; when this process dies, by whatever signal, the
+`Nursery` owns the supervisor, which starts the children; when this process dies, by any signal, the
 supervisor kills the children and everything they started. `serve_parent` is the child's side.
 """
 
@@ -36,9 +36,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a child ended: its exit code, negative for a signal, None where its supervisor died with it.
+    """The end of a child: its exit code, negative for a signal, None if its supervisor died with it.
 
-    `left` are the command lines of processes that it had started and that were killed after its end.
+    `left` are the command lines of its processes that were still running and were killed afterwards.
     """
 
     exit_code: int | None
@@ -58,7 +58,7 @@ class Ending:
 
 
 class BrokenReplies(Exception):  # noqa: N818 - not an error of this process
-    """The reply pipe carries something that is not a line of JSON."""
+    """The reply pipe has something that is not a line of JSON."""
 
 
 class _Connection:
@@ -90,7 +90,7 @@ class _Connection:
                 raise ConnectionError("the supervisor is gone")
 
     def receive(self, timeout_s: float | None) -> bool:
-        """Takes in what has arrived; False if the supervisor is gone."""
+        """Reads what has arrived; False if the supervisor is gone."""
         if not select.select([self._socket], [], [], timeout_s)[0]:
             return True
         try:
@@ -110,7 +110,7 @@ class _Connection:
         return self._socket.fileno()
 
     def close(self) -> None:
-        """The supervisor cleans up and ends; waits for that."""
+        """Lets the supervisor clean up and end, and waits for it."""
         self._socket.close()
         try:
             self.process.wait(_END_LIMIT_S)
@@ -120,7 +120,7 @@ class _Connection:
 
 
 class Nursery:
-    """Starts one child at a time under a supervisor, which is started when it is first needed."""
+    """Starts one child at a time under a supervisor, which starts on first use."""
 
     def __init__(self) -> None:
         self._connection: _Connection | None = None
@@ -135,13 +135,13 @@ class Nursery:
         self.close()
 
     def close(self) -> None:
-        """Kills what still runs, leaves an operating mode that is still on."""
+        """Kills remaining processes and leaves an operating mode that is still on."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
             connection.close()
 
     def start(self, module: str, task: BaseModel, folder: Path, log: Path) -> "Child":
-        """Runs `python -m MODULE FOLDER DESCRIPTOR` in `folder`, where its task lies as JSON.
+        """Runs `python -m MODULE FOLDER DESCRIPTOR` in `folder`, which has its task as JSON.
 
         Raises SetupError if the process cannot be started.
         """
@@ -169,9 +169,9 @@ class Nursery:
         return Child(self, connection, pid, read_end, log)
 
     def enter_mode(self, enter: list[str], leave: list[str], journal: Path, entry: str) -> str | None:
-        """Runs `enter`; from then on `leave` is run by `leave_mode`, or as soon as this process dies.
+        """Runs `enter`; afterwards `leave` runs in `leave_mode`, or as soon as this process dies.
 
-        `entry` stands in the file `journal` until then. Returns what went wrong, None if nothing did.
+        Until then the file `journal` has `entry`. Returns the problem, None if there was none.
         """
         mode = {"do": "enter", "argv": [], "leave": leave, "journal": str(journal), "entry": entry}
         problem = self._operate({**mode, "argv": enter})
@@ -179,7 +179,7 @@ class Nursery:
         return problem
 
     def leave_mode(self) -> str | None:
-        """Returns what went wrong, None if nothing did or no mode was entered."""
+        """Returns the problem, None if there was none or no mode was entered."""
         if self._mode is None:
             return None
         problem = self._operate({"do": "leave"})
@@ -197,7 +197,7 @@ class Nursery:
         return None if problem is None else str(problem)
 
     def _connected(self) -> _Connection:
-        """The supervisor; one that died is replaced, and told of the operating mode that is on."""
+        """The supervisor; a dead one is replaced, and the new one gets the operating mode that is on."""
         if self._connection is not None and self._connection.process.poll() is not None:
             self.close()
         if self._connection is None:
@@ -219,7 +219,7 @@ class Child:
         self._ending: Ending | None = None
 
     def lines(self, timeout_s: float) -> list[bytes]:
-        """Replies that came within the time, whole lines; returns at once when the child ends.
+        """Complete lines of replies within the time limit; returns at once when the child ends.
 
         Raises BrokenReplies for a line of over a megabyte.
         """
@@ -243,7 +243,7 @@ class Child:
 
     @property
     def log_tail(self) -> str:
-        """The end of what it printed."""
+        """The end of the child's output."""
         try:
             with self._log.open("rb") as stream:
                 stream.seek(max(stream.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES, 0))
@@ -252,7 +252,7 @@ class Child:
             return ""
 
     def kill(self) -> Ending:
-        """Ends the child, if it still runs, and everything it started."""
+        """Ends the child, if it is running, and everything that it started."""
         if self.ending is None:
             try:
                 self._connection.request({"do": "kill"}, "killed")
@@ -262,7 +262,7 @@ class Child:
         return self.ending or Ending(None)
 
     def _read(self) -> list[bytes]:
-        """What the pipe holds now."""
+        """The current contents of the pipe."""
         if self._pipe is None:
             return []
         os.set_blocking(self._pipe, False)
@@ -294,7 +294,7 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a child that only answers once gave: its last reply, and how it ended; None: the limit was hit."""
+    """The result of a child that replies once: its last reply, and its end; None if it hit the limit."""
 
     reply: bytes | None
     ending: Ending | None
@@ -302,7 +302,7 @@ class Answer:
 
 
 def ask(nursery: Nursery, module: str, task: BaseModel, folder: Path, limit_s: float) -> Answer:
-    """Runs a child to its end, or kills it at the limit; nothing that it started is left.
+    """Runs a child to its end, or kills it at the limit; none of its processes keeps running.
 
     Raises SetupError if it cannot be started.
     """
@@ -321,7 +321,7 @@ def ask(nursery: Nursery, module: str, task: BaseModel, folder: Path, limit_s: f
 
 
 class Replies:
-    """The child's end of the reply pipe, one JSON line a message; processes it starts do not inherit it."""
+    """The child's end of the reply pipe, one JSON line per message; its own children do not inherit it."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_inheritable(descriptor, False)
@@ -332,12 +332,12 @@ class Replies:
 
 
 def read_task(model: type[Model], folder: Path) -> Model:
-    """The child's task; raises OSError or ValueError if it is not there whole."""
+    """The child's task; raises OSError or ValueError if it is missing or incomplete."""
     return model.model_validate_json((folder / TASK).read_bytes())
 
 
 def end_now(exit_code: int = 0) -> NoReturn:
-    """Ends a child without waiting for threads or destructors that a runtime left behind."""
+    """Ends a child without waiting for a runtime's remaining threads or destructors."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_code)

@@ -1,4 +1,4 @@
-"""What the runner asks of a worker process, and the events that come back; both as JSON."""
+"""The task of a worker process and the events that it sends, both as JSON."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ PHASES = "phases.npz"
 
 
 class JobRun(StrictModel):
-    """One run of a job; `folder` is made by the runner inside the worker's directory."""
+    """One run of a job; the runner creates `folder` in the worker's directory."""
 
     folder: str
     point: Point
@@ -34,7 +34,7 @@ class Job(StrictModel):
 class Event(StrictModel):
     """One line on the worker's event pipe; samples are prepared between `preparing` and `prepared`."""
 
-    event: Literal["loaded", "started", "preparing", "prepared", "estimated", "done", "failed"]
+    event: Literal["loaded", "started", "preparing", "prepared", "estimated", "done", "failed", "closed"]
     folder: str | None = None
     seconds: float | None = None
     failure: Failure | None = None

@@ -1,8 +1,8 @@
-"""Operating modes of a device: checked, entered, left, and undone where a killed run left one on.
+"""Operating modes of a device: check, enter, leave, and undo one that a killed run left on.
 
-A mode that has a `leave` command is written down before it is entered, in an undo journal: one file per
-system and mode below the user's state folder ($XDG_STATE_HOME, else ~/.local/state). The supervisor keeps
-the file locked while the mode is on; a file that nobody locks is what a kill of everything left behind.
+Before a mode with a `leave` command is entered, it is written to an undo journal: one file per system and
+mode below the user's state folder ($XDG_STATE_HOME, else ~/.local/state). The supervisor keeps the file
+locked while the mode is on; an unlocked file is the remainder of a run whose processes were all killed.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from qutiperf.spec.sut import SystemUnderTest
 
 
 class JournalEntry(StrictModel):
-    """What undoes an operating mode."""
+    """The command that undoes an operating mode."""
 
     schema_version: int = 1
     sut: str
@@ -47,7 +47,7 @@ def check_commands(modes: Iterable[tuple[SystemUnderTest, str]]) -> None:
         for when, command in (("enter", mode.enter), ("leave", mode.leave)):
             if command and shutil.which(command[0]) is None:
                 where = f"{sut.name}: operating_modes.{name}.{when}"
-                raise SetupError(f"there is no command '{command[0]}'", where=where, cure="install it")
+                raise SetupError(f"command '{command[0]}' is not installed", where=where, cure="install it")
 
 
 def enter(nursery: Nursery, sut: SystemUnderTest, name: str) -> None:
@@ -71,14 +71,14 @@ def leave(nursery: Nursery, sut: SystemUnderTest, name: str) -> None:
 
 
 def undo_left_on() -> list[str]:
-    """Leaves every mode that a killed run left on; a line for each, whether it worked or not."""
+    """Leaves every mode that a killed run left on; one line each, with success or failure."""
     with contextlib.suppress(SetupError):
         return [line for path in sorted(journal_folder().glob("*.json")) if (line := _undone(path))]
     return []
 
 
 def _undone(path: Path) -> str | None:
-    """None where a run that is still going on holds the mode."""
+    """None if a run in progress holds the mode."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:

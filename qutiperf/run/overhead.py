@@ -1,4 +1,4 @@
-"""What the harness costs by itself on this host: a device that takes no time, through the same path."""
+"""The overhead of the harness on this host: a device that takes no time, on the measured path."""
 
 from collections.abc import Sequence
 
@@ -34,9 +34,9 @@ _WORKLOAD = Workload(
 
 
 def measure_tax(machine: host.Facts, store: Store, nursery: Nursery) -> HarnessTax:
-    """Under a second of SingleStream and of Offline, once more if that fails.
+    """Less than a second of SingleStream and of Offline, repeated once if that fails.
 
-    Raises RunError if it fails twice: the machine is stalled, or the harness itself is broken.
+    Raises RunError after two failures: the machine is stalled, or the harness itself is broken.
     """
     try:
         return _measured(machine, store, nursery)
@@ -65,8 +65,8 @@ def _measured(machine: host.Facts, store: Store, nursery: Nursery) -> HarnessTax
 
 
 def _tax(records: Sequence[RunRecord]) -> HarnessTax:
-    found = {record.point.scenario: record.figures for record in records if not record.failure}
-    single, offline = found.get(ScenarioName.SINGLE_STREAM), found.get(ScenarioName.OFFLINE)
+    figures = {record.point.scenario: record.figures for record in records if not record.failure}
+    single, offline = figures.get(ScenarioName.SINGLE_STREAM), figures.get(ScenarioName.OFFLINE)
     if (
         single is None
         or offline is None
@@ -82,7 +82,7 @@ def _tax(records: Sequence[RunRecord]) -> HarnessTax:
 
 
 class _Silent:
-    """A listener that says nothing."""
+    """A listener that ignores everything."""
 
     def started(self, run: PlannedRun) -> None:
         return

@@ -1,8 +1,9 @@
-"""One system with one workload, checked: the model's file that its adapter loads, data, options.
+"""One system with one workload, checked: the model file for its adapter, the data, the options.
 
-Nothing is loaded and no runtime imported.
+Nothing is loaded, and no runtime is imported.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,16 +15,18 @@ from qutiperf.datasets.base import Dataset
 from qutiperf.errors import InputError
 from qutiperf.models.onnx_file import read_onnx
 from qutiperf.models.topology_spec import declare_for
-from qutiperf.spec.config import nearest, sha256_of_file
+from qutiperf.regular_file import unreadable
+from qutiperf.spec.config import nearest, sha256_of_file, shortened
+from qutiperf.spec.limits import check_sample
 from qutiperf.spec.sut import SystemUnderTest
 from qutiperf.spec.workload import Topology, Workload, for_suffixes
 
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """What runs where: `workload` has the file that the adapter loads first.
+    """A workload on a system; `workload` has the first file that the adapter loads.
 
-    `preparation_s` is the time to prepare one of the `samples` of the dataset, tried on the first.
+    `preparation_s` is the time to prepare one of the `samples` of the dataset, measured with the first.
     """
 
     sut: SystemUnderTest
@@ -52,7 +55,7 @@ def _suffixes(sut: SystemUnderTest, adapter: type[AnyAdapter]) -> Sequence[str]:
 
 
 def has_truth(workload: Workload) -> bool:
-    """Whether answers can be judged; raises InputError or SetupError if the data cannot be opened."""
+    """Whether there are labels for accuracy; raises InputError or SetupError if the data cannot be opened."""
     labels = open_dataset(workload.dataset, workload.model.input).labels
     return labels is not None and workload.task != "none"
 
@@ -62,6 +65,7 @@ def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
     runnable(sut)
     chosen = chosen_for(sut, workload)
     dataset = open_dataset(chosen.dataset, chosen.model.input)
+    check_sample(dataset.dtype.itemsize * math.prod(dataset.sample_shape), workload.name)
     files = _checked_files(chosen)
     return Pairing(sut, chosen, dataset.describe(), files, dataset.count, _preparation_s(dataset))
 
@@ -75,12 +79,12 @@ def _preparation_s(dataset: Dataset) -> float:
 
 
 def chosen_for(sut: SystemUnderTest, workload: Workload) -> Workload:
-    """The workload with the file that the system loads, which needs no runtime; raises InputError."""
+    """The workload with the file that the system loads, without its runtime; raises InputError."""
     return for_suffixes(workload, _suffixes(sut, adapter_class(sut.adapter)))
 
 
 def _checked_files(workload: Workload) -> dict[str, str]:
-    """Digest of the model file by name; raises InputError if it is not what the workload says."""
+    """Digest of the model file by name; raises InputError if it does not match the workload."""
     spec = workload.model
     if spec.topology is not None:
         _check_topology(workload, spec.topology)
@@ -88,18 +92,15 @@ def _checked_files(workload: Workload) -> dict[str, str]:
     if spec.file is None:
         return {}
     path = Path(spec.file)
-    if not path.is_file():
-        raise InputError(
-            f"model.file: there is no {path}",
-            where=workload.name,
-            cure="the path is relative to the workload file",
-        )
+    if (problem := unreadable(path)) is not None:
+        cure = "the path is relative to the workload file"
+        raise InputError(f"model.file: {shortened(spec.file)}: {problem}", where=workload.name, cure=cure)
     digest = sha256_of_file(path)
     if spec.sha256 not in (None, digest):
         raise InputError(
             f"model.sha256: {path.name} has {digest}",
             where=workload.name,
-            cure="is it the file that was meant?",
+            cure="is it the right file?",
         )
     if path.suffix == ".onnx":
         _check_tensors(workload, path)
@@ -107,7 +108,7 @@ def _checked_files(workload: Workload) -> dict[str, str]:
 
 
 def _check_topology(workload: Workload, topology: Topology) -> None:
-    """Raises InputError if the network cannot be built, or is not what the workload says."""
+    """Raises InputError if the network cannot be built or does not match the workload."""
     model, spec = declare_for(topology, workload.model.input), workload.model
     source, result = model.graph.input[0], model.graph.output[0].name
     sizes = tuple(dim.dim_value for dim in source.type.tensor_type.shape.dim)[1:]
@@ -115,13 +116,13 @@ def _check_topology(workload: Workload, topology: Topology) -> None:
     given = (spec.input.name, spec.input.sample_shape, spec.output.name)
     if given != expected:
         problem = f"model: input, sizes and output are {given}, but the topology has {expected}"
-        raise InputError(problem, where=workload.name, cure="write those")
+        raise InputError(problem, where=workload.name, cure="use these")
 
 
 def _check_tensors(workload: Workload, path: Path) -> None:
-    spec, found = workload.model, read_onnx(path)
-    inputs = {tensor.name: tensor for tensor in found.inputs}
-    outputs = [tensor.name for tensor in found.outputs]
+    spec, content = workload.model, read_onnx(path)
+    inputs = {tensor.name: tensor for tensor in content.inputs}
+    outputs = [tensor.name for tensor in content.outputs]
     where = workload.name
     if list(inputs) != [spec.input.name]:
         raise InputError(
@@ -137,8 +138,8 @@ def _check_tensors(workload: Workload, path: Path) -> None:
             f"model.input.dtype: {spec.input.dtype}, but {path.name} takes {tensor.dtype}", where=where
         )
     same = len(tensor.shape) == len(spec.input.shape) and all(
-        not isinstance(size, int) or size == told or index == 0
-        for index, (size, told) in enumerate(zip(tensor.shape, spec.input.shape, strict=True))
+        not isinstance(size, int) or size == declared or index == 0
+        for index, (size, declared) in enumerate(zip(tensor.shape, spec.input.shape, strict=True))
     )
     fixed = tensor.shape[0] if tensor.shape and isinstance(tensor.shape[0], int) else spec.input.fixed_batch
     if not same or fixed != spec.input.fixed_batch:

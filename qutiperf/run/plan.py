@@ -1,9 +1,13 @@
 """From a sweep to checked groups of runs, before anything is measured."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from qutiperf import host
 from qutiperf.adapters.registry import adapter_class, make_options, option_names
@@ -13,25 +17,28 @@ from qutiperf.results.record import Inputs
 from qutiperf.run.pairing import Pairing, has_truth, pair, runnable
 from qutiperf.spec.catalog import CatalogFile, matching
 from qutiperf.spec.config import canonical_json, sha256_of, sha256_of_file
+from qutiperf.spec.limits import check_load, check_scenario
 from qutiperf.spec.point import Point, System, expand, point_id
 from qutiperf.spec.scenario import Mode, Profile, Scenario, ScenarioName, load_scenario
 from qutiperf.spec.sut import Settings, SystemUnderTest, load_sut
 from qutiperf.spec.sweep import Sweep
 from qutiperf.spec.workload import Workload, load_workload
+from qutiperf.units import BYTES_PER_GB
 
 _OVERHEAD_S = 0.4  # of a run beyond its minimum duration: probe, logs, writing
 _LOAD_S = 1.0
+_INDEX_BYTES = 8  # LoadGen shuffles the numbers of all samples
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """A run with its stable id and the inputs its record will hold."""
+    """A run with its stable id and the inputs for its record."""
 
     run_id: str
     point: Point
     inputs: Inputs
     accuracy_run_id: str | None
-    preparation_s: float = 0.0  # of its samples, where no earlier run of the group prepares them
+    preparation_s: float = 0.0  # of its samples, 0 if an earlier run of the group prepares them
 
     @property
     def estimated_s(self) -> float:
@@ -68,36 +75,49 @@ class Material:
     digests: dict[str, str] = field(default_factory=dict)
 
 
-def gather(sweep: Sweep, extra_workloads: Mapping[str, Workload] | None = None) -> Material:
-    """Reads every file that the sweep names; raises InputError for the first that is wrong."""
-    digests: dict[str, str] = {}
+def gather(
+    sweep: Sweep, extra_workloads: Mapping[str, Workload] | None = None, beside: Path | None = None
+) -> Material:
+    """Reads every file that the sweep names, relative to `beside` too.
 
-    def noted(kind: str, name: str, file: CatalogFile) -> None:
-        digests[f"{kind}:{name}"] = file.sha256
-
+    Raises InputError for the first that is wrong, and for two that have the same name.
+    """
     suts: dict[str, SystemUnderTest] = {}
-    for name in _all_matching("sut", sweep.suts):
-        sut, file = load_sut(name)
-        suts[sut.name] = sut
-        noted("sut", sut.name, file)
     workloads: dict[str, Workload] = dict(extra_workloads or {})
-    for name in [] if extra_workloads else _all_matching("workload", sweep.workloads):
-        workload, file = load_workload(name)
-        workloads[workload.name] = workload
-        noted("workload", workload.name, file)
     scenarios: dict[ScenarioName, Scenario] = {}
+    read: dict[str, CatalogFile] = {}
+    for name in _all_matching("sut", sweep.suts, beside):
+        sut, file = load_sut(name, beside)
+        _note(read, f"sut:{sut.name}", file)
+        suts[sut.name] = sut
+    for name in [] if extra_workloads else _all_matching("workload", sweep.workloads, beside):
+        workload, file = load_workload(name, beside)
+        _note(read, f"workload:{workload.name}", file)
+        workloads[workload.name] = workload
     for scenario_name in sweep.scenarios:
         scenario, file = load_scenario(scenario_name)
+        check_scenario(scenario, str(file.path))
+        _note(read, f"scenario:{scenario.name}", file)
         scenarios[scenario.name] = scenario
-        noted("scenario", scenario.name, file)
-    return Material(suts, workloads, scenarios, digests)
+    return Material(suts, workloads, scenarios, {key: file.sha256 for key, file in read.items()})
 
 
-def _all_matching(kind: str, patterns: Sequence[str]) -> list[str]:
-    found: list[str] = []
+def _note(read: dict[str, CatalogFile], key: str, file: CatalogFile) -> None:
+    """Raises InputError if another file has the same kind and name: only one of the two would be measured."""
+    before = read.setdefault(key, file)
+    if before.path != file.path:
+        kind, _, name = key.partition(":")
+        problem = f"name: '{name}' is also that of the {kind} {before.path}"
+        raise InputError(problem, where=str(file.path), cure="give each its own name")
+
+
+def _all_matching(
+    kind: Literal["sut", "workload"], patterns: Sequence[str], beside: Path | None
+) -> list[str]:
+    names: list[str] = []
     for pattern in patterns:
-        found += matching("sut" if kind == "sut" else "workload", pattern)
-    return list(dict.fromkeys(found))
+        names += matching(kind, pattern, beside)
+    return list(dict.fromkeys(names))
 
 
 def make_plan(sweep: Sweep, material: Material, machine: host.Facts) -> list[Group]:
@@ -108,14 +128,17 @@ def make_plan(sweep: Sweep, material: Material, machine: host.Facts) -> list[Gro
     points = expand(sweep, systems, material.workloads, material.scenarios, labelled)
     if not points:
         raise InputError(
-            "has no point left to measure", where=f"sweep {sweep.name}", cure="look at modes and exclude"
+            "has no point left to measure", where=f"sweep {sweep.name}", cure="check modes and exclude"
         )
     pairings = {
         (sut, name): pair(material.suts[sut], material.workloads[name])
         for sut, name in dict.fromkeys((point.sut, point.workload) for point in points)
     }
     for point in points:
-        _check_batch(point, pairings[point.sut, point.workload].workload)
+        pairing = pairings[point.sut, point.workload]
+        _check_batch(point, pairing.workload)
+        _check_memory(point, pairing, machine)
+        check_load(point.settings, f"sweep {sweep.name}: {point.scenario}")
     planner = _Planner(sweep, material, pairings, host.fingerprint(machine))
     return [planner.group(points) for points in _by_load(points)]
 
@@ -153,8 +176,28 @@ def _check_batch(point: Point, workload: Workload) -> None:
         )
 
 
+def _check_memory(point: Point, pairing: Pairing, machine: host.Facts) -> None:
+    """Raises InputError if the samples that a run holds are more than this host's memory."""
+    source, memory_gb = pairing.workload.model.input, machine.get("memory_gb")
+    if not isinstance(memory_gb, int):
+        return
+    sample_bytes = np.dtype(source.dtype).itemsize * math.prod(source.sample_shape)
+    count, batch = pairing.samples, int(point.deployment["batch_size"])
+    held = {
+        "deployment.batch_size": batch * int(point.deployment["streams"]) * sample_bytes,
+        "settings.performance_sample_count": sample_bytes
+        * min(count, point.settings.performance_sample_count or PERFORMANCE_SAMPLES),
+        "dataset.count": count * _INDEX_BYTES,
+    }
+    if sum(held.values()) > max(memory_gb, 1) * BYTES_PER_GB:
+        key = max(held, key=lambda name: held[name])
+        needed = f"{sum(held.values()) / BYTES_PER_GB:,.1f} GB of samples of {sample_bytes:,} bytes"
+        problem = f"{key}: {needed} do not fit into this host's {memory_gb} GB of memory"
+        raise InputError(problem, where=f"{point.sut}, {pairing.workload.name}", cure="give less")
+
+
 def _preparation_s(pairing: Pairing, points: Sequence[Point], number: int) -> float:
-    """What a run of a group prepares by itself: a worker keeps the samples of the run before."""
+    """Seconds that a run of a group prepares samples; a worker keeps those of the previous run."""
     point, before = points[number], points[number - 1] if number else None
     end_to_end = point.settings.end_to_end and point.mode is Mode.PERFORMANCE
     same = before is not None and before.mode is point.mode
@@ -215,13 +258,13 @@ class _Planner:
 
     def _files(self, point: Point) -> dict[str, str]:
         digests = self._material.digests
-        wanted = (f"sut:{point.sut}", f"workload:{point.workload}", f"scenario:{point.scenario}")
-        found = {key: digests[key] for key in wanted if key in digests}
+        files = (f"sut:{point.sut}", f"workload:{point.workload}", f"scenario:{point.scenario}")
+        sha256 = {key: digests[key] for key in files if key in digests}
         adapter = self._material.suts[point.sut].adapter
         if ".py:" in adapter:
             path = Path(adapter.rsplit(":", 1)[0])
-            found[f"adapter:{path.name}"] = sha256_of_file(path)
-        return {**found, **self._pairings[point.sut, point.workload].files_sha256}
+            sha256[f"adapter:{path.name}"] = sha256_of_file(path)
+        return {**sha256, **self._pairings[point.sut, point.workload].files_sha256}
 
     def _inputs(self, point: Point) -> Inputs:
         pairing = self._pairings[point.sut, point.workload]

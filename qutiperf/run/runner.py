@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Literal, Protocol
@@ -32,7 +33,7 @@ NO_METER = "no power meter is read yet"
 
 
 class Listener(Protocol):
-    """Hears how a sweep goes on."""
+    """Receives the progress of a sweep."""
 
     def started(self, run: PlannedRun) -> None: ...
     def finished(self, run: PlannedRun, record: RunRecord) -> None: ...
@@ -40,7 +41,7 @@ class Listener(Protocol):
 
 
 class Runner:
-    """Runs groups of planned runs and puts their records into a store."""
+    """Runs groups of planned runs and stores their records."""
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class Runner:
         self._store, self._listener, self._machine = store, listener, machine
         self._nursery, self._audit_config = nursery, audit_config
         self._versions = host.versions()
-        self._attempts = {run_id: len(found) for run_id, found in store.attempts().items()}
+        self._attempts = {run_id: len(records) for run_id, records in store.attempts().items()}
         self.tax: HarnessTax | None = None
         self._predictions: dict[str, Stored] = {}
 
@@ -77,11 +78,11 @@ class Runner:
         return records
 
     def _portion(self, pending: Sequence[PlannedRun]) -> Sequence[PlannedRun]:
-        """A submittable run has a process of its own, as LoadGen reads its built-in rules once a process."""
+        """A submission run has its own process, as LoadGen reads its built-in rules once per process."""
         return pending[:1] if pending[0].point.profile is Profile.SUBMISSION else pending
 
     def _none_possible(self, runs: Sequence[PlannedRun], error: SetupError) -> list[RunRecord]:
-        """Failed records of runs whose device cannot be brought into their operating mode."""
+        """Failed records of runs whose device cannot enter their operating mode."""
         staging = self._store.stage()
         watch = Watch(None, LOAD_LIMIT_S)
         watch.begin(LOAD_LIMIT_S)
@@ -92,11 +93,11 @@ class Runner:
             self._store.discard(staging)
 
     def _work(self, group: Group, runs: Sequence[PlannedRun]) -> list[RunRecord]:
-        """One worker's life: records of the runs it did or failed, in order."""
+        """The life of one worker: the records of its completed or failed runs, in order."""
         # before the worker starts: the parent does nothing while it measures
         for run in runs:
-            found = prediction_of_run(group.sut, group.workload, run.point.deployment)
-            self._predictions[run.run_id] = found
+            prediction = prediction_of_run(group.sut, group.workload, run.point.deployment)
+            self._predictions[run.run_id] = prediction
         staging = self._store.stage()
         folders = [staging / run.run_id for run in runs]
         try:
@@ -133,14 +134,14 @@ class Runner:
     def _follow(
         self, child: Child, runs: Sequence[PlannedRun], folders: Sequence[Path]
     ) -> Iterator[RunRecord]:
-        """Yields a record as each run ends; stops after the first failure."""
+        """Yields a record at the end of each run; stops after the first failure."""
         watch = Watch(child.pid, LOAD_LIMIT_S)
         watch.begin(_limit_s(runs[0]))
         waiting = list(zip(runs, folders, strict=True))
         running = False
         while waiting:
             events, failure = _events(child, min(_TICK_S, watch.left_s))
-            for event in events:
+            for number, event in enumerate(events, 1):
                 if event.event == "started":
                     running = True
                     watch.begin(_limit_s(waiting[0][0]))
@@ -149,14 +150,15 @@ class Runner:
                     running = False
                     watch.look()
                     run, folder = waiting.pop(0)
-                    yield self._finished(run, folder, watch, None if waiting else child)
+                    end = None if waiting else _End(child, events[number:], failure)
+                    yield self._finished(run, folder, watch, end)
+                    if end is not None:
+                        return
                 elif event.event == "failed":
                     failure = event.failure
                     break
                 else:
                     _set_clock(watch, event, waiting[0][0])
-            if not waiting:
-                return
             failure = failure or _gone(child, watch, "run" if running else "load")
             if failure is not None:
                 child.kill()
@@ -169,7 +171,7 @@ class Runner:
     def _failed(
         self, waiting: Sequence[tuple[PlannedRun, Path]], failure: Failure, watch: Watch, child: Child
     ) -> Iterator[RunRecord]:
-        """A failed record of the run that was on; of all runs if the model could not even be loaded."""
+        """A failed record of the current run, or of all runs if the model could not be loaded."""
         hit = waiting if failure.stage == "load" else waiting[:1]
         failure = failure.model_copy(update={"log_tail": child.log_tail})
         for run, folder in hit:
@@ -179,8 +181,8 @@ class Runner:
         record = self._record(run, watch, valid=False, reasons=[failure.reason], failure=failure)
         return self._placed(run, folder, record, watch)
 
-    def _finished(self, run: PlannedRun, folder: Path, watch: Watch, last: Child | None) -> RunRecord:
-        """The record of a run that went through; `last` is the worker if that was its last run."""
+    def _finished(self, run: PlannedRun, folder: Path, watch: Watch, end: "_End | None") -> RunRecord:
+        """The record of a completed run; `end` is the worker's if this was its last run."""
         try:
             observed = Observed.model_validate_json((folder / OBSERVED).read_bytes())
             result = read_result(folder)
@@ -188,18 +190,20 @@ class Runner:
             failure = Failure(stage="run", kind="error", reason=f"its logs cannot be read: {error}")
             return self._failed_record(run, folder, failure, watch)
         record = self._judged(run, watch, observed, result)
-        if last is not None:
-            record = _with_end(record, last)
+        if end is not None:
+            record = _with_end(record, end)
         (folder / OBSERVED).unlink()
         return self._placed(run, folder, record, watch)
 
     def _judged(self, run: PlannedRun, watch: Watch, observed: Observed, result: LoadGenResult) -> RunRecord:
         point = run.point
-        found = metrics.figures(point.scenario, point.mode, result, observed)
+        figures = metrics.figures(point.scenario, point.mode, result, observed)
         foreign = watch.foreign_cpu_percent()
         performance = point.mode is Mode.PERFORMANCE
         grade, reasons = (
-            metrics.quality(point.scenario, found, observed, self.tax, foreign) if performance else ("ok", [])
+            metrics.quality(point.scenario, figures, observed, self.tax, foreign)
+            if performance
+            else ("ok", [])
         )
         valid = result.validity == "VALID" if performance else not result.error_count
         return self._record(
@@ -210,10 +214,10 @@ class Runner:
             reasons=[*result.invalid_reasons, *reasons],
             observed=observed,
             loadgen=result,
-            figures=found,
+            figures=figures,
         )
 
-    def _record(self, run: PlannedRun, watch: Watch, **found: object) -> RunRecord:
+    def _record(self, run: PlannedRun, watch: Watch, **outcome: object) -> RunRecord:
         base: dict[str, object] = {
             "run_id": run.run_id,
             "attempt": self._attempts.get(run.run_id, 0) + 1,
@@ -231,7 +235,7 @@ class Runner:
             "quality": "ok",
             "figures": Figures(),
         }
-        return RunRecord.model_validate({**base, **found})
+        return RunRecord.model_validate({**base, **outcome})
 
     def _placed(self, run: PlannedRun, folder: Path, record: RunRecord, watch: Watch) -> RunRecord:
         if not self._store.is_one(self._store.folder):
@@ -272,16 +276,16 @@ def _limit_s(run: PlannedRun) -> float:
 
 
 def _events(child: Child, timeout_s: float) -> tuple[list[Event], Failure | None]:
-    """What the worker reported within the time, and the failure if something else wrote to its pipe."""
+    """The worker's reports within the time limit, and the failure if something else wrote to its pipe."""
     try:
         return [Event.model_validate_json(line) for line in child.lines(timeout_s)], None
     except (BrokenReplies, ValidationError):
-        reason = "something else than the worker wrote to its reply pipe"
+        reason = "something other than the worker wrote to its reply pipe"
         return [], Failure(stage="run", kind="error", reason=reason)
 
 
 def _gone(child: Child, watch: Watch, stage: Literal["load", "run"]) -> Failure | None:
-    """A failure that the worker could not report itself: it died, hung up, or took too long."""
+    """A failure that the worker could not report: it died, closed the pipe, or took too long."""
     if child.hung_up and child.ending is None:
         _events(child, _HANG_UP_S)
     if child.ending is not None or child.hung_up:
@@ -292,22 +296,37 @@ def _gone(child: Child, watch: Watch, stage: Literal["load", "run"]) -> Failure 
     if watch.preparing_since is not None:
         reason = f"the samples were not prepared within {PREPARE_LIMIT_S:.0f} s"
     else:
-        reason = f"no end after the time limit of {watch.limit_s:.3g} s; settings.time_limit_s sets another"
+        reason = (
+            f"did not end within the time limit of {watch.limit_s:.3g} s; settings.time_limit_s changes it"
+        )
     return Failure(stage=stage, kind="time_limit", reason=reason)
 
 
-def _with_end(record: RunRecord, worker: Child) -> RunRecord:
-    """The record of a worker's last run, with how `close()` went and what the adapter left running."""
-    failure: Failure | None = None
+@dataclass(frozen=True, slots=True)
+class _End:
+    """A worker after its last run, and what it reported in the same moment."""
+
+    worker: Child
+    events: list[Event]
+    failure: Failure | None
+
+
+def _with_end(record: RunRecord, end: _End) -> RunRecord:
+    """The record of a worker's last run, with the result of `close()` and the processes left running."""
+    worker, events, failure = end.worker, end.events, end.failure
     limit = monotonic() + CLOSE_LIMIT_S
-    while worker.ending is None and failure is None and (left := limit - monotonic()) > 0:
-        events, failure = _events(worker, left)
+    while True:
         failure = next((event.failure for event in events if event.failure), failure)
-    ending = worker.ending
+        left = limit - monotonic()
+        if worker.ending is not None or failure is not None or left <= 0:
+            break
+        new, failure = _events(worker, left)
+        events = [*events, *new]
+    ending, closed = worker.ending, any(event.event == "closed" for event in events)
     if failure is None and ending is None:
         reason = f"close() did not return within {CLOSE_LIMIT_S:.0f} s"
         failure = Failure(stage="close", kind="time_limit", reason=reason)
-    elif failure is None and ending is not None and ending.exit_code != 0:
+    elif failure is None and ending is not None and (ending.exit_code != 0 or not closed):
         failure = Failure(stage="close", kind="crash", reason=f"{ending} while the adapter was closed")
     left_running = list(worker.kill().left)
     if failure is not None:
@@ -315,14 +334,14 @@ def _with_end(record: RunRecord, worker: Child) -> RunRecord:
     return record.model_copy(update={"close_failure": failure, "left_running": left_running})
 
 
-def wanted(group: Group, attempts: dict[str, list[RunRecord]]) -> list[PlannedRun]:
-    """Runs of a group that have no valid record yet and were not tried twice in vain.
+def runs_to_measure(group: Group, attempts: dict[str, list[RunRecord]]) -> list[PlannedRun]:
+    """Runs of a group without a valid record that have not failed twice.
 
-    A try on a machine that lacked something does not count: it may have it now.
+    An attempt on a machine that lacked something does not count, because the machine may have it now.
     """
-    return [run for run in group.runs if _is_wanted(attempts.get(run.run_id, []))]
+    return [run for run in group.runs if _needs_run(attempts.get(run.run_id, []))]
 
 
-def _is_wanted(records: Sequence[RunRecord]) -> bool:
+def _needs_run(records: Sequence[RunRecord]) -> bool:
     tried = [record for record in records if not (record.failure and record.failure.setup_missing)]
     return not any(record.valid for record in tried) and len(tried) < MAX_ATTEMPTS

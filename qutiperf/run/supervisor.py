@@ -10,10 +10,10 @@ lines on the socket, each answered with one:
   `{"error"}`, null if there was none
 - `{"do": "leave"}`: runs the command that leaves the operating mode, removes the journal; `{"error"}`
 
-When the socket closes, for whatever reason, it kills every descendant, leaves the operating mode and ends.
-Where the kernel has no subreaper (anything but Linux) only the child's process group is killed.
+When the socket closes, for any reason, it kills every descendant, leaves the operating mode and ends.
+If the kernel has no subreaper (anything but Linux), only the child's process group is killed.
 
-Standard library only, and run by its path: it must start in milliseconds and outlive everything else.
+It uses only the standard library and is run by its path: it must start in milliseconds and outlive the rest.
 """
 
 import contextlib
@@ -38,7 +38,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if _LINUX else None
 
 
 class Request(TypedDict, total=False):
-    """One line from the measuring process; `do` decides which of the other keys are there."""
+    """One line from the measuring process; `do` determines the other keys."""
 
     do: Literal["start", "kill", "enter", "leave"]
     argv: list[str]
@@ -49,19 +49,19 @@ class Request(TypedDict, total=False):
     entry: str
 
 
-Process = tuple[int, int]  # id, and start time in clock ticks since boot, so that no reused id is meant
+Process = tuple[int, int]  # id, and start time in clock ticks since boot, which distinguishes a reused id
 
 
 def processes() -> dict[int, tuple[int, int, str]]:
-    """Parent, start time and state of every process by its id; empty where there is no /proc."""
-    found = {}
+    """Parent, start time and state of every process by its id; empty if there is no /proc."""
+    table = {}
     for entry in Path("/proc").iterdir() if _LINUX else ():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 # `pid (any name) state parent ... start time` (man 5 proc_pid_stat)
                 fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-                found[int(entry.name)] = (int(fields[1]), int(fields[19]), fields[0])
-    return found
+                table[int(entry.name)] = (int(fields[1]), int(fields[19]), fields[0])
+    return table
 
 
 def started_at(pid: int) -> int | None:
@@ -71,9 +71,9 @@ def started_at(pid: int) -> int | None:
 
 
 def run_command(argv: list[str], limit_s: float = COMMAND_LIMIT_S) -> str | None:
-    """Runs a command to its end; what went wrong in one line, with the end of its stderr, None if nothing.
+    """Runs a command to its end; returns the problem in one line with the end of its stderr, None on success.
 
-    Its stderr is a file: a daemon that it starts would keep a pipe open.
+    Its stderr is a file, because a daemon that it starts would keep a pipe open.
     """
     import tempfile
 
@@ -134,7 +134,7 @@ class Supervisor:
             self._leave_mode()
 
     def _serve(self) -> bool:
-        """Answers what has arrived; False once the other end is closed."""
+        """Answers the requests that have arrived; False once the other end is closed."""
         try:
             chunk, descriptors, _, _ = socket.recv_fds(self._connection, 1 << 16, 1)
         except OSError:
@@ -182,9 +182,9 @@ class Supervisor:
     def _reap(self) -> None:
         """Collects ended processes, orphans too; reports the child's end once."""
         with contextlib.suppress(ChildProcessError):
-            while (found := os.waitpid(-1, os.WNOHANG))[0]:
-                if self._child is not None and found[0] == self._child.pid:
-                    self._ended(found[1])
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if self._child is not None and ended[0] == self._child.pid:
+                    self._ended(ended[1])
 
     def _ended(self, status: int) -> None:
         child = self._child
@@ -212,20 +212,20 @@ class Supervisor:
         return {(pid, table[pid][1]) for pid in below - {os.getpid()} if table[pid][2] not in "ZX"}
 
     def _kill_descendants(self) -> list[str]:
-        """What was killed beside the child; a daemon that an operating mode's command started is spared."""
+        """Kills the child's other processes and returns their names, except daemons of a mode's command."""
         child = None if self._child is None else self._child.pid
         names: dict[int, str] = {}
         limit = time.monotonic() + _KILL_LIMIT_S
         while True:
-            found = self._descendants() - self._kept
-            names = {pid: _command(pid) for pid, _ in found} | names
+            living = self._descendants() - self._kept
+            names = {pid: _command(pid) for pid, _ in living} | names
             if child is not None:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(child, signal.SIGKILL)
-            for pid, _ in found:
+            for pid, _ in living:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
-            if not found or time.monotonic() > limit:
+            if not living or time.monotonic() > limit:
                 return [name for pid, name in names.items() if pid != child]
             time.sleep(0.002)
             with contextlib.suppress(ChildProcessError):
@@ -277,7 +277,7 @@ class Supervisor:
 
 
 def _command(pid: int) -> str:
-    """The command line of a process, 100 characters at most; empty where it is gone."""
+    """The command line of a process, 100 characters at most; empty if it is gone."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
     except OSError:
@@ -286,7 +286,7 @@ def _command(pid: int) -> str:
 
 
 def _die_with_parent() -> None:
-    """Runs in the child before exec: the kernel kills it when this process dies, however it dies."""
+    """Runs in the child before exec: makes the kernel kill it when this process dies for any reason."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

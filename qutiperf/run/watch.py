@@ -1,4 +1,4 @@
-"""What the machine did while a worker was busy, and how long that may take."""
+"""The machine's state during a run, and the run's time limit."""
 
 import os
 from dataclasses import dataclass, field
@@ -14,9 +14,9 @@ PREPARE_LIMIT_S = 4 * 3600.0  # 50,000 images at 0.3 s each
 
 @dataclass(slots=True)
 class Watch:
-    """Times a run and samples its surroundings; `worker_pid` is None where no worker could be started.
+    """Times a run and samples the machine; `worker_pid` is None if no worker could be started.
 
-    The preparation of samples has a limit of its own, and does not count towards that of the run.
+    The preparation of samples has its own limit and does not count towards that of the run.
     """
 
     worker_pid: int | None
@@ -38,7 +38,7 @@ class Watch:
         self.rows = []
 
     def look(self) -> None:
-        """Adds a row on what happened since the last look."""
+        """Adds a row with the changes since the last sample."""
         before, self.own_cpu_s = self.own_cpu_s, self._cpu_seconds() + sum(os.times()[:2])
         self.rows.append(self.surroundings.look(self.own_cpu_s - before, self.elapsed_s))
 
@@ -62,7 +62,7 @@ class Watch:
         return max(self.limit_s - (self.elapsed_s - self.prepared_s), 0.0)
 
     def foreign_cpu_percent(self) -> float | None:
-        """Mean over the run of what other processes used, weighted by the time each look spans."""
+        """Mean CPU use of other processes over the run, weighted by the duration of each sample."""
         weighted, before = 0.0, 0.0
         for row in self.rows:
             if row["foreign_cpu_percent"] is None or row["elapsed_s"] is None:

@@ -23,6 +23,7 @@ from qutiperf.harness.network_fields import network_fields
 from qutiperf.harness.phases import Phases
 from qutiperf.harness.run import Outcome, Trial, samples_per_query
 from qutiperf.harness.streams import FirstError
+from qutiperf.printable import error_text
 from qutiperf.results.histogram import Histogram
 from qutiperf.results.record import Failure, Observed, PhaseTime
 from qutiperf.run.child import Replies, end_now, read_task
@@ -30,7 +31,6 @@ from qutiperf.run.job import OBSERVED, PHASES, Event, Job, JobRun
 from qutiperf.spec.scenario import Mode
 
 _FAILED = 70  # EX_SOFTWARE
-_REASON_CHARACTERS = 1000
 
 
 class Reporter:
@@ -43,14 +43,14 @@ class Reporter:
         self._replies.send(event)
 
     def fail(self, stage: str, folder: str | None, error: BaseException) -> None:
-        """Reports the failure and ends the process: LoadGen and the runtime are in no known state."""
-        with contextlib.suppress(Exception):  # whatever the error's own methods raise
+        """Reports the failure and ends the process: the state of LoadGen and the runtime is undefined now."""
+        with contextlib.suppress(Exception):  # the error's own methods may raise
             traceback.print_exception(error, file=sys.stderr)
         failure = Failure.model_validate(
             {
                 "stage": stage,
                 "kind": "error",
-                "reason": _reason(error),
+                "reason": error_text(error, with_type=not isinstance(error, QutiperfError)),
                 "setup_missing": isinstance(error, SetupError),
             }
         )
@@ -58,19 +58,8 @@ class Reporter:
         end_now(_FAILED)
 
 
-def _reason(error: BaseException) -> str:
-    """One line, bounded, also of an error whose own `__str__` raises."""
-    name = type(error).__name__
-    try:
-        text = str(error) if isinstance(error, QutiperfError) else f"{name}: {error}"
-    except BaseException as second:  # noqa: BLE001 - an adapter's code
-        text = f"{name}, whose text cannot be had: its __str__ raises {type(second).__name__}"
-    text = " ".join(text[: 4 * _REASON_CHARACTERS].split())
-    return text if len(text) <= _REASON_CHARACTERS else f"{text[:_REASON_CHARACTERS]} ..."
-
-
 def load_model(job: Job) -> tuple[LoadedModel, dict[str, str]]:
-    """Opens the data and loads every stream's instance; raises what the adapter raises."""
+    """Opens the data and loads the instance of every stream; passes on the adapter's exceptions."""
     workload = job.workload
     dataset: Dataset = open_dataset(workload.dataset, workload.model.input)
     task: Task = task_for(workload)
@@ -100,7 +89,7 @@ def observe(
     load_s: float,
     network: dict[str, str],
 ) -> Observed:
-    """What this process knows of a run that went through."""
+    """This process's observations of a completed run."""
     phases = outcome.phases
     performance = run.point.mode is Mode.PERFORMANCE
     accuracy = None
@@ -148,7 +137,7 @@ def save(run: JobRun, observed: Observed, phases: Phases) -> None:
 
 
 def main(folder: str, descriptor: str) -> None:
-    """The worker's whole life; never returns."""
+    """Runs the worker; never returns."""
     reporter = Reporter(int(descriptor))
     started = monotonic()
     try:
@@ -176,6 +165,7 @@ def main(folder: str, descriptor: str) -> None:
         model.close()
     except BaseException as error:  # noqa: BLE001 - as above
         reporter.fail("close", None, error)
+    reporter.send(Event(event="closed"))
     end_now()
 
 

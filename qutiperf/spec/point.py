@@ -1,17 +1,20 @@
 """Points of measurement: what a sweep crosses, expanded by one pure function, with stable ids."""
 
 import fnmatch
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 
 from qutiperf.errors import InputError
-from qutiperf.spec.config import StrictModel, nearest, sha256_of
+from qutiperf.spec.config import StrictModel, nearest, sha256_of, shortened, whole_number
+from qutiperf.spec.limits import MOST_POINTS, MOST_THREADS_OF_ALL_STREAMS, check_deployment
 from qutiperf.spec.scenario import Mode, Profile, RunSettings, Scenario, ScenarioName
 from qutiperf.spec.sut import Setting, Settings, SystemUnderTest
 from qutiperf.spec.sweep import Sweep
 from qutiperf.spec.workload import Workload
 
+Axes = dict[str, list[Setting]]
 ALL = "all"
 _COUNTS = ("batch_size", "threads", "streams")
 _ALONE = (ScenarioName.SINGLE_STREAM, ScenarioName.MULTI_STREAM)
@@ -58,9 +61,11 @@ def expand(
     with_labels: frozenset[str],
 ) -> list[Point]:
     """Every point of the sweep, those of one load together, accuracy first; raises InputError."""
+    axes = {name: _axes(sweep, system) for name, system in systems.items()}
+    _check_size(sweep, list(axes.values()), len(workloads) * len(scenarios))
     points: list[Point] = []
-    for (sut_name, system), workload_name in product(systems.items(), workloads):
-        load, tune = _axes(sweep, system)
+    for sut_name, workload_name in product(systems, workloads):
+        load, tune = axes[sut_name]
         for load_values in _combinations(load):
             group = [
                 Point(
@@ -79,6 +84,15 @@ def expand(
             ]
             points += [point for point in group if not _excluded(point, sweep.exclude)]
     return list({sha256_of(point.model_dump(mode="json")): point for point in points}.values())
+
+
+def _check_size(sweep: Sweep, axes: Sequence[tuple[Axes, Axes]], tests: int) -> None:
+    """Raises InputError if there are too many points, before any is made."""
+    loads = sum(math.prod(len(values) for axis in both for values in axis.values()) for both in axes)
+    count = loads * tests * sweep.repeats
+    if count > MOST_POINTS:
+        problem = f"crosses {count:,} points, more than the limit of {MOST_POINTS:,}"
+        raise InputError(problem, where=f"sweep {sweep.name}", cure="split it, or name fewer values")
 
 
 Run = tuple[ScenarioName, Mode, RunSettings, Settings, int]
@@ -112,28 +126,52 @@ def _runs(
             yield name, Mode.PERFORMANCE, settings, {**load_values, **values, **batch}, repeat
 
 
-def _axes(sweep: Sweep, system: System) -> tuple[dict[str, list[Setting]], dict[str, list[Setting]]]:
+def _axes(sweep: Sweep, system: System) -> tuple[Axes, Axes]:
     """Values of the load and of the tune parameters, by name."""
-    offered = system.sut.deployment
-    known = {*_COUNTS, "operating_mode", *offered.load, *offered.tune, *system.options}
-    for name in sweep.deployment:
-        if name not in known:
-            where = f"{sweep.name}: deployment.{name}"
-            raise InputError("unknown parameter", where=where, cure=f"allowed: {', '.join(sorted(known))}")
-    default: dict[str, list[Setting]] = {"threads": [1], "streams": [1], "operating_mode": ["default"]}
-    if "threads" not in system.options:
-        del default["threads"]
-    single: dict[str, list[Setting]] = {"batch_size": [1]}
+    sut, offered = system.sut, system.sut.deployment
+    _check_parameters({**offered.load, **offered.tune}, sut.name, system)
+    if "batch_size" in offered.load:
+        cure = "move it to deployment.tune"
+        raise InputError("deployment.load.batch_size: needs no new load", where=sut.name, cure=cure)
+    chosen = {name: value for name, value in sweep.deployment.items() if not _pointless(name, value, system)}
+    _check_parameters(chosen, sweep.name, system)
+    default: Axes = {"streams": [1], "operating_mode": ["default"]}
+    if "threads" in system.options:
+        default = {"threads": [1], **default}
+    single: Axes = {"batch_size": [1]}
     load = {name: _values(name, values, system) for name, values in (default | offered.load).items()}
     tune = {name: _values(name, values, system) for name, values in (single | offered.tune).items()}
-    for name, values in sweep.deployment.items():
+    for name, values in chosen.items():
         axis = tune if name in tune else load
-        if name == "threads" and "threads" not in system.options:
-            continue
         axis[name] = _values(name, values if isinstance(values, list) else [values], system)
     _check_modes(load["operating_mode"], system)
-    _check_exclude(sweep, {*known, "sut", "workload", "scenario"})
+    _check_threads(load, system)
+    _check_exclude(sweep, {*_COUNTS, *load, *tune, *system.options, "sut", "workload", "scenario"})
     return load, tune
+
+
+def _pointless(name: str, value: Setting | list[Setting], system: System) -> bool:
+    """Whether it is `threads: all` for an adapter that chooses its threads by itself."""
+    return name == "threads" and name not in system.options and value in (ALL, [ALL])
+
+
+def _check_parameters(names: Iterable[str], where: str, system: System) -> None:
+    """Raises InputError for a parameter that neither the harness nor the system's adapter has."""
+    known = {"batch_size", "streams", "operating_mode", *system.options}
+    for name in names:
+        if name not in known:
+            adapter = system.sut.adapter.rsplit("/", 1)[-1]
+            problem = f"deployment.{shortened(name, 80)}: {system.sut.name} ({adapter}) has no such parameter"
+            raise InputError(problem, where=where, cure=nearest(name, known))
+
+
+def _check_threads(load: Axes, system: System) -> None:
+    """Raises InputError if the streams' threads would be more than Linux starts by default."""
+    threads, streams = (max(int(value) for value in load.get(name, [1])) for name in ("threads", "streams"))
+    if threads * streams > MOST_THREADS_OF_ALL_STREAMS:
+        problem = f"deployment.threads: {threads:,} in each of {streams:,} streams is above the limit"
+        cure = f"threads x streams may be up to {MOST_THREADS_OF_ALL_STREAMS:,}"
+        raise InputError(problem, where=system.sut.name, cure=cure)
 
 
 def _check_exclude(sweep: Sweep, known: Iterable[str]) -> None:
@@ -154,44 +192,47 @@ def _check_modes(modes: Sequence[Setting], system: System) -> None:
 
 
 def _values(name: str, values: Sequence[Setting], system: System) -> list[Setting]:
-    expanded: list[Setting] = []
-    for value in values:
-        expanded += _range(name, value, system.cores)
+    """The values with ranges expanded; raises InputError for no value, a wrong one or too many."""
+    ranges = [_range(name, value, system.cores) for value in values]
+    count = sum(map(len, ranges))
+    if count > MOST_POINTS:
+        problem = f"deployment.{name}: {count:,} values, more than the limit of {MOST_POINTS:,}"
+        raise InputError(problem, cure="name fewer, or a range with a larger step")
+    expanded = list(chain.from_iterable(ranges))
     if not expanded:
         raise InputError(f"deployment.{name}: has no value", cure="name at least one, or leave the key out")
-    for value in expanded:
-        if name in _COUNTS and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            raise InputError(
-                f"deployment.{name}: {value!r} is not a whole number >= 1", cure="write 1, 8 or 1:128:x2"
-            )
+    for value in expanded if name in _COUNTS else ():
+        if type(value) is not int or value < 1:
+            shown = shortened(repr(value), 80)
+            cure = "write 1, 8 or 1:128:x2"
+            raise InputError(f"deployment.{name}: {shown} is not a whole number >= 1", cure=cure)
+        check_deployment(name, value)
     return list(dict.fromkeys(expanded))
 
 
-def _range(name: str, value: Setting, cores: int) -> list[Setting]:
-    """`all` is every core; `1:128:x2` doubles, `1:9:2` adds."""
+def _range(name: str, value: Setting, cores: int) -> Sequence[Setting]:
+    """`all` is every core; `1:128:x2` doubles, `1:9:2` adds; raises InputError."""
     if value == ALL and name in ("threads", "streams"):
         return [cores]
     if name not in _COUNTS or not isinstance(value, str) or ":" not in value:
         return [value]
-    parts = value.split(":")
-    factor = parts[-1].startswith("x")
-    try:
-        first, last, step = (
-            int(parts[0]),
-            int(parts[1]),
-            int(parts[2].removeprefix("x")) if len(parts) > 2 else 1,
-        )
-    except ValueError:
-        raise InputError(
-            f"deployment.{name}: '{value}' is no range", cure="write 1:128:x2 or 1:9:2"
-        ) from None
-    if len(parts) > 3 or not 1 <= first <= last or step < 1 or (factor and step < 2):
-        raise InputError(f"deployment.{name}: '{value}' is no range", cure="write 1:128:x2 or 1:9:2")
-    numbers: list[Setting] = []
-    while first <= last:
-        numbers.append(first)
-        first = first * step if factor else first + step
-    return numbers
+    first, last, *steps = value.split(":")
+    factor = bool(steps) and steps[0].startswith("x")
+    step = whole_number(steps[0].removeprefix("x")) if steps else 1
+    low, high = whole_number(first), whole_number(last)
+    if low is None or high is None or step is None or len(steps) > 1 or not 1 <= low <= high:
+        raise _no_range(name, value)
+    if step < (2 if factor else 1):
+        raise _no_range(name, value)
+    check_deployment(name, high)
+    if factor:
+        return [low * step**power for power in range(64) if low * step**power <= high]
+    return range(low, high + 1, step)
+
+
+def _no_range(name: str, value: str) -> InputError:
+    problem = f"deployment.{name}: '{shortened(value, 80)}' is not a range"
+    return InputError(problem, cure="write 1:128:x2 or 1:9:2")
 
 
 def _combinations(axes: Mapping[str, Sequence[Setting]]) -> Iterable[Settings]:

@@ -1,5 +1,6 @@
 """The types of who answers: a system under test, its deployment parameters and its platform."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -83,9 +84,9 @@ class SystemUnderTest(StrictModel):
     verified_on_hardware: Verified | None = None
 
 
-def load_sut(name: str) -> tuple[SystemUnderTest, CatalogFile]:
+def load_sut(name: str, beside: Path | None = None) -> tuple[SystemUnderTest, CatalogFile]:
     """An adapter's file is resolved against the SUT file; raises InputError if something is wrong."""
-    file = read("sut", name)
+    file = read("sut", name, beside)
     adapter = file.data.get("adapter")
     if isinstance(adapter, str) and ".py:" in adapter:
         file.data["adapter"] = str(file.path.parent / adapter)

@@ -1,14 +1,18 @@
 """The type of a sweep: which systems, workloads and scenarios to cross, and at which settings."""
 
+import unicodedata
 from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from qutiperf.errors import InputError
 from qutiperf.spec.catalog import CatalogFile, read
-from qutiperf.spec.config import StrictModel, Yaml, apply_overrides, parse_model
+from qutiperf.spec.config import StrictModel, Yaml, apply_overrides, parse_model, shortened
+from qutiperf.spec.limits import MOST_POINTS, check_settings
 from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName
 from qutiperf.spec.sut import Setting
 
+MOST_NAME_BYTES = 200  # file systems allow 255
 Names = Annotated[list[str], Field(min_length=1)]
 
 
@@ -27,7 +31,7 @@ class Sweep(StrictModel):
     profile: Profile = Profile.STANDARD
     settings: RunSettings = RunSettings()
     deployment: dict[str, Setting | list[Setting]] = {}
-    repeats: Annotated[int, Field(ge=1)] = 1
+    repeats: Annotated[int, Field(ge=1, le=MOST_POINTS)] = 1
     exclude: list[dict[str, Setting]] = []
 
     @field_validator("scenarios", mode="before")
@@ -51,4 +55,23 @@ def parse_sweep(data: Yaml, where: str) -> Sweep:
     for key in ("suts", "workloads", "scenarios", "modes"):
         if key in data and not isinstance(data[key], list):
             data = {**data, key: [data[key]]}
-    return parse_model(Sweep, data, where)
+    sweep = parse_model(Sweep, data, where)
+    _check_name(sweep.name, where)
+    check_settings(sweep.settings, f"{where}: settings")
+    return sweep
+
+
+def _check_name(name: str, where: str) -> None:
+    """Raises InputError unless the name can be that of one folder below results/."""
+    problem = None
+    if not name.strip():
+        problem = "is empty"
+    elif name in (".", "..") or "/" in name or "\\" in name:
+        problem = f"'{shortened(name, 80)}' is a path"
+    elif any(unicodedata.category(sign) in ("Cc", "Cs") for sign in name):
+        problem = f"{shortened(ascii(name), 80)} holds a control character"
+    elif len(name.encode()) > MOST_NAME_BYTES:
+        problem = f"'{shortened(name, 40)}' is longer than {MOST_NAME_BYTES} bytes"
+    if problem:
+        cure = "it names the results folder: letters, digits, - and _ will do"
+        raise InputError(f"name: {problem}", where=where, cure=cure)

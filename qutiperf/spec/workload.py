@@ -60,7 +60,7 @@ class OutputSpec(StrictModel):
 
     name: str
     kind: Literal["scores", "class_id", "tensor"]
-    label_offset: int = 0
+    label_offset: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
     quantization: QuantizationSpec | None = None
 
 
@@ -195,9 +195,9 @@ def _with_first(workload: Workload, chosen: OtherFile) -> Workload:
     return workload.model_copy(update={"model": model, "variant": named})
 
 
-def load_workload(name: str) -> tuple[Workload, CatalogFile]:
+def load_workload(name: str, beside: Path | None = None) -> tuple[Workload, CatalogFile]:
     """The workload with model file and dataset folder resolved against its file; raises InputError."""
-    file = read("workload", name)
+    file = read("workload", name, beside)
     model = file.data.get("model")
     others = model.get("other_files") if isinstance(model, dict) else None
     for section in (model, *(others if isinstance(others, list) else [])):

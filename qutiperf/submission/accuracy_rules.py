@@ -26,7 +26,7 @@ def text_findings(text: AccuracyText, context: RunContext, make: FindingMaker) -
     if text.good is not None and text.total and text.percent is not None:
         share = 100 * text.good / text.total
         if abs(share - text.percent) > 0.001:
-            what = f"says {text.percent} %, and {text.good:,} of {text.total:,} are {share:.3f} %"
+            what = f"has {text.percent} %, and {text.good:,} of {text.total:,} are {share:.3f} %"
             yield make.error("accuracy-counts", what, "run the accuracy script again", source="checker")
     yield from _total(text, context, make)
     if context.closed:

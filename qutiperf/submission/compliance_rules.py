@@ -161,7 +161,7 @@ def _ratio(test: TestEvidence, rule: TestRule, make: FindingMaker) -> Iterator[A
 
 
 def _rate(trace: Trace) -> float | None:
-    """More is faster, whatever the scenario's figure is."""
+    """More is faster in every scenario."""
     per_query = trace.number("early_stopping_latency_ss") or trace.number("early_stopping_latency_ms")
     if trace.scenario in ("SingleStream", "MultiStream"):
         return 1 / per_query if per_query else None

@@ -72,7 +72,7 @@ class EntryChecker:
         self.result.findings.extend(findings)
 
     def _require(self, folder: str, names: list[str], *, filled: bool = True) -> None:
-        """Missing and empty files; a file that this copy lacks but the original has is no error."""
+        """Missing and empty files; a file that only this copy lacks is not an error."""
         for name in names:
             path = f"{folder}/{name}"
             if path in self._tree.unavailable and path not in self._tree.files:

@@ -73,7 +73,7 @@ def _network(trace: Trace, context: RunContext, make: FindingMaker) -> Iterator[
     key = "get_sut_name_duration_ns"
     took_ns = trace.number(key)
     if took_ns is not None and took_ns < _SHORTEST_ROUND_TRIP_NS:
-        what = f"the SUT's name was there after {took_ns:,.0f} ns, which is no round trip over a network"
+        what = f"the SUT's name was there after {took_ns:,.0f} ns, too short for a round trip over a network"
         cure = "ask the far end for its name"
         yield make.error("network", what, cure, line=trace.line_of(key), source="inference_rules")
 
@@ -173,7 +173,7 @@ def _durations(trace: Trace, context: RunContext, make: FindingMaker) -> Iterato
     least_ms = context.rules.limits.minimum_duration_ms
     asked_ms = trace.number("effective_min_duration_ms")
     if asked_ms is not None and asked_ms < least_ms:
-        what = f"min_duration is {asked_ms / 1000:g} s; the round asks for {least_ms / 1000:g} s"
+        what = f"min_duration is {asked_ms / 1000:g} s; the round requires {least_ms / 1000:g} s"
         line = trace.line_of("effective_min_duration_ms")
         yield make.error(
             "minimum-duration", what, "run with the round's duration", line=line, source="inference_rules"
@@ -182,7 +182,7 @@ def _durations(trace: Trace, context: RunContext, make: FindingMaker) -> Iterato
     lasted_s, wall_s = run_duration_s(trace), elapsed_s(trace)
     known = [each for each in (lasted_s, wall_s) if each is not None]
     if known and is_shorter(max(known), least_ms):
-        what = f"the run took {max(known):.1f} s; the round asks for {least_ms / 1000:g} s"
+        what = f"the run took {max(known):.1f} s; the round requires {least_ms / 1000:g} s"
         line = trace.line_of("power_end")
         yield make.error("elapsed-duration", what, "run again", line=line, source="inference_rules")
 

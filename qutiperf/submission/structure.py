@@ -11,7 +11,7 @@ _MOST_LOOKED_AT = 2000
 
 
 def tree_findings(tree: FileTree, rules: RoundRules, entry_count: int) -> Iterator[AuditFinding]:
-    """A tree without results is an error, whatever else is in it."""
+    """A tree without results is an error."""
     make = FindingMaker(".", rules.sources)
     for name in tree.subfolders(""):
         lower = name.lower()
@@ -135,7 +135,7 @@ def _scenarios_of(
     allowed = {*needed, *(name for each in sets for name in each.optional)}
     missing = sorted(set(needed) - found)
     if missing:
-        what = f"lacks {', '.join(missing)}, which {' and '.join(suites)} asks for"
+        what = f"lacks {', '.join(missing)}, which {' and '.join(suites)} requires"
         yield make.error("scenario-missing", what, "run the scenario", source="inference_rules")
     extra = sorted(found - allowed)
     if extra:

@@ -10,13 +10,13 @@ from qutiperf.adapters.base import Adapter, Array, Completion, Model
 
 @dataclass(frozen=True)
 class Options:
-    """What the SUT file may set under `options:`, with defaults; checked before any run."""
+    """The keys of `options:` in the SUT file, with defaults; checked before any run."""
 
     verbose: int = 0
 
 
 class MyAdapter(Adapter[Options]):
-    """`load` once, `infer` for every batch, `close` at the end; one thread calls one instance."""
+    """`load` once, `infer` per batch, `close` at the end; one thread calls one instance."""
 
     options_type = Options
     runtime_module = "onnx"
@@ -27,7 +27,7 @@ class MyAdapter(Adapter[Options]):
 
     def infer(self, batch: Array) -> Completion:
         [outputs] = self._session.run([self._output], {self._input: batch})
-        return Completion(np.asarray(outputs))  # a device with a clock of its own adds compute_ns
+        return Completion(np.asarray(outputs))  # a device with its own clock adds compute_ns
 
     def close(self) -> None:
         self.__dict__.pop("_session", None)  # a second close does nothing

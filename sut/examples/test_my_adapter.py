@@ -1,4 +1,4 @@
-"""The contract, check by check and in short; `qutiperf adapter test my_adapter.yaml` takes its time."""
+"""The contract, check by check and briefly; `qutiperf adapter test my_adapter.yaml` is thorough."""
 
 from pathlib import Path
 

@@ -109,7 +109,7 @@ def test_quantized_inputs_are_integers() -> None:
     spec = InputSpec.model_validate(
         {"name": "x", "dtype": "float32", "shape": ["batch", 1, 8, 8], "quantization": {"scale": 0.5}}
     )
-    with pytest.raises(InputError, match=r"model.input.quantization: the input is float32, no integer"):
+    with pytest.raises(InputError, match=r"model.input.quantization: the input is float32, not an integer"):
         open_dataset(DatasetSpec(name="digits"), spec)
 
 

@@ -13,5 +13,5 @@ from qutiperf.adapters.protocol import ProtocolError, decode
 )
 def test_json_data_of_another_kind_are_refused(datatype: str, data: list[object]) -> None:
     tensor = {"name": "y", "shape": [2], "datatype": datatype, "data": data}
-    with pytest.raises(ProtocolError, match="tensor 'y': its data are no "):
+    with pytest.raises(ProtocolError, match="tensor 'y': its data are not "):
         decode(json.dumps({"outputs": [tensor]}).encode(), None, "outputs")

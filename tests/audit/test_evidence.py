@@ -42,7 +42,7 @@ def test_an_edited_record(tmp_path: Path) -> None:
     (folder / "record.json").write_text(json.dumps(data))
     (found,) = evidence_of_record(folder).findings({})
     assert found.rule == "record-differs"
-    assert found.what == "system_latency_p90_ms is 0.0181845, the log says 36,369 ns"
+    assert found.what == "system_latency_p90_ms is 0.0181845, the log has 36,369 ns"
 
 
 @pytest.mark.parametrize(

@@ -24,17 +24,17 @@ def test_lawful_logs_have_no_finding(name: str) -> None:
 
 def test_a_summary_of_other_settings() -> None:
     assert found("summary_of_other_settings") == [
-        "summary-differs: says 0 where the detail log has 600000 (effective_min_duration_ms)",
-        "summary-differs: says 5000 where the detail log has 1 (effective_min_query_count)",
+        "summary-differs: has 0 where the detail log has 600000 (effective_min_duration_ms)",
+        "summary-differs: has 5000 where the detail log has 1 (effective_min_query_count)",
     ]
 
 
 def test_a_log_in_which_every_flag_is_true() -> None:
     assert found("every_flag_true") == [
         "log-errors: num_errors is 0, and 90 lines are marked as errors",
-        "summary-differs: says 0 where the detail log has True (effective_print_timestamps)",
-        "summary-differs: says 0 where the detail log has True (effective_performance_issue_unique)",
-        "summary-differs: says 0 where the detail log has True (effective_performance_issue_same)",
+        "summary-differs: has 0 where the detail log has True (effective_print_timestamps)",
+        "summary-differs: has 0 where the detail log has True (effective_performance_issue_unique)",
+        "summary-differs: has 0 where the detail log has True (effective_performance_issue_same)",
         "summary-differs: counts 0 errors, the detail log 90",
     ]
 

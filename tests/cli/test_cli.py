@@ -41,6 +41,7 @@ def model(path: Path, shape: list[int | str], inputs: int = 1, outputs: int = 1)
     return path
 
 
+EMPTY = "sizes are at least 1, and the first may be a name"
 QUICK = ["--set", "settings.min_duration_s=0.1", "--set", "deployment.threads=1", "--json"]
 
 
@@ -48,8 +49,8 @@ QUICK = ["--set", "settings.min_duration_s=0.1", "--set", "deployment.threads=1"
     ("shape", "more", "batches"),
     [
         (["batch", 3, 4], ["--batch", "1,8"], [1, 1, 8]),
-        (["n", 3, "width"], ["--shape", "x0=batch,3,4"], [1, 1]),
-        ([4, 3], ["--batch", "1,4"], [1, 1, 4]),
+        pytest.param(["n", 3, "width"], ["--shape", "x0=batch,3,4"], [1, 1], marks=pytest.mark.slow),
+        pytest.param([4, 3], ["--batch", "1,4"], [1, 1, 4], marks=pytest.mark.slow),
     ],
 )
 def test_a_model_of_ones_own(
@@ -66,30 +67,50 @@ def test_a_model_of_ones_own(
     assert {(row["valid"], row["top1_percent"]) for row in rows} == {(True, None)}
 
 
-def test_models_that_cannot_be_fed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    two = model(tmp_path / "two.onnx", ["batch", 3], inputs=2)
-    assert "has 2 inputs ['x0', 'x1']" in fails(capsys, ["run", "--model", str(two)], 2)
-    opened = model(tmp_path / "open.onnx", ["batch", "channels", 8])
-    line = fails(capsys, ["run", "--model", str(opened)], 2)
-    assert "input 'x0' leaves sizes open: batch,channels,8; add --shape x0=batch,..." in line
-    wrong = fails(capsys, ["run", "--model", str(opened), "--shape", "x0=batch,3,9"], 2)
-    assert "the file says ['batch', 'channels', 8]" in wrong
-    assert "no input 'x'" in fails(capsys, ["run", "--model", str(opened), "--shape", "x=batch,3,8"], 2)
-    for sizes in ("batch,0,8", "0,3,8"):
-        line = fails(capsys, ["run", "--model", str(opened), "--shape", sizes], 2)
-        assert f"input 'x0' has an empty dimension: {sizes}" in line
-    shapes: list[list[int | str]] = [["batch", 0], [0, 3]]
-    for shape in shapes:
-        empty = model(tmp_path / "empty.onnx", shape)
-        assert "has an empty dimension" in fails(capsys, ["run", "--model", str(empty)], 2)
-    scalar = model(tmp_path / "scalar.onnx", [])
-    assert "input 'x0' has no batch dimension" in fails(capsys, ["run", "--model", str(scalar)], 2)
-    mute = model(tmp_path / "mute.onnx", ["batch", 3], outputs=0)
-    assert "has no output" in fails(capsys, ["run", "--model", str(mute)], 2)
-    fixed = model(tmp_path / "fixed.onnx", [2, 3])
-    assert "batch_size 8: the model takes 2 inputs at a time" in fails(
-        capsys, ["run", "--model", str(fixed), "--batch", "8"], 2
-    )
+@pytest.mark.parametrize(
+    ("shape", "tensors", "more", "message"),
+    [
+        (["batch", 3], (2, 1), [], "has 2 inputs ['x0', 'x1']; only models with one input can be fed"),
+        (["batch", 3], (1, 0), [], "has no output; export it with its outputs named"),
+        ([], (1, 1), [], "input 'x0' has no batch dimension"),
+        (["batch", 0], (1, 1), [], f"input 'x0' has an empty dimension: batch,0; {EMPTY}"),
+        ([0, 3], (1, 1), [], f"input 'x0' has an empty dimension: 0,3; {EMPTY}"),
+        (["n", "c"], (1, 1), ["--shape", "n,0"], f"input 'x0' has an empty dimension: n,0; {EMPTY}"),
+        (["n", "c"], (1, 1), ["--shape", "0,3"], f"input 'x0' has an empty dimension: 0,3; {EMPTY}"),
+        (
+            ["n", "c"],
+            (1, 1),
+            [],
+            "input 'x0' leaves sizes open: n,c; give them, for instance --shape x0=batch,16",
+        ),
+        (
+            ["n", 8],
+            (1, 1),
+            ["--shape", "n,9"],
+            "--shape n,9: the file has n,8; fill in its open sizes: --shape x0",
+        ),
+        (["n", 8], (1, 1), ["--shape", "x=n,8"], "--shape: no input 'x'; did you mean 'x0'? allowed: x0"),
+        (
+            [2, 3],
+            (1, 1),
+            ["--batch", "8"],
+            "batch_size 8: the model takes 2 inputs at a time; use batch_size up",
+        ),
+    ],
+)
+def test_models_that_cannot_be_fed(
+    shape: list[int | str],
+    tensors: tuple[int, int],
+    more: list[str],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = model(tmp_path / "mine.onnx", shape, *tensors)
+    line = fails(capsys, ["run", "--model", str(path), "--out", str(tmp_path / "out"), *more], 2)
+    where = "mine" if more[:1] == ["--batch"] else str(path)
+    assert line.startswith(f"qutiperf: {where}: {message}")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["mine.onnx"]
 
 
 def test_show_in_every_form(
@@ -141,7 +162,7 @@ def test_explain_anybodys_logs(capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(capsys.readouterr().out)
     assert len(found) == len(list(LOGS.iterdir()))
     assert main(["explain", str(LOGS)], debug=True) == 0
-    assert "runs are valid and undisturbed" in capsys.readouterr().out
+    assert "7 of 23 runs are valid and undisturbed (--all shows them)." in capsys.readouterr().out
 
 
 def test_list_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
@@ -192,6 +213,7 @@ def test_doctor_without_loadgen(capsys: pytest.CaptureFixture[str], monkeypatch:
     assert "missing: pip install mlcommons-loadgen" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_quiet_prints_results_alone(tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile) -> None:
     sweep = sweep_file(sut_file("simulated"), extra="modes: [PerformanceOnly]\n")
     words = ["run", str(sweep), "--out", str(tmp_path / "out"), "--json"]

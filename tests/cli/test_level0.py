@@ -28,6 +28,12 @@ def test_requirements_of_a_built_file(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "unknown_operators" in run(capsys, "level0", "requirements", str(path))[1]
 
 
+def test_the_shape_of_a_topology_is_used(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("level0", "requirements", "cnv", "--scale", "25", "--json", "--shape", "image=4,3,32,32")
+    found = json.loads(run(capsys, *words)[1])
+    assert (found["ops"], found["batch"]) == (30_510_848, 4)
+
+
 def test_predictions_in_three_forms(capsys: pytest.CaptureFixture[str]) -> None:
     question = (
         "level0",
@@ -59,6 +65,7 @@ def test_the_published_suite(capsys: pytest.CaptureFixture[str]) -> None:
         assert all(float(row["predicted_throughput_ips"]) > 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_fit_writes_a_system_that_predicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "mine.yaml"
     code, out, _ = run(capsys, "level0", "fit", "qutibench", "--sut", "EdgeTPU", "--out", str(path))
@@ -83,6 +90,9 @@ def test_fit_writes_a_system_that_predicts(tmp_path: Path, capsys: pytest.Captur
 def test_analyses_of_the_published_points(capsys: pytest.CaptureFixture[str]) -> None:
     for verb in ("correlation", "orthogonality", "quartiles"):
         assert len(json.loads(run(capsys, "analyse", verb, "qutibench", "--json")[1])) > 10
+    assert run(capsys, "analyse", "quartiles", "qutibench")[2].startswith(
+        "200 of 969 rows are left out: their compute_efficiency_percent would exceed 100 %"
+    )
     front = json.loads(run(capsys, "analyse", "pareto", "qutibench", "--task", "mnist", "--json")[1])
     assert len(front) == 8
 
@@ -90,8 +100,8 @@ def test_analyses_of_the_published_points(capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("level0 requirements none.onnx", "none.onnx: no such file"),
-        ("level0 requirements cnv.onnx --shape 3", "--shape: '3' is not name=sizes"),
+        ("level0 requirements none.onnx", "none.onnx: there is no such file"),
+        ("level0 requirements cnv.onnx --shape 3", "--shape: '3' is not input=sizes"),
         ("level0 predict --sut TX2", "what to predict?; give one of --workload"),
         ("level0 predict --topology cnv", "on what?; give --sut"),
         ("level0 predict --topology cvn --sut TX2", "no topology named 'cvn'; did you mean 'cnv'"),
@@ -113,7 +123,98 @@ def test_analyses_of_the_published_points(capsys: pytest.CaptureFixture[str]) ->
             "level0 fit qutibench --sut cpu-onnxruntime --out x.yaml",
             "qutibench: holds no compute throughput of",
         ),
-        ("models build cnv --batch 0 --out x.onnx", "--batch: a batch of 0; give 1 or more"),
+        ("models build cnv --batch 0 --out x.onnx", "cnv: a batch of 0; give 1 to 1,000,000"),
+        (
+            "models build cnv --batch 1000000001 --out x.onnx",
+            "cnv: a batch of 1,000,000,001; give 1 to 1,000",
+        ),
+        ("models build cnv --scale 1e9 --out x.onnx", "cnv: a channel scale of 1e+09 %; give 0.1 to 1,000 %"),
+        ("models build cnv --scale 1e-9 --out x.onnx", "cnv: a channel scale of 1e-09 %; give 0.1 to 1,000"),
+        ("models build cnv --scale nan --out x.onnx", "cnv: a channel scale of nan %; give 0.1 to 1,000 %"),
+        ("models build cnv --scale inf --out x.onnx", "cnv: a channel scale of inf %; give 0.1 to 1,000 %"),
+        ("models build cnv --scale 1000 --out x.onnx", "cnv: has 2.5 GB of weights, an ONNX file holds 2 GB"),
+        (
+            "models build cnv --seed -1 --out x.onnx",
+            "cnv: a seed of -1; give 0 to 18,446,744,073,709,551,615",
+        ),
+        (
+            "models build cnv --seed 18446744073709551616 --out x.onnx",
+            "cnv: a seed of 18,446,744,073,709,551",
+        ),
+        (
+            "models build cnv --size 99999999999 --out x.onnx",
+            "cnv: an input of 99,999,999,999 pixels; give 1",
+        ),
+        ("models build cnv --size -1 --out x.onnx", "cnv: an input of -1 pixels; give 1 to 10,000"),
+        (
+            "level0 predict --topology cnv --sut TX2 --batch 1," + "9" * 30,
+            "--batch: '1,999999999999999999999",
+        ),
+        (
+            "level0 predict --topology cnv --sut TX2 --batch " + "9" * 5000,
+            "(5,000 characters)' is not a list",
+        ),
+        ("level0 predict --topology cnv --sut TX2 --batch 1,²", "--batch: '1,²' is not a list of counts; wr"),
+        (
+            "level0 predict --topology cnv --sut TX2 --streams -1",
+            "--streams: '-1' is not a list of counts; w",
+        ),
+        ("level0 predict --topology cnv --sut TX2 --streams 1025", "write numbers from 1 to 1,024"),
+        (
+            "level0 predict --topology cnv --sut TX2 --datatype fp7",
+            "--datatype: 'fp7' is not a datatype; did",
+        ),
+        (
+            "level0 predict --topology cnv --sut TX2 --datatype int99",
+            "allowed: bf16, fp16, fp32, fp4, fp64, ",
+        ),
+        (
+            "level0 predict --topology cnv --sut TX2 --scale 1e300",
+            "cnv: a channel scale of 1e+300 %; give 0.",
+        ),
+        (
+            "level0 predict --workload digits-mlp-25-fp32 --scale 50 --sut TX2",
+            "--scale has no effect: the chan",
+        ),
+        (
+            "level0 predict --suite qutibench --topology cnv",
+            "--topology has no effect: a suite names its own;",
+        ),
+        (
+            "level0 predict --suite qutibench --batch 1",
+            "--batch has no effect: a suite names its own; leave ",
+        ),
+        (
+            "level0 predict --suite qutibench --csv --json",
+            "--csv and --json are two forms of output; give one",
+        ),
+        (
+            "level0 requirements cnv --csv --json",
+            "--csv and --json are two forms of output; give one of them",
+        ),
+        (
+            "level0 requirements cnv.onnx --scale 50",
+            "--scale has no effect: the channels of a file are fixed",
+        ),
+        ("level0 requirements cnv --shape x=1,3,32,32", "cnv: has no input 'x'; allowed: image"),
+        (
+            "level0 requirements cnv --shape image=1,3,²,32",
+            "--shape: 'image=1,3,²,32' is not input=sizes; wr",
+        ),
+        ("level0 requirements cnv --shape image=1,3,9999999999,32", "is not input=sizes"),
+        (
+            "level0 requirements cnv --shape image=1,3,32",
+            "shape [1, 3, 32] does not fit input 'image'; give 4",
+        ),
+        ("show x --csv --json", "--json and --csv are two forms of output; give one of them"),
+        ("show x --summary --json", "--json and --summary are two forms of output; give one of them"),
+        (
+            "run quickstart --sut TX2",
+            "--sut has no effect: a sweep names its own; use --set, or --model FILE ",
+        ),
+        ("run quickstart --batch 8", "--batch has no effect: a sweep names its own"),
+        ("run quickstart --scenario Offline", "--scenario has no effect: a sweep names its own"),
+        ("run quickstart --shape batch,3", "--shape has no effect: a sweep names its own"),
         ("models build cnv --out nowhere/x.onnx", "nowhere/x.onnx: cannot be written"),
         ("analyse pareto qutibench --figures top1_percent", "--figures: 'top1_percent' is one figure"),
         ("analyse pareto qutibench --task speech", "qutibench: no row of task 'speech'"),

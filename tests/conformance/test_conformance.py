@@ -27,12 +27,12 @@ SEEN = {
     "LabelShifted": "right at label_offset 0, but ",
     "SwapsChannels": "NCHW: red and blue are swapped (RGB read as BGR)",
     "MisreadsLayout": "NHWC: the layout is taken for NCHW",
-    "Mirrors": "a bright pixel at 0 is answered unlike onnxruntime",
+    "Mirrors": "the answer to a bright pixel at 0 differs from onnxruntime's",
     "LosesFraction": "float32 input 0.02 reaches the model as 0",
     "ChangesInput": "infer changes its input",
     "SharesOutputs": "a call of a second instance overwrites the outputs of the first",
     "SlowClock": "compute_ns is 1000000000000, but the call took ",
-    "ConstantClock": "compute_ns is 1 every time, whatever the batch",
+    "ConstantClock": "compute_ns is 1 every time, for every batch",
     "FlatClock": "times as long, compute_ns 1.00 times",
     "Caches": "answers are cached",
     "Leaks": "memory grows by ",
@@ -71,12 +71,13 @@ def test_an_honest_adapter_passes(name: str, tmp_path: Path, sut_file: SutFile) 
 
 def test_another_format_is_held_against_the_onnx_file(tmp_path: Path, sut_file: SutFile) -> None:
     finding = found(sut_file(f"{OFFENDERS}:OtherFormat"), "layout", tmp_path, budget_s=2)
-    seen = "64 images with one bright pixel are answered as by onnxruntime"
+    seen = "64 images with one bright pixel get onnxruntime's answers"
     assert (finding.verdict, finding.seen) == ("pass", seen)
     skipped = found(sut_file(f"{OFFENDERS}:OtherFormat"), "values", tmp_path)
     assert (skipped.verdict, skipped.seen) == ("skipped", "the probe is an ONNX file, it loads .tflite")
 
 
+@pytest.mark.slow
 def test_the_simulated_device_passes_where_it_applies(tmp_path: Path, sut_file: SutFile) -> None:
     options = "options: {latency_us: 300.0, latency_per_input_us: 100.0}\n"
     sut = sut_file("simulated", extra=options)
@@ -90,7 +91,7 @@ def test_the_simulated_device_passes_where_it_applies(tmp_path: Path, sut_file: 
     ("offender", "seen"),
     [
         ("Exits", "the process ended with exit status 5"),
-        ("NoNumbers", "outputs hold NaN or infinity"),
+        ("NoNumbers", "outputs contain NaN or infinity"),
     ],
 )
 def test_an_adapter_that_does_not_answer_leaves_nothing_to_check(
@@ -106,7 +107,7 @@ def test_a_hang_is_a_verdict(tmp_path: Path, sut_file: SutFile) -> None:
     job = kit.job_for(str(sut_file(f"{OFFENDERS}:Hangs")), None, 0.1)
     with Nursery() as nursery:
         finding = kit._in_process(nursery, "reload", job, tmp_path, limit_s=2)
-    assert (finding.verdict, finding.seen) == ("FAIL", "no end after 2 s: it hangs")
+    assert (finding.verdict, finding.seen) == ("FAIL", "did not end within 2 s: it hangs")
 
 
 @pytest.mark.slow
@@ -149,6 +150,7 @@ def test_slope_and_interval_by_hand() -> None:
     assert ratio_interval([5] * 30, [10] * 30) == (0.5, 0.5, 0.5)
 
 
+@pytest.mark.slow
 def test_new_writes_what_passes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     from qutiperf.cli import main
 

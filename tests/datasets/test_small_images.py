@@ -84,10 +84,10 @@ def test_damaged_mnist(tmp_path: Path) -> None:
     idx(tmp_path, "t10k-labels-idx1-ubyte", MNIST_LABELS)
     whole = images.read_bytes()
     for data, message in [
-        (b"", "is no IDX file of unsigned bytes with 3 dimensions"),
-        (whole[:-1], "holds 1583 bytes, its header says 1584; fetch it again"),
-        (whole[:7], "is no IDX file of unsigned bytes with 3 dimensions"),
-        (b"\0\0\x0d\x03" + whole[4:], "is no IDX file of unsigned bytes"),
+        (b"", "is not an IDX file of unsigned bytes with 3 dimensions"),
+        (whole[:-1], "has 1583 bytes, but its header says 1584; fetch it again"),
+        (whole[:7], "is not an IDX file of unsigned bytes with 3 dimensions"),
+        (b"\0\0\x0d\x03" + whole[4:], "is not an IDX file of unsigned bytes"),
         (gzip.compress(whole)[:-9], "cannot be read"),
         (gzip.compress(whole)[:40] + b"damage", "cannot be read"),
     ]:
@@ -141,10 +141,10 @@ def test_damaged_cifar10(tmp_path: Path) -> None:
     spec = DatasetSpec(name="cifar10", directory=str(tmp_path))
     path = cifar(tmp_path, "test_batch.bin", [1])
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(InputError, match="holds 3072 bytes, no multiple of 3073"):
+    with pytest.raises(InputError, match="has 3072 bytes, which is not a multiple of 3073"):
         open_dataset(spec, asks(3, 32, 32))
     cifar(tmp_path, "test_batch.bin", [10])
-    with pytest.raises(InputError, match="holds the label 10"):
+    with pytest.raises(InputError, match="has the label 10"):
         open_dataset(spec, asks(3, 32, 32))
     with pytest.raises(InputError, match=r"data_batch_1.bin: cannot be read: No such file"):
         open_dataset(DatasetSpec(name="cifar10", directory=str(tmp_path), split="train"), asks(3, 32, 32))

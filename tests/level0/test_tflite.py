@@ -19,6 +19,9 @@ class FakeInterpreter:
     def allocate_tensors(self) -> None:
         """Nothing to allocate."""
 
+    def resize_tensor_input(self, index: int, sizes: list[int]) -> None:
+        """Nothing to resize."""
+
     def get_tensor_details(self) -> list[TensorDetails]:
         return [
             TensorDetails(index=index, name=f"t{index}", shape=shape, dtype=np.int8)

@@ -1,5 +1,9 @@
 """LoadGen's own numbers: what it prints for the recorded runs, and MLPerf's published minima."""
 
+from fractions import Fraction
+from itertools import count
+from math import comb
+
 import pytest
 
 from qutiperf.mlperf_logs.early_stopping import minimum_queries, queries_for_share
@@ -20,16 +24,29 @@ def test_minimum_queries_as_loadgen_prints_them(late: int, percentile: float, qu
     assert minimum_queries(late, percentile) == queries
 
 
-def test_minimum_of_one_late_query_by_hand() -> None:
-    """P(at most 1 of n late) = 0.9^n + n 0.1 0.9^(n-1): 0.0096 for 64, 0.0105 for 63."""
-    assert 0.9**64 + 64 * 0.1 * 0.9**63 < 0.01 < 0.9**63 + 63 * 0.1 * 0.9**62
+def chance_of_at_most(late: int, queries: int, chance: Fraction) -> Fraction:
+    """P(Binomial(queries, chance) <= late), exactly."""
+    terms = (comb(queries, k) * chance**k * (1 - chance) ** (queries - k) for k in range(late + 1))
+    return sum(terms, Fraction(0))
 
 
-def test_queries_for_a_share_of_late_ones_pass_with_one_more_late() -> None:
-    assert queries_for_share(0, 0.99) == 662
-    queries = queries_for_share(0.005, 0.99)
+@pytest.mark.parametrize("late", [0, 1, 2, 5])
+@pytest.mark.parametrize("percentile", ["0.5", "0.9", "0.97"])
+def test_minimum_queries_in_exact_arithmetic(late: int, percentile: str) -> None:
+    """The smallest number of queries for which so few late ones have a chance below 1 %."""
+    chance, limit = 1 - Fraction(percentile), Fraction(1, 100)
+    enough = (n for n in count(late + 1) if chance_of_at_most(late, n, chance) < limit)
+    assert minimum_queries(late, float(percentile)) == next(enough)
+
+
+@pytest.mark.parametrize(("share", "percentile"), [(0.0, 0.99), (0.005, 0.99), (0.05, 0.9), (0.09, 0.9)])
+def test_queries_for_a_share_pass_and_fewer_do_not(share: float, percentile: float) -> None:
+    """With the late ones of that share, and one more."""
+    queries = queries_for_share(share, percentile)
     assert queries is not None
-    assert queries >= minimum_queries(int(0.005 * queries) + 1, 0.99)
+    assert queries >= minimum_queries(int(share * queries) + 1, percentile)
+    fewer = queries - 1
+    assert fewer < minimum_queries(int(share * fewer) + 1, percentile)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.5, 0.009_999_9, -0.1])

@@ -185,7 +185,7 @@ def test_missing_and_foreign_files_are_input_errors(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=rf"{DETAIL}: cannot be read: No such file.*name the folder"):
         read_result(tmp_path)
     (tmp_path / DETAIL).write_text("pid 12: a log of another age\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"holds no readable ':::MLLOG' line; it must be the untouched"):
+    with pytest.raises(InputError, match=r"has no readable ':::MLLOG' line; it must be the untouched"):
         read_result(tmp_path)
 
 
@@ -194,7 +194,7 @@ def test_log_folders_of_a_tree() -> None:
     assert log_folders(LOGS / "offline_valid" / DETAIL) == [LOGS / "offline_valid"]
     with pytest.raises(InputError, match="no such folder; name a folder of LoadGen's logs"):
         log_folders(LOGS / "absent")
-    with pytest.raises(InputError, match=f"holds no {DETAIL}"):
+    with pytest.raises(InputError, match=f"has no {DETAIL}"):
         log_folders(PACKAGE)
 
 

@@ -39,9 +39,9 @@ def test_input_size_and_batch_are_free() -> None:
     ("name", "scale", "size", "message"),
     [
         ("resnet-50", 100.0, None, "no topology named 'resnet-50'; did you mean 'resnet50'"),
-        ("mlp", 0.0, None, "mlp: channel scale is 0.0 %; give a positive scale"),
+        ("mlp", 0.0, None, "mlp: a channel scale of 0 %; give 0.1 to 1,000 %"),
         ("cnv", 100.0, 12, "cnv: an input of 12 pixels is too small"),
-        ("cnv", 100.0, -1, "cnv: an input of -1 pixels is too small"),
+        ("cnv", 100.0, -1, "cnv: an input of -1 pixels; give 1 to 10,000"),
     ],
 )
 def test_bad_input_is_one_line(name: str, scale: float, size: int | None, message: str) -> None:

@@ -10,7 +10,7 @@ from qutiperf import host
 from qutiperf.cli import main
 from qutiperf.results.store import Store
 from qutiperf.run.plan import gather, make_plan
-from qutiperf.run.runner import wanted
+from qutiperf.run.runner import runs_to_measure
 from qutiperf.spec.sweep import load_sweep
 from tests.places import DATA
 
@@ -52,4 +52,4 @@ def test_the_same_sweep_on_the_same_host_has_the_same_run_ids_and_nothing_left_t
     attempts = store.attempts()
     for group in groups:
         assert {run.run_id for run in group.runs} <= set(attempts)
-        assert wanted(group, attempts) == []
+        assert runs_to_measure(group, attempts) == []
