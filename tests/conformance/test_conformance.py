@@ -128,7 +128,7 @@ def test_bad_input_has_exit_code_2(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, sut_file: SutFile
 ) -> None:
     line = fails(capsys, ["adapter", "test", "cpu-onnxruntim"], 2)
-    assert "no sut named 'cpu-onnxruntim', and no file of that path" in line
+    assert "no sut named 'cpu-onnxruntim', and no file with that path" in line
     (tmp_path / "there.json").touch()
     line = fails(capsys, ["adapter", "test", "cpu-onnxruntime", "--out", str(tmp_path / "there.json")], 2)
     assert "exists already" in line
