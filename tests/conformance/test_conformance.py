@@ -21,12 +21,12 @@ from tests.places import TESTS
 OFFENDERS = TESTS / "offenders.py"
 BUDGET_S = 0.15
 SEEN = {
-    "ThroughAGlobal": "two instances side by side: outputs differ by up to ",
+    "ThroughAGlobal": "two instances in parallel: outputs differ by up to ",
     "BatchDependent": "a batch of 8: outputs differ by up to ",
     "RaisesOnPartial": "1 of 8: ValueError: 1 samples, built for 8",
     "LabelShifted": "right at label_offset 0, but ",
     "SwapsChannels": "NCHW: red and blue are swapped (RGB read as BGR)",
-    "MisreadsLayout": "NHWC: the layout is taken for NCHW",
+    "MisreadsLayout": "NHWC: the layout is read as NCHW",
     "Mirrors": "the answer to a bright pixel at 0 differs from onnxruntime's",
     "LosesFraction": "float32 input 0.02 reaches the model as 0",
     "ChangesInput": "infer changes its input",
@@ -71,10 +71,13 @@ def test_an_honest_adapter_passes(name: str, tmp_path: Path, sut_file: SutFile) 
 
 def test_another_format_is_held_against_the_onnx_file(tmp_path: Path, sut_file: SutFile) -> None:
     finding = found(sut_file(f"{OFFENDERS}:OtherFormat"), "layout", tmp_path, budget_s=2)
-    seen = "64 images with one bright pixel get onnxruntime's answers"
+    seen = "64 images with one bright pixel: same answers as onnxruntime"
     assert (finding.verdict, finding.seen) == ("pass", seen)
     skipped = found(sut_file(f"{OFFENDERS}:OtherFormat"), "values", tmp_path)
-    assert (skipped.verdict, skipped.seen) == ("skipped", "the probe is an ONNX file, it loads .tflite")
+    assert (skipped.verdict, skipped.seen) == (
+        "skipped",
+        "the probe is an ONNX file; the adapter loads .tflite",
+    )
 
 
 @pytest.mark.slow
@@ -107,7 +110,7 @@ def test_a_hang_is_a_verdict(tmp_path: Path, sut_file: SutFile) -> None:
     job = kit.job_for(str(sut_file(f"{OFFENDERS}:Hangs")), None, 0.1)
     with Nursery() as nursery:
         finding = kit._in_process(nursery, "reload", job, tmp_path, limit_s=2)
-    assert (finding.verdict, finding.seen) == ("FAIL", "did not end within 2 s: it hangs")
+    assert (finding.verdict, finding.seen) == ("FAIL", "did not finish within 2 s: it hangs")
 
 
 @pytest.mark.slow
@@ -181,9 +184,9 @@ def test_what_new_writes_passes_the_kit(tmp_path: Path) -> None:
         ("a b", "'a b' cannot name an adapter"),
         ("class", "'class' cannot name an adapter"),
         ("../x", "'../x' cannot name an adapter"),
-        ("onnxruntime", "'onnxruntime' is shipped already"),
-        ("cpu-onnxruntime", "'cpu-onnxruntime' is shipped already"),
-        ("my_adapter", "'my_adapter' is shipped already"),
+        ("onnxruntime", "'onnxruntime' is the name of a shipped adapter"),
+        ("cpu-onnxruntime", "'cpu-onnxruntime' is the name of a shipped adapter"),
+        ("my_adapter", "'my_adapter' is the name of a shipped adapter"),
     ],
 )
 def test_new_refuses_names(
