@@ -375,7 +375,7 @@ def test_names_that_no_file_can_have(
     for name, shown in (("a\0b", r"a\x00b"), ("a\udcffb", r"a\udcffb")):
         line = fails(capsys, [word.replace(LONG, name) for word in arguments], 2)
         assert shown in line
-        assert line.endswith("holds a NUL or bytes that are not UTF-8; rename it")
+        assert line.endswith("contains a NUL or bytes that are not UTF-8; rename it")
     assert list(tmp_path.iterdir()) == []
 
 

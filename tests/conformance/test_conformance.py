@@ -29,7 +29,7 @@ SEEN = {
     "MisreadsLayout": "NHWC: the layout is read as NCHW",
     "Mirrors": "the answer to a bright pixel at 0 differs from onnxruntime's",
     "LosesFraction": "float32 input 0.02 reaches the model as 0",
-    "ChangesInput": "infer changes its input",
+    "ChangesInput": "infer() changes its input",
     "SharesOutputs": "a call of a second instance overwrites the outputs of the first",
     "SlowClock": "compute_ns is 1000000000000, but the call took ",
     "ConstantClock": "compute_ns is 1 every time, for every batch",
