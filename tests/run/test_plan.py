@@ -105,7 +105,8 @@ def test_a_parameter_that_the_adapter_lacks(
     device = sut_file("simulated", extra="deployment: {load: {batch_size: [1, 2]}}\n")
     line = fails(capsys, ["run", str(sweep_file(device)), "--out", str(tmp_path / "out")], 2)
     assert (
-        line == "qutiperf: device: deployment.load.batch_size: needs no new load; move it to deployment.tune"
+        line == "qutiperf: device: deployment.load.batch_size: does not require loading the model again; "
+        "move it to deployment.tune"
     )
     assert not (tmp_path / "out").exists()
 
