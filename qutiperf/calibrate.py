@@ -1,9 +1,9 @@
-"""Measures the peaks and the memory bandwidth that this host reaches, beside the theoretical peaks.
+"""Measures the peaks and the memory bandwidth of this host, and computes its theoretical peaks.
 
 Peaks: square matrix products through ONNX Runtime, one per datatype. Bandwidth: the triad a = b + s x c of
-STREAM (McCalpin 1995) on arrays far larger than any cache, 3 x 8 bytes an element as STREAM counts them. Both
+STREAM (McCalpin 1995) on arrays far larger than any cache, 3 x 8 bytes per element as in STREAM. Both
 use all cores that this process may use, and both are repeated in blocks until the best rates of the last
-blocks agree. Where they do not, or other processes use the cores, the result is doubtful and says so.
+blocks agree. If they do not agree, or other processes use the cores, the result is marked doubtful.
 """
 
 import os
@@ -61,7 +61,7 @@ class Repeated:
 
 
 def agree(rates: Sequence[float]) -> bool:
-    """Whether the last blocks are all within 5 % of the best block: no earlier block was faster."""
+    """True if the last blocks are all within 5 % of the best block."""
     last = rates[-AGREEING_BLOCKS:]
     return len(last) == AGREEING_BLOCKS and min(last) >= (1 - AGREE_PERCENT / 100) * max(rates)
 
@@ -78,7 +78,7 @@ def until_agreed(block: Callable[[], float], clock: Callable[[], float] = time.m
 
 @dataclass(frozen=True, slots=True)
 class HostPeaks:
-    """TOP/s per datatype, measured and theoretical (None where flags or frequency are unknown), and GB/s.
+    """TOP/s per datatype, measured and theoretical (None if flags or frequency are unknown), and GB/s.
 
     `doubts` are the reasons why the measured figures may be too low.
     """
@@ -101,7 +101,7 @@ class HostPeaks:
 
 
 def host_peaks() -> HostPeaks:
-    """Takes some seconds of all cores, about a minute where the rates do not agree."""
+    """Uses all cores for a few seconds, or for about a minute if the rates do not agree."""
     frequency = _frequency_ghz()
     surroundings, begin, own_s = Surroundings(), time.monotonic(), sum(os.times()[:2])
     products = {datatype: gemm_tops(datatype) for datatype in BITS}
@@ -121,14 +121,14 @@ def host_peaks() -> HostPeaks:
 
 
 def busy_reason(other_percent: float | None) -> str | None:
-    """Why a host is too busy to be measured; None if it is quiet, or its use is unknown."""
+    """The reason why a host is too busy to be measured; None if it is quiet or its use is unknown."""
     if other_percent is None or other_percent <= NOISY_FOREIGN_PERCENT:
         return None
     return f"other processes used {other_percent:.0f} % of the cores"
 
 
 def doubts(other_percent: float | None, measured: Mapping[str, Repeated]) -> list[str]:
-    """What makes rates doubtful: a busy host, and blocks that do not agree, by name."""
+    """The reasons to doubt the rates: a busy host, and blocks that do not agree."""
     busy = busy_reason(other_percent)
     unsteady = [_disagreement(name, rates) for name, rates in measured.items() if not rates.agrees]
     return [*([busy] if busy else []), *unsteady]
@@ -142,15 +142,15 @@ def _disagreement(name: str, rates: Repeated) -> str:
 
 
 def theoretical_tops(flags: frozenset[str], cores: int, frequency_ghz: float | None) -> dict[str, float]:
-    """cores x frequency x 2 x multiply-accumulates per cycle of the first flag that is there."""
-    found: dict[str, float] = {}
+    """cores x frequency x 2 x multiply-accumulates per cycle of the first flag that the CPU has."""
+    tops: dict[str, float] = {}
     if frequency_ghz is None:
-        return found
+        return tops
     for flag, rates in MACS_PER_CYCLE.items():
         for datatype, macs in rates.items():
-            if flag in flags and datatype not in found:
-                found[datatype] = cores * frequency_ghz * 1e9 * 2 * macs / OPS_PER_TOP
-    return found
+            if flag in flags and datatype not in tops:
+                tops[datatype] = cores * frequency_ghz * 1e9 * 2 * macs / OPS_PER_TOP
+    return tops
 
 
 def gemm_tops(datatype: str, size: int = GEMM_SIZE, repeats: int = REPEATS) -> Repeated:
@@ -200,7 +200,7 @@ def _left(datatype: str, size: int) -> np.ndarray[tuple[int, int], np.dtype[np.g
 
 
 def stream_gb_s(elements: int = STREAM_ELEMENTS, repeats: int = REPEATS) -> Repeated:
-    """Rates of the triad over all cores in GB/s; numpy releases the lock while it adds."""
+    """Rates of the triad over all cores in GB/s; numpy releases the global lock during arithmetic."""
     workers = available_cores()
     parts = [np.full((3, elements // workers), 1.0) for _ in range(workers)]
     gigabytes = STREAM_BYTES * workers * (elements // workers) / BYTES_PER_GB
@@ -231,11 +231,11 @@ def best_seconds(
 
 
 def _frequency_ghz() -> float | None:
-    """The highest frequency that the system names, else the present one."""
-    found = psutil.cpu_freq()
-    if found is None:
+    """The highest frequency that the system reports, else the current one."""
+    frequency = psutil.cpu_freq()
+    if frequency is None:
         return None
-    return (found.max or found.current) / 1e3 or None
+    return (frequency.max or frequency.current) / 1e3 or None
 
 
 def _flags() -> frozenset[str]:
@@ -246,7 +246,7 @@ def _flags() -> frozenset[str]:
 
 
 def _last_level_cache_mb() -> float | None:
-    """Of the first core, where Linux names it; sizes are written as 8192K."""
+    """The size on the first core if Linux reports it; the format is 8192K."""
     sizes = [_text(path).strip() for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")]
     kibibytes = [int(size[:-1]) for size in sizes if size.endswith("K") and size[:-1].isdigit()]
     return max(kibibytes) * 1024 / 1e6 if kibibytes else None

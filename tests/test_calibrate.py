@@ -134,8 +134,8 @@ def test_a_busy_host_is_refused_before_anything_is_measured(
         assert main(["calibrate", "cpu-onnxruntime", "--out", str(out)], debug=False) == 3
     message = capsys.readouterr().err
     assert re.fullmatch(
-        r"qutiperf: this host was not quiet: other processes used \d+ % of the cores; stop other programs "
-        r"and run it again, or keep doubtful figures with --force\n",
+        r"qutiperf: the measurements are doubtful: other processes used \d+ % of the cores; stop other "
+        r"programs and run the command again, or accept doubtful figures with --force\n",
         message,
     )
     assert not out.exists()

@@ -20,6 +20,7 @@ LAYERS: list[set[str]] = [
     {"calibrate", "conformance", "device_file"},
     {"audit"},
     {"submission"},
+    {"api"},
     {"cli"},
     {"__main__"},
 ]
@@ -56,7 +57,7 @@ ROOMS: dict[str, list[str]] = {
         "litert_file onnxruntime_device open_inference_connection openvino_checks registry simulated torch",
         "litert onnxruntime open_inference openvino",
     ],
-    "loadgen": ["settings", "driver", "__init__"],
+    "loadgen": ["installed settings", "driver", "__init__"],
     "device": ["configuration", "listener", "connection", "server", "__main__"],
     "level0": [
         "calibration_file families requirements standins",
@@ -68,7 +69,11 @@ ROOMS: dict[str, list[str]] = {
         "evaluate suite",
         "calibration",
     ],
-    "results": ["histogram lock record", "derived metrics predictions store superseded", "analysed table"],
+    "results": [
+        "histogram lock record",
+        "derived metrics predictions store superseded",
+        "analysed selection table",
+    ],
     "explain": [
         "log_tail wording",
         "finding",
@@ -79,7 +84,13 @@ ROOMS: dict[str, list[str]] = {
         "__init__",
     ],
     "harness": ["load network_fields phases samples schedule", "streams", "loaded_model probe", "run"],
-    "run": ["child job pairing supervisor watch", "operating_mode plan worker", "runner", "overhead"],
+    "run": [
+        "child job pairing supervisor watch",
+        "operating_mode plan worker",
+        "runner",
+        "overhead",
+        "sweep",
+    ],
     "conformance": [
         "agree finding scaffold",
         "subject",
@@ -105,6 +116,7 @@ ROOMS: dict[str, list[str]] = {
         "check",
         "published_rows",
     ],
+    "api": ["frame progress", "explanations sweeps theory", "__init__"],
     "cli": [
         "combinations console",
         "adapter agree calibrate check export level0 listing models progress published results serve",

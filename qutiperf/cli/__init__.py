@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None, debug: bool = False) -> int:
     """Runs one command line (default: this process's) and returns its exit code.
 
     0 ok, 1 verdict, 2 bad input, 3 set-up missing, 4 a run failed, 130 interrupted. With `debug`
-    or --debug errors are raised.
+    or --debug, errors are raised.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = debug or "--debug" in words
@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None, debug: bool = False) -> int:
 
 
 def _interrupt_on_signals() -> None:
-    """SIGTERM and SIGHUP end a command as Ctrl-C does: children are ended, operating modes left."""
+    """Makes SIGTERM and SIGHUP act like Ctrl-C: children are stopped and operating modes are left."""
     if threading.current_thread() is not threading.main_thread():
         return
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -109,7 +109,7 @@ def _dispatch(arguments: list[str], debug: bool) -> int:
         check_text(arguments)
         check_repeated(command, arguments)
         result = command(arguments or ["--help"], standalone_mode=False)
-        if result == INTERRUPTED:  # what typer makes of a KeyboardInterrupt, an Abort in older releases
+        if result == INTERRUPTED:  # typer converts KeyboardInterrupt to this, older releases to Abort
             raise KeyboardInterrupt
     except QutiperfError as error:
         if debug:
@@ -119,16 +119,18 @@ def _dispatch(arguments: list[str], debug: bool) -> int:
     except OSError as error:
         if debug or error.errno != errno.ENAMETOOLONG:
             raise
-        console.error(f"{bounded(str(error.filename), 80)}: is longer than a file's name may be")
+        console.error(f"{bounded(str(error.filename), 80)}: is too long for a file name")
         return InputError.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        console.error("interrupted; finished runs are kept, the same command continues where it stopped")
+        console.error(
+            "interrupted; finished runs are kept, and the same command continues with the remaining ones"
+        )
         return INTERRUPTED
     except Exception as error:
-        # typer keeps click to itself; its usage errors are told by what they carry
+        # typer bundles click, so its usage errors are recognised by their attributes
         if debug or not hasattr(error, "format_message"):
             raise
-        if type(error).__name__ == "NoArgsIsHelpError":  # `qutiperf level0`: its message is its help
+        if type(error).__name__ == "NoArgsIsHelpError":  # `qutiperf level0`: the message is the help text
             console.out(error.format_message())
         else:
             console.error(f"{error.format_message()} (qutiperf --help lists verbs and options)")

@@ -1,4 +1,4 @@
-"""`qutiperf analyse correlation|orthogonality|pareto|quartiles`: what measured rows say together."""
+"""`qutiperf analyse correlation|orthogonality|pareto|quartiles`: statistics of measured rows."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,8 +21,8 @@ FigureOption = Annotated[str, typer.Option("--figure", help="A figure of merit."
 @app.command("correlation")
 def correlation(
     results: Results,
-    left: Annotated[str, typer.Option("--left", help="A figure.")] = "compute_throughput_ips",
-    right: Annotated[str, typer.Option("--right", help="Another figure.")] = "system_throughput_ips",
+    left: Annotated[str, typer.Option("--left", help="The first figure.")] = "compute_throughput_ips",
+    right: Annotated[str, typer.Option("--right", help="The second figure.")] = "system_throughput_ips",
     as_json: JsonOption = False,
 ) -> None:
     """Correlate two figures per platform and task: Pearson, Pearson of logarithms, Spearman."""
@@ -35,7 +35,7 @@ def correlation(
 def orthogonality(
     results: Results, figure: FigureOption = "compute_throughput_ips", as_json: JsonOption = False
 ) -> None:
-    """Say whether pruning and quantisation multiply: ratio 1 is perfectly orthogonal."""
+    """Show whether the gains of pruning and quantisation multiply: ratio 1 is perfectly orthogonal."""
     from qutiperf.level0.analysis import orthogonality as analyse
 
     _print([asdict(one) for one in analyse(_rows(results, figure), figure)], as_json=as_json)
@@ -50,21 +50,23 @@ def pareto(
     task: Annotated[str | None, typer.Option("--task", help="Only this task.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List what nothing else beats in every figure; more is better where the figure's name says so."""
+    """List the rows that no other row beats in every figure; higher is better for rates and accuracies."""
     from qutiperf.errors import InputError
     from qutiperf.level0.analysis import pareto as analyse
 
     names = [name.strip() for name in figures.split(",")]
     if len(names) < 2:
-        raise InputError(f"'{figures}' is one figure", where="--figures", cure="give two, with a comma")
+        raise InputError(
+            f"'{figures}' is one figure", where="--figures", cure="give two, separated by a comma"
+        )
     rows = [row for row in _rows(results, *names) if task in (None, row.task)]
     if not rows:
         raise InputError(f"no row of task '{task}'", where=results, cure="see `analyse quartiles`")
-    found: list[dict[str, object]] = [
+    front: list[dict[str, object]] = [
         {"point": row.label, "task": row.task, **{name: row.figures[name] for name in names}}
         for row in analyse(rows, names)
     ]
-    _print(found, as_json=as_json)
+    _print(front, as_json=as_json)
 
 
 @app.command("quartiles")
@@ -78,7 +80,7 @@ def quartiles(
 
 
 def _rows(results: str, *figures: str) -> "list[AnalysedRow]":
-    """Every row; notes how many have no figure because it would be impossible."""
+    """Every row; prints how many rows are left out because their figure would be impossible."""
     rows = _read(results)
     for figure in dict.fromkeys(figures):
         above = sum(figure in row.impossible for row in rows)
@@ -106,6 +108,6 @@ def _print(rows: Sequence[dict[str, object]], *, as_json: bool) -> None:
     if as_json:
         console.out_json(list(rows))
     elif not rows:
-        raise InputError("holds nothing to compare", cure="orthogonality needs two datatypes at two scales")
+        raise InputError("has nothing to compare", cure="orthogonality needs two datatypes at two scales")
     else:
         console.table("", list(rows[0]), [list(row.values()) for row in rows])

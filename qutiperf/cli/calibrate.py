@@ -1,4 +1,4 @@
-"""`qutiperf calibrate SUT --out FILE`: what this host reaches, written as a SUT file."""
+"""`qutiperf calibrate SUT --out FILE`: measured peaks and bandwidth of this host, as a SUT file."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,20 +14,23 @@ if TYPE_CHECKING:
     from qutiperf.errors import SetupError
     from qutiperf.spec.config import Yaml
 
-_CURE = "stop other programs and run it again, or keep doubtful figures with --force"
+_CURE = "stop other programs and run the command again, or accept doubtful figures with --force"
 
 
 def calibrate(
-    sut: Annotated[str, typer.Argument(help="A system whose device is this host's CPU.")],
+    sut: Annotated[str, typer.Argument(help="A system that runs on this host's CPU.")],
     out: Annotated[Path, typer.Option("--out", help="The SUT file to write.")],
     force: Annotated[
-        bool, typer.Option("--force", help="Also on a busy host: the file then says that it is doubtful.")
+        bool,
+        typer.Option(
+            "--force", help="Also write the file if the host is busy; it is then marked as doubtful."
+        ),
     ] = False,
 ) -> None:
     """Measure peaks and bandwidth of this host; writes a SUT file that extends SUT.
 
-    Repeats every measurement until it agrees with itself within 5 %. If it does not, or other processes use
-    more than 10 % of the cores, nothing is written and the exit code is 3.
+    Repeats every measurement until the results agree within 5 %. If they do not, or other processes use more
+    than 10 % of the cores, no file is written and the exit code is 3.
     """
     from qutiperf import host
     from qutiperf.calibrate import busy_reason, host_peaks
@@ -37,7 +40,7 @@ def calibrate(
 
     system, file = load_sut(sut)
     if system.platform.family != "cpu":
-        cure = "give its peaks by hand, and fit the rest with `qutiperf level0 fit`"
+        cure = "enter its peaks by hand, and fit the rest with `qutiperf level0 fit`"
         raise InputError(
             f"is a {system.platform.family}: only this host can be measured", where=sut, cure=cure
         )
@@ -46,7 +49,7 @@ def calibrate(
     busy = None if force else busy_reason(host.busy_percent())
     if busy:
         raise _refusal([busy])
-    console.note("measuring for some seconds; keep the machine quiet")
+    console.note("measuring for a few seconds; leave the machine idle")
     peaks = host_peaks()
     if peaks.doubts and not force:
         raise _refusal(peaks.doubts)
@@ -57,7 +60,7 @@ def calibrate(
 def _refusal(doubts: "Sequence[str]") -> "SetupError":
     from qutiperf.errors import SetupError
 
-    return SetupError(f"this host was not quiet: {'; '.join(doubts)}", cure=_CURE)
+    return SetupError(f"the measurements are doubtful: {'; '.join(doubts)}", cure=_CURE)
 
 
 def _platform(peaks: "HostPeaks") -> "Yaml":

@@ -1,4 +1,4 @@
-"""`qutiperf list`: what ships, and what can run here."""
+"""`qutiperf list`: shipped files, and adapters with the state of their runtimes."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -23,18 +23,18 @@ def list_files(
 
     if kind not in (*_KINDS, "all"):
         raise InputError(f"nothing named '{kind}' to list", cure=nearest(kind, [*_KINDS, "all"]))
-    wanted = _KINDS if kind == "all" else (kind,)
-    found = {name: _ROWS[name]() for name in wanted}
+    kinds = _KINDS if kind == "all" else (kind,)
+    listed = {name: _ROWS[name]() for name in kinds}
     if as_json:
-        console.out_json(found if kind == "all" else found[kind])
+        console.out_json(listed if kind == "all" else listed[kind])
         return
-    for name, rows in found.items():
+    for name, rows in listed.items():
         columns = list(rows[0]) if rows else ["name"]
         console.table(name, columns, [[_shown(row, column) for column in columns] for row in rows])
 
 
 def _shown(row: Mapping[str, object], column: str) -> object:
-    """A system that nobody has run is not unknown."""
+    """A cell; `never` for a system that was not verified on hardware, which is not unknown."""
     return "never" if column == "verified_on_hardware" and row[column] is None else row[column]
 
 
@@ -114,7 +114,7 @@ def _datasets() -> Rows:
 
 
 def adapter_rows() -> Rows:
-    """Every adapter, and whether its runtime is installed or what installs it."""
+    """Every adapter, with the state of its runtime or the command that installs it."""
     from qutiperf.adapters.registry import adapter_class, registered, require_runtime
     from qutiperf.errors import SetupError
 

@@ -1,6 +1,6 @@
-"""Explains a run: why it failed or is INVALID, not submittable, slow or unstable, with cure and cost.
+"""Explains why a run failed or is INVALID, not submittable, slow or unstable, with cure and cost.
 
-Works on records, or on the mlperf_log_* files of anybody's tree; needs no LoadGen.
+Works on records, or on the mlperf_log_* files of any folder; does not need LoadGen.
 """
 
 from pathlib import Path
@@ -29,7 +29,7 @@ __all__ = [
 
 
 def explain_folder(path: Path, round_name: str | None = None) -> list[Explained]:
-    """Every folder of LoadGen logs at or below `path`; raises InputError where a log cannot be read."""
+    """Every folder of LoadGen logs at or below `path`; raises InputError if a log cannot be read."""
     context = Context(round_name=round_name)
     return [
         Explained(str(folder), None, explain(read_result(folder), context)) for folder in log_folders(path)

@@ -1,4 +1,4 @@
-"""Why a run was slow or unstable, from what its record knows beside LoadGen's logs."""
+"""Why a run was slow or unstable, from the data of its record beyond LoadGen's logs."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,14 +10,14 @@ from qutiperf.units import MILLISECONDS_PER_SECOND, format_number
 
 _STOP_OTHERS = "stop other programs, delete the run's folder, and run the same command again"
 _LARGE_SHARE = 0.25
-_LONGER = 3  # times the minimum duration, to average out what disturbs
+_LONGER = 3  # times the minimum duration, to average out disturbances
 _PHASES: Mapping[str, tuple[str, str]] = {
-    "late": ("LoadGen issuing queries late", "fewer threads or streams leave a core to LoadGen's own thread"),
-    "queue": ("waiting in the queue", "more streams answer more batches at once, if the device has room"),
+    "late": ("LoadGen issuing queries late", "fewer threads or streams leave a core for LoadGen's thread"),
+    "queue": ("waiting in the queue", "more streams answer more batches at once, if the device has capacity"),
     "prepare": ("decoding and preprocessing", "feed threads prepare the next batch while one is computed"),
     "gather": (
         "gathering samples into a batch",
-        "samples that lie apart in memory are copied; consecutive ones are not",
+        "samples that are not consecutive in memory have to be copied",
     ),
     "transfer": (
         "copying to and from the device",
@@ -28,19 +28,19 @@ _PHASES: Mapping[str, tuple[str, str]] = {
 
 
 def slow(result: LoadGenResult, context: Context) -> list[Finding]:
-    """Phases beside compute that take a large share, a limiting harness, more threads than cores."""
+    """Phases other than compute with a large share, a limiting harness, more threads than cores."""
     return [*_phases(result, context), *_generator(result, context), *_threads(context)]
 
 
 def _phases(result: LoadGenResult, context: Context) -> list[Finding]:
     whole_ns = sum(context.phase_mean_ns.values())
-    found = []
+    phases = []
     for phase in _PHASES:
         share = context.phase_mean_ns.get(phase, 0) / whole_ns if whole_ns else 0
-        # one Offline query holds all samples: that they wait for each other is the scenario
+        # one Offline query has all samples, so waiting is part of the scenario
         if share > _LARGE_SHARE and not (phase == "queue" and result.scenario == "Offline"):
-            found.append((share, _phase(result, phase, share, context)))
-    return [finding for _, finding in sorted(found, key=lambda pair: -pair[0])]
+            phases.append((share, _phase(result, phase, share, context)))
+    return [finding for _, finding in sorted(phases, key=lambda pair: -pair[0])]
 
 
 def _phase(result: LoadGenResult, phase: str, share: float, context: Context) -> Finding:
@@ -63,7 +63,7 @@ def _phase_setting(result: LoadGenResult, phase: str, context: Context) -> tuple
 
 
 def _larger_batch(result: LoadGenResult, context: Context) -> tuple[str | None, int | None]:
-    """Nothing in SingleStream, where a query is one sample."""
+    """No cure in SingleStream, where a query is one sample."""
     if result.scenario == "SingleStream":
         return None, None
     return "deployment.batch_size", 4 * (context.batch_size or 1)
@@ -75,7 +75,7 @@ def _generator(result: LoadGenResult, context: Context) -> list[Finding]:
         return []
     setting, value = _larger_batch(result, context)
     what = f"the harness itself takes {percent_text(share)} of the measured time"
-    because = "the figure says as much about the harness as about the device"
+    because = "the figure depends on the harness as much as on the device"
     cure = "measure Offline with larger batches" if setting is None else ""
     return [Finding("slow", "limited by the harness", what, because, cure, setting=setting, value=value)]
 
@@ -95,7 +95,7 @@ def _threads(context: Context) -> list[Finding]:
 
 
 def disturbed(result: LoadGenResult, context: Context) -> list[Finding]:
-    """The reasons of a quality that is not ok, each with its own cure, and what the host says about them."""
+    """The reasons for a quality other than ok, each with its cure, and related facts about the host."""
     reasons: dict[str, list[str]] = {}
     for reason in context.quality_reasons:
         if reason not in result.invalid_reasons:
@@ -113,15 +113,15 @@ def _other_programs(reason: str) -> Finding:
 
 
 def _lost_connections(reason: str) -> Finding:
-    because = "the time for sending again counts as latency"
+    because = "the time to send a request again counts as latency"
     return Finding("noisy", "unreliable network", reason, because, "check the link to the device")
 
 
 def _unsteady(result: LoadGenResult, reasons: list[str], *, longer: bool) -> Finding:
-    """A longer run cures only what no other finding explains."""
+    """Suggests a longer run only if no other finding explains the disturbance."""
     what = "; ".join(reasons)
     if not longer:
-        cure = "first remove what disturbs the run (see the other findings)"
+        cure = "first remove the disturbances (see the other findings)"
         return Finding("unstable", "unsteady times", what, cure=cure)
     duration_s = result.effective_number("min_duration_ms") / MILLISECONDS_PER_SECOND
     seconds = _LONGER * max(duration_s, result.duration_s or 0)

@@ -1,4 +1,4 @@
-"""What a record and its folder know beside LoadGen's logs."""
+"""The context of a run, from its record and its folder."""
 
 import csv
 import statistics
@@ -17,7 +17,7 @@ _MOST_BYTES = 64 << 20
 
 
 def context_of(record: RunRecord, folder: Path | None, round_name: str | None = None) -> Context:
-    """`folder` holds the record's environment.csv; `round_name` is the round to submit to."""
+    """`folder` contains the record's environment.csv; `round_name` is the round to submit to."""
     point, observed, machine = record.point, record.observed, record.host
     phases = observed.phases if observed else {}
     return Context(
@@ -36,7 +36,7 @@ def context_of(record: RunRecord, folder: Path | None, round_name: str | None = 
 
 
 def load_1min(folder: Path) -> float | None:
-    """Median load average of the run; None where environment.csv is missing or damaged."""
+    """Median load average of the run; None if environment.csv is missing or damaged."""
     path = folder / ENVIRONMENT
     if unreadable(path, _MOST_BYTES):
         return None
@@ -49,7 +49,7 @@ def load_1min(folder: Path) -> float | None:
 
 
 def _round_of(record: RunRecord) -> str | None:
-    """A submission run must have the seeds of some round: the newest is named if it has those of none."""
+    """The round that a submission run is for: the one whose seeds it has, else the newest."""
     if record.point.profile is not Profile.SUBMISSION or record.loadgen is None:
         return None
     used = round_of_seeds(record.loadgen.seeds)

@@ -1,4 +1,4 @@
-"""What LoadGen wrote as errors and warnings, cut logs, seeds, accuracy runs: what a verdict does not say."""
+"""Findings that LoadGen's verdict does not include: errors, warnings, cut logs, seeds, accuracy runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,8 +57,8 @@ _KNOWN: Mapping[str, _Known] = {
     ),
     "PerfClock and system_clock differ": _Known(
         "clocks disagree",
-        "the wall clock was changed during the run, or runs at another speed than the processor's",
-        "let time synchronisation settle, then run again",
+        "the wall clock was changed during the run, or runs at a different speed than the processor's clock",
+        "wait until time synchronisation has settled, then run again",
         "loadgen.cc",
     ),
     "uncommitted": _Known(
@@ -69,13 +69,13 @@ _KNOWN: Mapping[str, _Known] = {
     ),
     "Found Audit Config file": _Known(
         "audit.config found",
-        "its settings, the mode among them, replaced those of the run",
+        "its settings, including the mode, replaced those of the run",
         "remove the file unless this is a compliance test",
         "loadgen.cc",
         "note",
     ),
 }
-# said better by the finding about the rule that failed with it
+# the finding about the failed rule explains it better
 _EXPLAINED_ELSEWHERE = ("Ending early",)
 _UNUSED_SEED = 0
 
@@ -107,10 +107,10 @@ def _finding(entry: LogMessage) -> Finding:
 
 
 def incomplete(result: LoadGenResult) -> list[Finding]:
-    """A log that ends before the result, or lines that cannot be read."""
+    """A log without a result, or with lines that cannot be read."""
     if not result.complete:
         what = "the detail log ends before LoadGen's result"
-        because, cure = "the run was killed, crashed, or has not ended yet", "run it again to the end"
+        because, cure = "the run was killed, crashed, or is still running", "run it again to the end"
         return [Finding("error", "run not finished", what, because, cure, source=f"{LOADGEN}/loadgen.cc")]
     if result.unreadable_line_count:
         what = f"{result.unreadable_line_count:,} lines of the detail log cannot be read"
@@ -119,7 +119,7 @@ def incomplete(result: LoadGenResult) -> list[Finding]:
 
 
 def accuracy(result: LoadGenResult) -> list[Finding]:
-    """An accuracy run has no verdict; it counts if it answered every sample of the data set."""
+    """Accuracy runs have no verdict; one is complete if it answered every sample of the dataset."""
     if result.mode != "AccuracyOnly":
         return []
     answered = result.accuracy_entry_count
@@ -134,7 +134,7 @@ def accuracy(result: LoadGenResult) -> list[Finding]:
         Finding(
             "error",
             "accuracy run incomplete",
-            f"{answered:,} of the data set's {whole:,} samples were answered",
+            f"{answered:,} of the dataset's {whole:,} samples were answered",
             f"accuracy_sample_count_override limits the run to {limit:,}"
             if limited
             else "answers are missing",
@@ -145,16 +145,19 @@ def accuracy(result: LoadGenResult) -> list[Finding]:
 
 
 def audit_mode(result: LoadGenResult, context: Context) -> list[Finding]:
-    """The mode that ran is not the requested one, which only an audit.config causes."""
+    """The mode differs from the requested one, which only an audit.config can cause."""
     if context.mode is None or result.mode is None or context.mode == result.mode:
         return []
-    what, because = f"{context.mode} was requested, {result.mode} was run", "an audit.config sets the mode"
+    what, because = (
+        f"{context.mode} was requested, but {result.mode} was run",
+        "an audit.config sets the mode",
+    )
     cure = "remove audit.config"
     return [Finding("error", "mode changed", what, because, cure, source=f"{LOADGEN}/loadgen.cc")]
 
 
 def seeds(result: LoadGenResult, context: Context) -> list[Finding]:
-    """The seeds that LoadGen used against those of the context's round."""
+    """Compares the seeds that LoadGen used with those of the context's round."""
     if context.round_name is None or result.seeds is None:
         return []
     required = load_round(context.round_name)[0]
@@ -162,7 +165,7 @@ def seeds(result: LoadGenResult, context: Context) -> list[Finding]:
         return []
     rule = f"seeds are not those of {required.name}"
     if set(result.seeds.model_dump().values()) == {_UNUSED_SEED}:
-        because = "LoadGen read no mlperf.conf; of the profiles, only `submission` makes it do so"
+        because = "LoadGen did not read an mlperf.conf; among the profiles, only `submission` uses one"
         cure = "run with --profile submission"
         return [Finding("error", rule, "they are all 0", because, cure, source=required.source)]
     return [_other_seeds(result, result.seeds, rule, required)]
@@ -173,7 +176,7 @@ def _other_seeds(result: LoadGenResult, used: Seeds, rule: str, required: Round)
     return Finding(
         "error",
         rule,
-        f"they are those of {known.name}" if known else "they belong to no round that qutiperf knows",
+        f"they are those of {known.name}" if known else "they do not belong to a round that qutiperf knows",
         f"the seeds are built into the LoadGen wheel: {required.name} needs "
         f"{' or '.join(required.loadgen_versions)}, this run used "
         f"{result.loadgen_version or 'an unknown one'}",
@@ -183,6 +186,6 @@ def _other_seeds(result: LoadGenResult, used: Seeds, rule: str, required: Round)
 
 
 def round_of_seeds(used: Seeds | None) -> Round | None:
-    """The shipped round whose three seeds these are."""
+    """The shipped round with these three seeds."""
     rounds = (load_round(name)[0] for name in catalog.names("round"))
     return next((entry for entry in rounds if entry.seeds == used), None)

@@ -1,4 +1,4 @@
-"""What an explanation is made of: findings with their cure, and what is known beside LoadGen's logs."""
+"""Findings with their cure, and the context of a run."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ LOADGEN = "https://github.com/mlcommons/inference/blob/master/loadgen"
 Kind = Literal["failed", "invalid", "error", "noisy", "unstable", "slow", "after_run", "note", "valid"]
 Value = str | int | float
 SECONDS_PER_MINUTE = 60
-_SAME_SHARE = 0.01  # of the run, below which two runs take as long
+_SAME_SHARE = 0.01  # of the run; durations that differ by less count as equal
 
 # by severity, worst first
 TITLES: Mapping[Kind, str] = {
@@ -29,10 +29,10 @@ TITLES: Mapping[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One rule or observation with its cure: `setting` = `value`, a `command`, or `cure` in words.
+    """One rule or observation with its cure: `setting` = `value`, a `command`, or text in `cure`.
 
     `what` is the fact, `because` its reason.
-    `run_minutes` is what the cured run takes, `extra_minutes` how much longer that is than this one.
+    `run_minutes` is the duration of the cured run, `extra_minutes` its difference to this run.
     """
 
     kind: Kind
@@ -48,16 +48,16 @@ class Finding:
     source: str | None = None
 
     def costing(self, run_s: float, this_run_s: float | None) -> "Finding":
-        """With the time that the cured run takes, beside the time of this one."""
+        """The finding with the duration of the cured run and its difference to this run."""
         extra = None if this_run_s is None else (run_s - this_run_s) / SECONDS_PER_MINUTE
         return dataclasses.replace(self, run_minutes=run_s / SECONDS_PER_MINUTE, extra_minutes=extra)
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a record knows beside LoadGen's logs; everything may be unknown.
+    """Data of a record beyond LoadGen's logs; every field may be unknown.
 
-    `generator_share` is the part of the measured time (0 to 1) that the harness takes by itself.
+    `generator_share` is the harness's share of the measured time (0 to 1).
     """
 
     mode: str | None = None
@@ -74,12 +74,12 @@ class Context:
 
 
 def to_dict(finding: Finding) -> dict[str, Value | None]:
-    """For --json: every field, None where it does not apply."""
+    """For --json: every field, None if it does not apply."""
     return dataclasses.asdict(finding)
 
 
 def render(findings: Iterable[Finding]) -> str:
-    """Plain text: a headline per finding; its reason, cure and source indented below."""
+    """Plain text: a headline per finding, with its reason, cure and source indented below."""
     return "\n".join(line for finding in findings for line in _lines(finding))
 
 

@@ -1,4 +1,4 @@
-"""Why LoadGen's verdict is INVALID: the rule that failed first, the setting that cures it, and its cost."""
+"""Why LoadGen's verdict is INVALID: the failed rule, the setting that cures it, and the cost."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,7 +16,7 @@ from qutiperf.units import (
 )
 
 _OFFLINE_SLACK = 1.1  # kSlack in loadgen/test_settings_internal.cc
-_LIMIT_SLACK = 1.2  # room for slower queries below a new max_duration
+_LIMIT_SLACK = 1.2  # margin for slower queries below a new max_duration
 _DURATION_SOURCE = f"MinDurationMet, {LOADGEN}/results.cc"
 _QUERIES_SOURCE = f"MinQueriesMet, {LOADGEN}/results.cc"
 _STOPPING_SOURCE = f"EarlyStopping, {LOADGEN}/results.cc and early_stopping.cc"
@@ -24,7 +24,7 @@ _ENDED_SOURCE = f"IssueQueriesInternal, {LOADGEN}/issue_query_controller.cc"
 
 
 def invalid(result: LoadGenResult) -> list[Finding]:
-    """Empty unless INVALID; a limit that ended the run explains every rule that failed with it."""
+    """Empty unless INVALID; if a limit ended the run, it is the only finding."""
     if result.validity != "INVALID":
         return []
     for message, maker in _ENDED_EARLY.items():
@@ -49,7 +49,7 @@ def min_duration_s(result: LoadGenResult) -> float:
 
 
 def _uncovered_rules(result: LoadGenResult) -> list[Rule]:
-    """Failed rules without early stopping where the cure of another one cures it too."""
+    """Failed rules, without early stopping if the cure of another rule cures it too."""
     failed = result.failed_rules
     covered = "perf_constraints" in failed or ("min_duration" in failed and _long_run_suffices(result))
     return [rule for rule in failed if not (covered and rule == "early_stopping")]
@@ -91,7 +91,7 @@ def _ran_out(result: LoadGenResult) -> Finding:
 
 
 def _offline_too_short(result: LoadGenResult) -> Finding:
-    """LoadGen sizes the one query to 1.1 x min_duration x target_qps samples."""
+    """LoadGen's only query has 1.1 x min_duration x target_qps samples."""
     rate = rounded_up(result.samples_per_second or result.target_qps or 1)
     run_s = _OFFLINE_SLACK * min_duration_s(result) * rate / (result.samples_per_second or rate)
     finding = Finding(
@@ -115,7 +115,7 @@ def _duration_unexplained(result: LoadGenResult) -> Finding:
 
 
 def _min_queries(result: LoadGenResult) -> list[Finding]:
-    """Without a limit that ended the run, only lost answers leave queries missing."""
+    """If no limit ended the run, queries are missing only because answers were lost."""
     minimum = round(result.effective_number("min_sample_count"))
     what = f"{_answered(result)}, {minimum:,} samples are the minimum"
     because, cure = "answers are missing, or the run ended early", "see LoadGen's errors"
@@ -154,7 +154,7 @@ def _percentile(result: LoadGenResult) -> str:
 
 
 def _server_stopping(result: LoadGenResult) -> Finding:
-    """The percentile holds, but on too few queries to be sure; at the same share of late ones more do."""
+    """The percentile is met, but on too few queries; with the same share of late ones, more are enough."""
     queries, late = result.query_count or 0, result.overlatency_query_count or 0
     percentile = result.target_latency_percentile or 0.99
     needed = queries_for_share(late / queries, percentile) if queries else None
@@ -175,7 +175,7 @@ def _server_stopping(result: LoadGenResult) -> Finding:
 
 
 def _least_queries(result: LoadGenResult) -> int:
-    """What min_query_count, early stopping and the minimum duration need, at the observed rate."""
+    """The queries that min_query_count, early stopping and min_duration need at the observed rate."""
     rate = result.queries_per_second or 0
     return max(
         round(result.effective_number("min_query_count")),
@@ -191,7 +191,7 @@ def _max_query_count(result: LoadGenResult) -> Finding:
         "ended by max_query_count",
         f"{_answered(result)}, then reached max_query_count "
         f"{result.effective_number('max_query_count'):,.0f}; {least:,} are the minimum",
-        "the limit must leave room for minimum query count, early stopping and minimum duration",
+        "the limit must allow for the minimum query count, early stopping and the minimum duration",
         setting="settings.max_query_count",
         value=least,
         source=_ENDED_SOURCE,
@@ -223,7 +223,7 @@ def _too_many_waiting(result: LoadGenResult) -> Finding:
         "pipeline overloaded",
         f"LoadGen ended the run at {result.effective_number('max_async_queries'):,.0f} waiting queries; "
         f"of {format_number(result.target_qps, 3)} queries/s {format_number(rate, 3)} were answered",
-        "queries that arrive faster than they are answered pile up",
+        "queries arrive faster than they are answered",
         setting="settings.target_qps" if rate else None,
         value=rounded_down(0.9 * rate) if rate else None,
         source=_ENDED_SOURCE,

@@ -1,4 +1,4 @@
-"""Which lines at the end of a worker's log may name a cause: never informational ones."""
+"""The lines at the end of a worker's log that may name a cause, without informational ones."""
 
 import re
 
@@ -19,7 +19,7 @@ _MOST_LINES = 2
 
 
 def telling_lines(log_tail: str, *, trouble_only: bool = False) -> list[str]:
-    """The last two lines that are not informational; with `trouble_only`, that name a failure."""
+    """The last two lines that are not informational or, with `trouble_only`, that name a failure."""
     lines = [line.strip() for line in log_tail.splitlines()]
     kept = [line for line in lines if line and not _is_informational(line)]
     if trouble_only:

@@ -1,4 +1,4 @@
-"""Explains records: failures, LoadGen's result in its context, the prediction, and the end of the worker."""
+"""Explains records: failures, LoadGen's result, the prediction, and how the worker ended."""
 
 import re
 from collections import Counter
@@ -20,12 +20,12 @@ _LIMIT = re.compile(r"time limit of ([0-9.e+]+) s; settings\.time_limit_s")
 
 
 def explain_run_folder(folder: Path, round_name: str | None = None) -> Explained:
-    """A folder that holds a record.json; raises InputError if that is damaged."""
+    """Explains a folder with a record.json; raises InputError if that is damaged."""
     return explain_record(read_record(folder), folder, round_name)
 
 
 def explain_record(record: RunRecord, folder: Path | None = None, round_name: str | None = None) -> Explained:
-    """`folder` is where the record lies, with what the host did meanwhile."""
+    """`folder` is the folder of the record and of its environment.csv."""
     return Explained(_name(record), record.run_id, _findings(record, folder, round_name))
 
 
@@ -40,7 +40,7 @@ def _findings(record: RunRecord, folder: Path | None, round_name: str | None) ->
     if record.failure is not None:
         return [_failed(record, record.failure), *_after_run(record)]
     if record.loadgen is None:
-        return [Finding("failed", "no result", "the record holds neither a result nor a failure")]
+        return [Finding("failed", "no result", "the record has neither a result nor a failure")]
     verdict = explain(record.loadgen, context_of(record, folder, round_name))
     return [*verdict, *_after_run(record), *_prediction(record), *_clock(record)]
 
@@ -61,7 +61,7 @@ def _log(failure: Failure, *, trouble_only: bool = False) -> str:
 
 
 def _time_limit(failure: Failure, rule: str, elapsed_s: float) -> Finding:
-    """The log's last line is no cause: it is from before the wait."""
+    """Cites only log lines that name a failure, because others are from before the wait."""
     because = _log(failure, trouble_only=True) or "the run is slower than estimated, or the adapter hangs"
     limit = _LIMIT.search(failure.reason)
     if limit is None:
@@ -73,7 +73,7 @@ def _time_limit(failure: Failure, rule: str, elapsed_s: float) -> Finding:
 
 
 def _after_run(record: RunRecord) -> list[Finding]:
-    """What went wrong once the figures were taken; they are not affected."""
+    """Problems after the measurement, which do not affect the figures."""
     findings = []
     if record.close_failure is not None:
         because = _log(record.close_failure, trouble_only=record.close_failure.kind == "time_limit")
@@ -84,8 +84,8 @@ def _after_run(record: RunRecord) -> list[Finding]:
         names = ", ".join(
             f"'{name}'" + (f" ({count} times)" if count > 1 else "") for name, count in commands
         )
-        because = "the adapter started them and did not stop them"
-        cure = "end them in the adapter's close()"
+        because = "the adapter started these processes and did not stop them"
+        cure = "stop them in the adapter's close()"
         what = f"still running after close(), and killed: {names}"
         findings.append(Finding("after_run", "processes left running", what, because, cure))
     return findings

@@ -1,4 +1,4 @@
-"""Server runs over their latency bound: which rate would hold it, from a queue fitted to the run.
+"""Server runs over their latency bound: the rate that would meet it, from a queue fitted to the run.
 
 The queue has one server of capacity C (queries per second) and a fastest answer of S. In it the mean wait
 is rho / (2 C (1 - rho)) at the load rho = rate / C, and a wait is over x with the chance
@@ -15,13 +15,13 @@ from qutiperf.units import MILLISECONDS_PER_SECOND, format_number, milliseconds_
 
 _RULE = "Server latency bound"
 _SOURCE = f"PerfConstraintsMet, {LOADGEN}/results.cc"
-_OVERLOADED = 0.95  # answered less than this share of what was issued: the queue grew all the time
-_LARGEST_STEP = 0.95  # a rate that failed is never advised again
+_OVERLOADED = 0.95  # if a smaller share of the issued queries was answered, the queue kept growing
+_LARGEST_STEP = 0.95  # a rate that failed is not suggested again
 _PERCENTILE_NAMES = {0.5: "p50", 0.9: "p90", 0.95: "p95", 0.97: "p97", 0.99: "p99", 0.999: "p99_9"}
 
 
 def latency_bound(result: LoadGenResult) -> list[Finding]:
-    """The bound that was broken, and the queries that early stopping needs at the lower rate."""
+    """The exceeded bound, and the queries that early stopping needs at the lower rate."""
     if result.requested.get("use_token_latencies"):
         return [_token_bounds(result)]
     bound_ns, fastest_ns = result.target_latency_ns, result.latency_ns.get("min")
@@ -34,13 +34,13 @@ def latency_bound(result: LoadGenResult) -> list[Finding]:
 
 
 def _token_bounds(result: LoadGenResult) -> Finding:
-    """Bounds on the first token and on the time per token, which the queue here does not describe."""
+    """Bounds on the first token and on the time per token, which this queue does not model."""
     what, cure = f"LoadGen reports: {' '.join(result.invalid_reasons)}", "lower settings.target_qps"
     return Finding("invalid", "token latency bound", what, cure=cure, source=_SOURCE)
 
 
 def achievable_rate(result: LoadGenResult) -> float | None:
-    """Queries per second that should hold the bound with half the allowed share late; None if no rate can."""
+    """Queries per second that should meet the bound with half the allowed share late; None if no rate can."""
     bound_ns, fastest_ns = result.target_latency_ns, result.latency_ns.get("min")
     capacity = _capacity(result)
     if bound_ns is None or fastest_ns is None or bound_ns <= fastest_ns or not capacity:
@@ -97,7 +97,7 @@ def _bound_below_device(result: LoadGenResult, bound_ns: int, fastest_ns: int) -
         "invalid",
         _RULE,
         f"{_what(result)}; even the fastest answer took {milliseconds_text(fastest_ns)}",
-        "no rate can hold this bound on this system; MLPerf's closed division does not allow a longer bound",
+        "no rate can meet this bound on this system; MLPerf's closed division does not allow a longer bound",
         "use a smaller deployment.batch_size, a smaller or quantised model, or a longer bound",
         setting="settings.server_target_latency_ms",
         value=rounded_up(milliseconds_from_ns(max(slow_ns, bound_ns))),
@@ -111,7 +111,7 @@ def _lower_rate(result: LoadGenResult, rate: float) -> Finding:
         _RULE if not _overloaded(result) else "Server overloaded",
         f"{_what(result)}{_overload_text(result)}",
         f"this system answers about {format_number(_capacity(result), 3)} queries/s when it never waits; "
-        f"at {format_number(rate, 3)} the waits should stay inside the bound (an estimate from this run)",
+        f"at {format_number(rate, 3)} the waits should stay within the bound (an estimate from this run)",
         setting="settings.target_qps",
         value=rate,
         source=_SOURCE,
@@ -127,7 +127,7 @@ def _overload_text(result: LoadGenResult) -> str:
 
 
 def _queries_needed(result: LoadGenResult) -> int:
-    """At half the allowed share over the bound."""
+    """With half the allowed share over the bound."""
     percentile = result.target_latency_percentile or 0.99
     return queries_for_share((1 - percentile) / 2, percentile) or 0
 
@@ -138,7 +138,7 @@ def _planned_queries(result: LoadGenResult, rate: float) -> int:
 
 
 def _more_queries(result: LoadGenResult, rate: float) -> list[Finding]:
-    """At the lower rate the same time holds fewer queries, perhaps too few for early stopping."""
+    """At the lower rate, a run of the same duration may have too few queries for early stopping."""
     planned, needed = _planned_queries(result, rate), _queries_needed(result)
     if planned >= needed:
         return []

@@ -1,4 +1,4 @@
-"""The findings of many runs as a few causes, each with its cure and the runs that it concerns."""
+"""Groups the findings of many runs by cause, each with its cure and the affected runs."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ _SEVERITY = {kind: number for number, kind in enumerate(TITLES)}
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One rule, and what it says of each run that it concerns; `findings` and `runs` are parallel."""
+    """One rule with its finding for each affected run; `findings` and `runs` are parallel."""
 
     kind: Kind
     rule: str
@@ -23,7 +23,7 @@ class Cause:
 
 
 def causes(explained: Iterable[Explained]) -> list[Cause]:
-    """Worst first, then those of the most runs; a run counts once for each of its causes."""
+    """Ordered by severity, then by number of runs; a run counts once for each of its causes."""
     groups: dict[tuple[str, ...], list[tuple[Finding, Explained]]] = {}
     for run in explained:
         named: dict[tuple[str, ...], Finding] = {}
@@ -45,7 +45,7 @@ def causes(explained: Iterable[Explained]) -> list[Cause]:
 
 
 def _key(finding: Finding) -> tuple[str, ...]:
-    """Runs of one key have one cause; failures also need the same text, apart from its numbers."""
+    """Findings with the same key have one cause; for failures, the text without numbers is part of it."""
     reason = _NUMBER.sub("#", finding.what) if finding.kind == "failed" else ""
     return finding.kind, finding.rule, reason, finding.setting or finding.command or finding.cure
 
@@ -80,7 +80,7 @@ def _runs(count: int) -> str:
 
 
 def _values(findings: Iterable[Finding]) -> str:
-    """One value, or the range of them: a setting of one run may not suit another."""
+    """The value, or the range of values, since runs may need different ones."""
     values = list(dict.fromkeys(finding.value for finding in findings if finding.value is not None))
     numbers = [value for value in values if not isinstance(value, str)]
     if len(values) == 1 or len(numbers) < len(values):

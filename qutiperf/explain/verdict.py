@@ -1,4 +1,4 @@
-"""What LoadGen's result and the context of a run say together: the verdict first, then what disturbs."""
+"""Findings from LoadGen's result and the context of a run: the verdict first, then disturbances."""
 
 from qutiperf.explain.conditions import disturbed, slow
 from qutiperf.explain.errors import accuracy, audit_mode, incomplete, messages, round_of_seeds, seeds
@@ -10,7 +10,7 @@ from qutiperf.units import format_number
 
 
 def explain(result: LoadGenResult, context: Context | None = None) -> list[Finding]:
-    """The failed rule or the verdict, then what prevents a submission, slows the run, or disturbs it."""
+    """The failed rule or the verdict, then anything that prevents submission, slows or disturbs the run."""
     known = context or Context()
     verdict = incomplete(result) + invalid(result) + accuracy(result)
     findings = verdict or _fine(result)
@@ -28,7 +28,7 @@ def _fine(result: LoadGenResult) -> list[Finding]:
 
 
 def _margins(result: LoadGenResult) -> list[str]:
-    """How far each rule was met."""
+    """The margin by which each rule was met."""
     margins = [f"{seconds_text(result.duration_s)} of {seconds_text(min_duration_s(result))}"]
     if result.scenario == "Offline":
         margins.append(f"{result.samples_per_query or 0:,} samples in one query")

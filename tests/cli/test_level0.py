@@ -116,12 +116,12 @@ def test_analyses_of_the_published_points(capsys: pytest.CaptureFixture[str]) ->
         ),
         (
             "level0 predict --topology cnv --sut EdgeTPU",
-            "EdgeTPU: the platform cannot carry fp32; it has int8",
+            "EdgeTPU: the platform cannot compute fp32; it has int8",
         ),
         ("level0 predict --suite mlperf", "--suite: no suite named 'mlperf'; allowed: qutibench"),
         (
             "level0 fit qutibench --sut cpu-onnxruntime --out x.yaml",
-            "qutibench: holds no compute throughput of",
+            "qutibench: has no compute throughput of",
         ),
         ("models build cnv --batch 0 --out x.onnx", "cnv: a batch of 0; give 1 to 1,000,000"),
         (

@@ -68,7 +68,7 @@ def test_another_computation_is_a_verdict(capsys: pytest.CaptureFixture[str], su
     assert main(command, False) == 1
     captured = capsys.readouterr()
     assert "zero" in captured.out
-    assert "% of the labels are those of cpu-onnxruntime, fewer than --at-least 99" in captured.err
+    assert "% of the labels agree with cpu-onnxruntime, fewer than --at-least 99" in captured.err
     assert main([*command, "--at-least", "0"], False) == 0
 
 

@@ -159,7 +159,7 @@ def test_a_valid_run_with_errors_is_not_submittable() -> None:
 
 def test_audit_config_changed_the_mode() -> None:
     findings = findings_of("audit_config", Context(mode="AccuracyOnly"))
-    assert only(findings, "mode changed").what == "AccuracyOnly was requested, PerformanceOnly was run"
+    assert only(findings, "mode changed").what == "AccuracyOnly was requested, but PerformanceOnly was run"
 
 
 def test_a_cut_log_is_a_run_that_did_not_finish(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_processes_left_running_are_a_finding(explained: Explain) -> None:
     assert finding["what"] == (
         "still running after close(), and killed: 'sleep 3471' (2 times), 'helper --fast'"
     )
-    assert finding["cure"] == "end them in the adapter's close()"
+    assert finding["cure"] == "stop them in the adapter's close()"
 
 
 @pytest.mark.parametrize("count", [0, 1200])

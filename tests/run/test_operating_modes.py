@@ -94,7 +94,8 @@ def test_a_kill_leaves_nothing_running_and_nothing_switched_on(
     expected = {"worker": 4, "supervisor": 4}.get(target, -9 if number == signal.SIGKILL else 130)
     assert code == expected
     if code == 130:
-        line = "qutiperf: interrupted; finished runs are kept, the same command continues where it stopped"
+        line = "qutiperf: interrupted; finished runs are kept, and the same command continues "
+        line += "with the remaining ones"
         assert (tmp_path / "errors").read_text().splitlines()[-1] == line
     _, alive = psutil.wait_procs(children, timeout=20)
     for child in alive:

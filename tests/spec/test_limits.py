@@ -110,7 +110,7 @@ def refusal(capsys: pytest.CaptureFixture[str], folder: Path, sweep: str, *overr
         ("repeats=1000000000", "repeats: should be less than or equal to 10000, not 1000000000"),
         (
             "repeats=10000",
-            "sweep quickstart: crosses 1,440,000 points, more than the limit of 10,000; split it",
+            "sweep quickstart: has 1,440,000 points, more than the limit of 10,000; split it",
         ),
     ],
 )
