@@ -14,6 +14,7 @@ from qutiperf.cli import (
     agree,
     analyse,
     calibrate,
+    check,
     console,
     doctor,
     explain,
@@ -22,6 +23,7 @@ from qutiperf.cli import (
     level0_fit,
     listing,
     models,
+    published,
     run,
     serve,
     show,
@@ -47,6 +49,8 @@ app.command("export")(export.export)
 app.command("calibrate")(calibrate.calibrate)
 app.command("serve")(serve.serve)
 app.command("agree")(agree.agree)
+app.command("check")(check.check)
+app.command("import")(published.import_results)
 level0.app.command("fit")(level0_fit.fit)
 level0.app.command("evaluate")(level0_fit.evaluate)
 app.add_typer(adapter.app, name="adapter")

@@ -33,13 +33,14 @@ def explain(
 
     Several runs are summed up by cause; one run is explained in full, as every run is with --details.
     """
+    from qutiperf.api.explanations import explained, selection_at
+    from qutiperf.cli.results import report_selection
     from qutiperf.explain import to_dict
 
-    if mlperf_round is not None:
-        from qutiperf.spec.rounds import load_round
-
-        load_round(mlperf_round)
-    runs = _explained(where, mlperf_round, everything=everything)
+    selection = selection_at(where, everything=everything)
+    if selection is not None:
+        report_selection(selection)
+    runs = explained(where, selection, mlperf_round)
     if as_json:
         console.out_json(
             [
@@ -54,22 +55,6 @@ def explain(
         _print_rest(runs)
     else:
         _print_summary(runs)
-
-
-def _explained(where: Path, mlperf_round: str | None, *, everything: bool) -> "list[Explained]":
-    """From records where there are some, else from LoadGen's logs alone."""
-    from qutiperf.cli.results import read_results
-    from qutiperf.explain import explain_folder, explain_record, explain_run_folder
-    from qutiperf.results.store import RECORD, Store
-
-    if (where / RECORD).is_file():
-        return [explain_run_folder(where, mlperf_round)]
-    if not Store.is_one(where):
-        return explain_folder(where, mlperf_round)
-    return [
-        explain_record(record, where / f"{record.run_id}-{record.attempt}", mlperf_round)
-        for record in read_results(where, everything=everything).records
-    ]
 
 
 def _print_runs(runs: "Sequence[Explained]") -> None:

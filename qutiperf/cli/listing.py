@@ -1,10 +1,14 @@
 """`qutiperf list`: shipped files, and adapters with the state of their runtimes."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import typer
 
 from qutiperf.cli import console
+
+if TYPE_CHECKING:
+    from qutiperf.spec.round_rules import BenchmarkRule, ScenarioSet, Score
 
 _KINDS = ("suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "rounds")
 
@@ -129,8 +133,42 @@ def _rounds() -> Rows:
     from qutiperf.spec import catalog
     from qutiperf.spec.rounds import load_round
 
-    loaded = [load_round(name)[0] for name in catalog.names("round")]
-    return [{"name": each.name, "loadgen_versions": ", ".join(each.loadgen_versions)} for each in loaded]
+    rows: Rows = []
+    for name in catalog.names("round"):
+        loaded = load_round(name)[0]
+        common: dict[str, object] = {"name": loaded.name, "loadgen": loaded.loadgen_requirement}
+        if loaded.rules is None:
+            rows.append({**common, **dict.fromkeys(("benchmark", *_ASKED))})
+            continue
+        for benchmark, rule in loaded.rules.benchmarks.items():
+            rows.append({**common, "benchmark": benchmark, **_asked(rule)})
+    return rows
+
+
+_ASKED = ("datacenter", "edge", "accuracy", "samples", "tests")
+
+
+def _asked(rule: "BenchmarkRule") -> dict[str, object]:
+    """What a round asks of one benchmark: scenarios of each suite, targets, samples and tests."""
+    suites = {name: _suite(each) for name, each in rule.scenarios.items()}
+    return {
+        "datacenter": suites.get("datacenter"),
+        "edge": suites.get("edge"),
+        "accuracy": ", ".join(_target(score) for score in rule.accuracy),
+        "samples": rule.samples.accuracy,
+        "tests": ", ".join(rule.tests) or None,
+    }
+
+
+def _suite(each: "ScenarioSet") -> str:
+    optional = f" ({', '.join(each.optional)})" if each.optional else ""
+    return ", ".join(each.required) + optional
+
+
+def _target(score: "Score") -> str:
+    least = f" >= {score.at_least:g}" if score.at_least is not None else ""
+    most = f" <= {score.at_most:g}" if score.at_most is not None else ""
+    return f"{score.metric}{least}{most}"
 
 
 _ROWS = {

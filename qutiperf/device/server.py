@@ -23,7 +23,7 @@ from qutiperf.adapters.base import Array
 from qutiperf.adapters.protocol import quoted
 from qutiperf.device.configuration import MEGA, AnyAdapter, Configuration, adapter_errors
 from qutiperf.device.connection import JSON, Connection, RefusedError, whole_number
-from qutiperf.device.listener import Listener
+from qutiperf.device.connection_threads import ConnectionThreads
 
 _LOG = logging.getLogger("qutiperf.device")
 _MODEL = re.compile(r"^/v2/models/(?P<name>[^/]+)(/versions/(?P<version>[^/]+))?(?P<rest>/ready|/infer)?$")
@@ -71,7 +71,7 @@ class Instances:
         return Answered(kept, compute_ns, ended - started, started - arrived)
 
 
-class DeviceServer(Listener):
+class DeviceServer(ConnectionThreads):
     """Serves until `shutdown`; raises SetupError if it cannot listen, InputError for its files."""
 
     def __init__(self, configuration: Configuration, adapters: list[AnyAdapter]) -> None:

@@ -42,7 +42,7 @@ def _findings(record: RunRecord, folder: Path | None, round_name: str | None) ->
     if record.loadgen is None:
         return [Finding("failed", "no result", "the record has neither a result nor a failure")]
     verdict = explain(record.loadgen, context_of(record, folder, round_name))
-    return [*verdict, *_after_run(record), *_prediction(record)]
+    return [*verdict, *_after_run(record), *_prediction(record), *_clock(record)]
 
 
 def _failed(record: RunRecord, failure: Failure) -> Finding:
@@ -96,3 +96,13 @@ def _prediction(record: RunRecord) -> list[Finding]:
     if beaten is None:
         return []
     return [Finding("note", "above the prediction", beaten.what, beaten.because, beaten.cure)]
+
+
+def _clock(record: RunRecord) -> list[Finding]:
+    count = record.observed.impossible_clocks if record.observed else 0
+    if not count:
+        return []
+    what = f"the device's time of {count:,} batches was zero, or longer than the adapter's call"
+    because = "such a time cannot be true, so the time of the calls counts as compute in the whole run"
+    cure = "fix the compute time that the adapter's infer() returns; `qutiperf adapter test` checks it"
+    return [Finding("note", "impossible device clock", what, because, cure)]

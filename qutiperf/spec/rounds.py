@@ -2,6 +2,7 @@
 
 from qutiperf.spec.catalog import CatalogFile, names, read
 from qutiperf.spec.config import StrictModel, parse_model
+from qutiperf.spec.round_rules import RoundRules
 
 
 class Seeds(StrictModel):
@@ -13,13 +14,17 @@ class Seeds(StrictModel):
 
 
 class Round(StrictModel):
-    """One round; `loadgen_versions` are the released wheels whose built-in mlperf.conf has its seeds."""
+    """One round; `loadgen_versions` are the released wheels whose built-in mlperf.conf has its seeds.
+
+    A round without `rules` can be measured for, but its trees cannot be checked.
+    """
 
     name: str
     seeds: Seeds
     loadgen_versions: list[str]
     loadgen_requirement: str
     source: str
+    rules: RoundRules | None = None
 
 
 def load_round(name: str) -> tuple[Round, CatalogFile]:

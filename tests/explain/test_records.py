@@ -8,7 +8,7 @@ import pytest
 
 from qutiperf.cli import main
 from qutiperf.mlperf_logs import read_result
-from qutiperf.results.record import Failure, Figures, RunRecord, StoredPrediction
+from qutiperf.results.record import Failure, Figures, Observed, RunRecord, StoredPrediction
 from qutiperf.results.store import Store
 from qutiperf.spec.point import Point
 from qutiperf.spec.scenario import Profile
@@ -165,6 +165,15 @@ def test_processes_left_running_are_a_finding(explained: Explain) -> None:
         "still running after close(), and killed: 'sleep 3471' (2 times), 'helper --fast'"
     )
     assert finding["cure"] == "stop them in the adapter's close()"
+
+
+@pytest.mark.parametrize("count", [0, 1200])
+def test_an_impossible_device_clock_is_a_finding(count: int, explained: Explain) -> None:
+    observed = Observed(adapter={}, impossible_clocks=count)
+    record = a_record(observed=observed, loadgen=read_result(LOGS / "offline_valid"))
+    whats = [finding["what"] for finding in explained(record) if finding["rule"] == "impossible device clock"]
+    fact = "the device's time of 1,200 batches was zero, or longer than the adapter's call"
+    assert whats == ([fact] if count else [])
 
 
 def test_a_throughput_above_the_prediction_is_a_finding(explained: Explain) -> None:
