@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from qutiperf.run.child import Nursery
     from qutiperf.run.plan import Group, Material
     from qutiperf.spec.sweep import Sweep
+    from qutiperf.spec.workload import Workload
 
     Parts = list[tuple[Sweep, Material]]
 
 _LIST = "comma-separated"
 _SUT, _BATCH, _SCENARIOS = "cpu-onnxruntime", "1", "SingleStream,Offline"
+_TFLITE_SUT = "cpu-litert"
 
 
 def run(
@@ -37,7 +39,9 @@ def run(
     ] = None,
     sut: Annotated[
         list[str] | None,
-        typer.Option(help="With --model: a system under test; repeatable. Default: cpu-onnxruntime."),
+        typer.Option(
+            help="With --model: a system under test; repeatable. Default: by the file, cpu-onnxruntime."
+        ),
     ] = None,
     batch: Annotated[
         str | None, typer.Option(help=f"With --model: batch sizes, {_LIST}. Default: 1.")
@@ -46,7 +50,20 @@ def run(
         str | None, typer.Option(help=f"With --model: scenarios, {_LIST}. Default: {_SCENARIOS}.")
     ] = None,
     shape: Annotated[
-        str | None, typer.Option(help="With --model: input=batch,3,224,224 where the file leaves sizes open.")
+        list[str] | None,
+        typer.Option(help="With --model: input=batch,3,224,224 where the file leaves sizes open."),
+    ] = None,
+    dim: Annotated[
+        list[str] | None,
+        typer.Option(help="With --model: the size of a named dimension, seq=128; repeatable."),
+    ] = None,
+    constant: Annotated[
+        list[str] | None,
+        typer.Option(help="With --model: the value of an input, sr=16000; repeatable."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="With --model: an .npz file, an array of samples by input name."),
     ] = None,
     mlperf_round: Annotated[
         str | None, typer.Option("--round", help="Require the LoadGen whose seeds this round asks for: v6.1")
@@ -64,6 +81,7 @@ def run(
     is valid, and tries what failed once more.
     """
     from qutiperf import host
+    from qutiperf.models.workload_of import Given, workload_of_file
     from qutiperf.regular_file import unreadable
     from qutiperf.results.store import Store
     from qutiperf.run.plan import make_plan
@@ -72,13 +90,25 @@ def run(
     if (sweep is None) == (model is None):
         raise InputError("name a sweep or --model FILE", cure="qutiperf run quickstart; qutiperf list sweeps")
     if model is None:
-        of_a_model = {"--sut": sut, "--batch": batch, "--scenario": scenario, "--shape": shape}
+        of_a_model: dict[str, object] = {
+            "--sut": sut,
+            "--batch": batch,
+            "--scenario": scenario,
+            "--shape": shape,
+        }
+        of_a_model |= {"--dim": dim, "--constant": constant, "--data": data}
         check_unused(of_a_model, "a sweep names its own", "use --set, or --model FILE instead of the sweep")
     overrides = [*(settings or []), *([f"profile={profile}"] if profile else [])]
     if audit_config is not None and (problem := unreadable(audit_config)) is not None:
         raise InputError(problem, where=shortened(str(audit_config)), cure="give --audit-config another file")
     loaded, parts = (
-        parts_of_model(model, sut or [_SUT], batch or _BATCH, scenario or _SCENARIOS, shape, overrides)
+        parts_of_model(
+            workload_of_file(model, Given(shape or (), dim or (), constant or (), data)),
+            sut or [_system_for(model)],
+            batch or _BATCH,
+            scenario or _SCENARIOS,
+            overrides,
+        )
         if model
         else _of_sweep(str(sweep), overrides)
     )
@@ -87,6 +117,14 @@ def run(
     groups = [group for part, material in parts for group in make_plan(part, material, machine)]
     store = Store.create(out or Path("results") / loaded.name)
     return _measure(loaded, groups, store, machine, audit_config, as_json)
+
+
+def _system_for(model: Path) -> str:
+    """ONNX Runtime, but LiteRT for the file that only it loads of the two."""
+    if model.suffix != ".tflite":
+        return _SUT
+    console.note(f"{model.name} runs on {_TFLITE_SUT}; --sut names another system")
+    return _TFLITE_SUT
 
 
 def _of_sweep(name: str, overrides: list[str]) -> "tuple[Sweep, Parts]":
@@ -98,19 +136,17 @@ def _of_sweep(name: str, overrides: list[str]) -> "tuple[Sweep, Parts]":
 
 
 def parts_of_model(
-    model: Path, suts: list[str], batch: str, scenario: str, shape: str | None, overrides: list[str]
+    workload: "Workload", suts: list[str], batch: str, scenario: str, overrides: list[str]
 ) -> "tuple[Sweep, Parts]":
     """A sweep over one model that has no workload file: shapes from its graph, random data, no accuracy.
 
     Each system is a part of its own, with all cores as threads where its adapter has threads.
     """
     from qutiperf.adapters.registry import adapter_class, option_names
-    from qutiperf.models.workload_of import workload_of_file
     from qutiperf.run.plan import gather
     from qutiperf.spec.config import Yaml, apply_overrides
     from qutiperf.spec.sweep import parse_sweep
 
-    workload = workload_of_file(model, shape)
     start: Yaml = {"name": workload.name, "workloads": workload.name, "suts": list(suts)}
     given = [f"scenarios=[{scenario}]", f"deployment.batch_size=[{batch}]", "deployment.streams=1"]
     whole = parse_sweep(apply_overrides(start, [*given, *overrides]), "--model")

@@ -3,23 +3,24 @@
 Nothing is loaded, and no runtime is imported.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 from qutiperf.adapters.registry import AnyAdapter, adapter_class, make_options, require_runtime
-from qutiperf.datasets import open_dataset
+from qutiperf.datasets import open_samples
 from qutiperf.datasets.base import Dataset
+from qutiperf.datasets.inputs import bytes_of_sample
 from qutiperf.errors import InputError
 from qutiperf.models.onnx_file import read_onnx
+from qutiperf.models.tensors import Tensor
 from qutiperf.models.topology_spec import declare_for
 from qutiperf.regular_file import unreadable
 from qutiperf.spec.config import nearest, sha256_of_file, shortened
 from qutiperf.spec.limits import check_sample
 from qutiperf.spec.sut import SystemUnderTest
-from qutiperf.spec.workload import Topology, Workload, for_suffixes
+from qutiperf.spec.workload import InputSpec, Topology, Workload, for_suffixes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +57,21 @@ def _suffixes(sut: SystemUnderTest, adapter: type[AnyAdapter]) -> Sequence[str]:
 
 def has_truth(workload: Workload) -> bool:
     """Whether there are labels for accuracy; raises InputError or SetupError if the data cannot be opened."""
-    labels = open_dataset(workload.dataset, workload.model.input).labels
+    labels = open_samples(workload).labels
     return labels is not None and workload.task != "none"
 
 
 def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
     """Raises InputError or SetupError if the system cannot run the workload."""
-    runnable(sut)
+    adapter = runnable(sut)
     chosen = chosen_for(sut, workload)
-    dataset = open_dataset(chosen.dataset, chosen.model.input)
-    check_sample(dataset.dtype.itemsize * math.prod(dataset.sample_shape), workload.name)
+    if chosen.model.many and not adapter.many_tensors:
+        problem = (
+            f"{sut.name} ({sut.adapter.rsplit('/', 1)[-1]}) only takes models with one input and one output"
+        )
+        raise InputError(problem, where=workload.name, cure="measure it on another system")
+    dataset = open_samples(chosen)
+    check_sample(bytes_of_sample(chosen.model), workload.name)
     files = _checked_files(chosen)
     return Pairing(sut, chosen, dataset.describe(), files, dataset.count, _preparation_s(dataset))
 
@@ -120,28 +126,43 @@ def _check_topology(workload: Workload, topology: Topology) -> None:
 
 
 def _check_tensors(workload: Workload, path: Path) -> None:
+    """Raises InputError with everything in which file and workload differ."""
     spec, content = workload.model, read_onnx(path)
-    inputs = {tensor.name: tensor for tensor in content.inputs}
-    outputs = [tensor.name for tensor in content.outputs]
-    where = workload.name
-    if list(inputs) != [spec.input.name]:
-        raise InputError(
-            f"model.input.name: '{spec.input.name}', but {path.name} has {sorted(inputs)}", where=where
-        )
-    if spec.output.name not in outputs:
-        raise InputError(
-            f"model.output.name: '{spec.output.name}', but {path.name} has {sorted(outputs)}", where=where
-        )
-    tensor = inputs[spec.input.name]
-    if tensor.dtype != spec.input.dtype:
-        raise InputError(
-            f"model.input.dtype: {spec.input.dtype}, but {path.name} takes {tensor.dtype}", where=where
-        )
-    same = len(tensor.shape) == len(spec.input.shape) and all(
-        not isinstance(size, int) or size == declared or index == 0
-        for index, (size, declared) in enumerate(zip(tensor.shape, spec.input.shape, strict=True))
+    tensors = {tensor.name: tensor for tensor in content.inputs}
+    problems = _missing("input", [each.name for each in spec.inputs], list(tensors))
+    problems += _missing(
+        "output", [each.name for each in spec.outputs], [each.name for each in content.outputs]
     )
-    fixed = tensor.shape[0] if tensor.shape and isinstance(tensor.shape[0], int) else spec.input.fixed_batch
-    if not same or fixed != spec.input.fixed_batch:
-        shape = list(tensor.shape)
-        raise InputError(f"model.input.shape: {spec.input.shape}, but {path.name} takes {shape}", where=where)
+    if extra := [name for name in tensors if name not in [each.name for each in spec.inputs]]:
+        problems.append(f"model.inputs: {', '.join(extra)} of {path.name} is not listed")
+    for number, each in enumerate(spec.inputs):
+        if each.name in tensors:
+            key = f"model.inputs.{number}" if len(spec.inputs) > 1 else "model.input"
+            problems += _differences(key, each, spec.axes[number], tensors[each.name], path.name)
+    if problems:
+        raise InputError("; ".join(problems), where=workload.name)
+
+
+def _missing(kind: str, names: Sequence[str], available: Sequence[str]) -> list[str]:
+    lacking = [name for name in names if name not in available]
+    return [f"model.{kind}: the file has no '{name}', but {sorted(available)}" for name in lacking]
+
+
+def _differences(key: str, spec: InputSpec, axis: int | None, tensor: Tensor, file: str) -> list[str]:
+    problems = []
+    if tensor.dtype != spec.dtype:
+        problems.append(f"{key}.dtype: {spec.dtype}, but {file} takes {tensor.dtype}")
+    same = len(tensor.shape) == len(spec.shape) and all(
+        not isinstance(size, int) or size == declared
+        for size, declared in zip(tensor.shape, spec.shape, strict=True)
+    )
+    if (
+        same
+        and axis is not None
+        and isinstance(spec.shape[axis], int)
+        and tensor.shape[axis] != spec.shape[axis]
+    ):
+        same = False  # the file's batch is open: a workload fixes it only by mistake
+    if not same:
+        problems.append(f"{key}.shape: {spec.shape}, but {file} takes {list(tensor.shape)}")
+    return problems

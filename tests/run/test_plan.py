@@ -10,6 +10,7 @@ from qutiperf.cli import main
 from qutiperf.cli.run import parts_of_model
 from qutiperf.errors import InputError
 from qutiperf.host import available_cores, facts
+from qutiperf.models.workload_of import workload_of_file
 from qutiperf.results.store import Store
 from qutiperf.run.plan import gather, make_plan
 from qutiperf.spec.sweep import load_sweep
@@ -112,14 +113,18 @@ def test_a_parameter_that_the_adapter_lacks(
 def test_every_system_of_a_model_is_a_part(tmp_path: Path, sut_file: SutFile) -> None:
     path, device = model(tmp_path / "mine.onnx", ["batch", 3]), str(sut_file("simulated"))
     suts = ["cpu-onnxruntime", device, device]
-    whole, parts = parts_of_model(path, suts, "1,8", "Offline", None, ["settings.min_duration_s=2"])
+    whole, parts = parts_of_model(
+        workload_of_file(path), suts, "1,8", "Offline", ["settings.min_duration_s=2"]
+    )
     assert whole.name == "mine"
     assert [(list(material.suts), part.deployment) for part, material in parts] == [
         (["cpu-onnxruntime"], {"threads": "all", "batch_size": [1, 8], "streams": 1}),
         (["device"], {"batch_size": [1, 8], "streams": 1}),
     ]
     assert [part.settings.min_duration_s for part, _ in parts] == [2, 2]
-    _, parts = parts_of_model(path, ["cpu-onnxruntime"], "1", "Offline", None, ["deployment.threads=2"])
+    _, parts = parts_of_model(
+        workload_of_file(path), ["cpu-onnxruntime"], "1", "Offline", ["deployment.threads=2"]
+    )
     assert parts[0][0].deployment == {"threads": 2, "batch_size": [1], "streams": 1}
 
 
