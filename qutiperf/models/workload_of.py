@@ -51,6 +51,8 @@ class _Gathered:
     constants: dict[str, float] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
+    misfits: set[str] = field(default_factory=set)
+    open: bool = False
 
 
 def workload_of_file(path: Path, given: Given | str | None = None) -> Workload:
@@ -71,8 +73,7 @@ def workload_of_file(path: Path, given: Given | str | None = None) -> Workload:
     _read_given(known, given)
     inputs = _inputs(known, given.data is not None)
     if known.problems:
-        cure = f"give them, for instance {' '.join(dict.fromkeys(known.examples))}" if known.examples else ""
-        raise InputError("; ".join(known.problems), where=str(path), cure=cure)
+        raise InputError("; ".join(known.problems), where=str(path), cure=_cure(known))
     dataset = (
         DatasetSpec(name="synthetic", count=_SAMPLES)
         if given.data is None
@@ -93,6 +94,14 @@ def workload_of_file(path: Path, given: Given | str | None = None) -> Workload:
         variant=Variant(topology=path.stem),
         rehearsal=True,
     )
+
+
+def _cure(known: _Gathered) -> str:
+    """The options that fill in what is open, all of them, so that the line can be copied."""
+    if not known.examples:
+        return ""
+    verb = "give them, for instance" if known.open else "fill in its open sizes:"
+    return f"{verb} {' '.join(dict.fromkeys(known.examples))}"
 
 
 def _quantization(tensor: Tensor) -> QuantizationSpec | None:
@@ -124,6 +133,7 @@ def _read_shape(known: _Gathered, text: str) -> None:
     else:
         known.problems.append(f"--shape {shortened(text, 80)}: the file has {_written(tensor.shape)}")
         known.examples.append(_example(tensor, known))
+        known.misfits.add(name)
 
 
 def _read_dim(known: _Gathered, text: str) -> None:
@@ -167,6 +177,8 @@ def _inputs(known: _Gathered, data: bool) -> list[InputSpec]:
     batch_names = _batch_names(known)
     specs = []
     for number, tensor in enumerate(known.content.inputs):
+        if tensor.name in known.misfits:
+            continue
         sizes = known.shapes.get(tensor.name) or [_size(size, known) for size in tensor.shape]
         axis = _batch_axis(sizes, number, batch_names)
         if not tensor.shape and number == 0:
@@ -175,6 +187,7 @@ def _inputs(known: _Gathered, data: bool) -> list[InputSpec]:
         if any(not isinstance(size, int) for position, size in enumerate(shape) if position != axis):
             known.problems.append(f"input '{tensor.name}' leaves sizes open: {_written(sizes)}")
             known.examples.append(_example(tensor, known))
+            known.open = True
         elif any(isinstance(size, int) and size < 1 for size in shape):
             known.problems.append(f"input '{tensor.name}' has an empty dimension: {_written(sizes)}")
         else:
