@@ -26,7 +26,7 @@ ROOMS: dict[str, list[str]] = {
     "mlperf_logs": ["early_stopping model summary", "stream", "__init__"],
     "datasets": [
         "base",
-        "classification imagenet images_in_memory quantized synthetic",
+        "classification imagenet images_in_memory inputs npz quantized synthetic",
         "cifar10 digits mnist",
         "__init__",
     ],
@@ -56,8 +56,14 @@ ROOMS: dict[str, list[str]] = {
     ],
     "results": ["histogram lock record", "derived metrics predictions store superseded", "analysed table"],
     "explain": ["wording", "finding", "conditions errors server", "invalid", "__init__"],
-    "harness": ["load network_fields phases samples schedule", "streams", "loaded_model probe", "run"],
-    "run": ["child job pairing supervisor watch", "operating_mode plan worker", "runner", "overhead"],
+    "harness": ["load many network_fields phases samples schedule", "streams", "loaded_model probe", "run"],
+    "run": [
+        "child job model_tensors supervisor watch",
+        "operating_mode pairing",
+        "plan worker",
+        "runner",
+        "overhead",
+    ],
     "conformance": [
         "agree finding scaffold",
         "subject",

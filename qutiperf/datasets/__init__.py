@@ -9,13 +9,21 @@ from qutiperf.datasets.base import Array, Dataset
 from qutiperf.datasets.cifar10 import open_cifar10
 from qutiperf.datasets.digits import open_digits
 from qutiperf.datasets.imagenet import ImageNet
-from qutiperf.datasets.inputs import Load, ManyInputs, sample_shape
+from qutiperf.datasets.inputs import (
+    Load,
+    ManyInputs,
+    bytes_of_inputs,
+    bytes_of_sample,
+    check_dtypes,
+    sample_shape,
+)
 from qutiperf.datasets.mnist import open_mnist
 from qutiperf.datasets.npz import Npz
 from qutiperf.datasets.quantized import Quantized
 from qutiperf.datasets.synthetic import Synthetic
 from qutiperf.errors import InputError
 from qutiperf.spec.config import nearest
+from qutiperf.spec.limits import check_sample
 from qutiperf.spec.workload import DatasetSpec, InputSpec, ModelSpec, Workload
 
 _DATASETS: dict[str, Callable[[DatasetSpec, InputSpec], Dataset]] = {
@@ -34,6 +42,9 @@ def names() -> list[str]:
 def open_samples(workload: Workload) -> Dataset:
     """What a workload's model is fed with; raises InputError, SetupError."""
     model, spec = workload.model, workload.dataset
+    if model.many or spec.name == Npz.name:
+        check_dtypes(model, workload.name)
+        check_sample(max(bytes_of_sample(model), bytes_of_inputs(model)), workload.name)
     if spec.name == Npz.name:
         return _of_npz(Npz(spec), model, workload.name)
     if not model.many:
@@ -72,10 +83,21 @@ def _of_npz(data: Npz, model: ModelSpec, where: str) -> Dataset:
             problems.append(f"'{spec.name}' is {array.dtype}, not {spec.dtype}")
         fields.append(partial(_rows, array))
     if problems:
-        raise InputError(f"dataset npz: {'; '.join(problems)}", where=where)
+        raise InputError(f"dataset npz: {'; '.join(problems)}", where=where, cure=_npz_example(model))
     if model.many:
         return ManyInputs(data, fields, model, seed=1)
     return data.of(model.input.name)
+
+
+def _npz_example(model: ModelSpec) -> str:
+    """A line of Python that writes a file of eight samples which fits."""
+    arrays = []
+    for number, spec in enumerate(model.inputs):
+        if spec.has_data:
+            steps = (model.steps,) if model.steps > 1 else ()
+            shape = (8, *steps, *sample_shape(model, number))
+            arrays.append(f"{spec.name!r}: numpy.zeros({shape}, '{spec.dtype}')")
+    return f"one that fits: numpy.savez('data.npz', **{{{', '.join(arrays)}}})"
 
 
 def _rows(array: Array, indices: Sequence[int]) -> Array:

@@ -8,7 +8,6 @@ import numpy as np
 
 from qutiperf.datasets.base import DTYPES, Array, Dataset, Description, Raw
 from qutiperf.errors import InputError
-from qutiperf.spec.config import nearest
 from qutiperf.spec.workload import (
     ConstantSource,
     InputSpec,
@@ -34,7 +33,7 @@ class ManyInputs(Dataset):
         """`fields` load the inputs that the dataset has, in the model's order."""
         self.name, self.count, self.labels = data.name, data.count, data.labels
         self.dtype = np.dtype(model.input.dtype)
-        self._data = data
+        self.data = data
         self._made = [
             spec.model_dump_json()
             for spec, field in zip(model.inputs, fields, strict=True)
@@ -49,10 +48,10 @@ class ManyInputs(Dataset):
         self.sample_shape = (*sequence, *sample_shape(model, 0))
 
     def raw(self, index: int) -> Raw:
-        return self._data.raw(index)
+        return self.data.raw(index)
 
     def prepare(self, raw: Raw) -> Array:
-        return self._data.prepare(raw)
+        return self.data.prepare(raw)
 
     def load(self, indices: Sequence[int]) -> Array:
         return self._loads[0](indices)
@@ -65,11 +64,19 @@ class ManyInputs(Dataset):
         ]
 
     def describe(self) -> Description:
-        known = self._data.describe()
+        known = self.data.describe()
         if not self._made:
             return known
         digest = hashlib.sha256("\n".join([str(known.get("sha256")), *self._made]).encode()).hexdigest()
         return {**known, "sha256": digest}
+
+
+def check_dtypes(model: ModelSpec, where: str) -> None:
+    """Raises InputError for inputs of types whose values cannot be made here, as text and bfloat16."""
+    wrong = [f"'{spec.name}' {spec.dtype}" for spec in model.inputs if spec.dtype not in DTYPES]
+    if wrong:
+        problem = f"model.inputs: {', '.join(wrong)}: no samples of this type can be made"
+        raise InputError(problem, where=where, cure=f"supported: {', '.join(DTYPES)}")
 
 
 def sample_shape(model: ModelSpec, number: int) -> tuple[int, ...]:
@@ -84,6 +91,14 @@ def bytes_of_sample(model: ModelSpec) -> int:
         np.dtype(spec.dtype).itemsize * math.prod(sample_shape(model, number)) * model.steps
         for number, spec in enumerate(model.inputs)
         if spec.has_data or spec.source == "random" or isinstance(spec.source, RandomSource)
+    )
+
+
+def bytes_of_inputs(model: ModelSpec) -> int:
+    """What one step of one sample takes, with what all samples share."""
+    return sum(
+        np.dtype(spec.dtype).itemsize * math.prod(sample_shape(model, number))
+        for number, spec in enumerate(model.inputs)
     )
 
 
@@ -104,20 +119,32 @@ def _shared(spec: InputSpec, model: ModelSpec) -> Array | None:
 
 def _constant(spec: InputSpec, shape: tuple[int, ...], value: float) -> Array:
     dtype = np.dtype(spec.dtype)
-    array = np.full(shape, value).astype(dtype)
-    if array.size and array.flat[0] != value:
+    if not _holds(dtype, value):
         problem = f"model input '{spec.name}': {value} is not a {spec.dtype}"
         raise InputError(problem, cure="give a value that the input's type can hold")
-    return array
+    return np.full(shape, value, dtype)
+
+
+def _holds(dtype: np.dtype[np.generic], value: float) -> bool:
+    """Whether a finite number is a value of the type, or is rounded to one."""
+    if not math.isfinite(value):
+        return False
+    if dtype.kind == "f":
+        return abs(value) <= float(np.finfo(dtype.name).max)
+    if dtype.kind == "b":
+        return value in (0, 1)
+    limits = np.iinfo(dtype.name)
+    return value == int(value) and int(limits.min) <= value <= int(limits.max)
 
 
 def _random(spec: InputSpec, model: ModelSpec, seed: int) -> Load:
     """Sample i of an input, whichever others are made, by numpy's PCG64."""
-    if spec.dtype not in DTYPES:
-        raise InputError(f"model input '{spec.name}': dtype {spec.dtype}", cure=nearest(spec.dtype, DTYPES))
     dtype, shape = np.dtype(spec.dtype), sample_shape(model, model.inputs.index(spec))
     whole = (model.steps, *shape) if model.steps > 1 else shape
     low, high = spec.source.random if isinstance(spec.source, RandomSource) else _range(spec.dtype)
+    if not (_holds(dtype, low) and _holds(dtype, high)):
+        problem = f"model input '{spec.name}': random from {low:g} to {high:g} is not within {spec.dtype}"
+        raise InputError(problem, cure="give whole numbers for integers, 0 to 1 for bool")
 
     def load(indices: Sequence[int]) -> Array:
         made = np.empty((len(indices), *whole), dtype)

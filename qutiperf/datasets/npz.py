@@ -1,10 +1,14 @@
 """Samples in one .npz file: an array for each input by its name, and `label` where the truth is known."""
 
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from qutiperf.datasets.base import Array, Dataset, Description, Raw
 from qutiperf.errors import InputError
@@ -13,6 +17,12 @@ from qutiperf.spec.config import sha256_of_file, shortened
 from qutiperf.spec.workload import DatasetSpec
 
 LABEL = "label"
+_CURE = "save it with numpy.savez"
+# What zipfile, zlib and numpy's reader of headers raise for damaged, encrypted or unknown content.
+_DAMAGE = (
+    *(OSError, ValueError, EOFError, KeyError, MemoryError, RuntimeError, SyntaxError, TypeError),
+    *(tokenize.TokenError, zipfile.BadZipFile, zlib.error, struct.error),
+)
 
 
 class Npz(Dataset):
@@ -45,6 +55,7 @@ class Npz(Dataset):
         self.sample_shape, self.dtype = first.shape[1:], first.dtype
 
     def field(self, name: str) -> Array | None:
+        """Of all samples, None if the file has no such array."""
         return self.arrays.get(name)
 
     def of(self, name: str) -> "Npz":
@@ -74,13 +85,16 @@ class Npz(Dataset):
 
 def _arrays(path: Path) -> dict[str, Array]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
-                raise InputError("is a single array, not an .npz file", where=str(path))
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError, MemoryError) as error:
+        with path.open("rb") as stream:
+            opened = np.load(stream, allow_pickle=False)
+            if not isinstance(opened, NpzFile):
+                raise InputError("is a single array, not an .npz file", where=str(path), cure=_CURE)
+            arrays = {name: opened[name] for name in opened.files}
+        if foreign := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
+            raise ValueError(f"'{foreign[0]}' is not an array")
+    except _DAMAGE as error:
         problem = f"is not an .npz file of plain arrays: {' '.join(str(error).split())[:120]}"
-        raise InputError(problem, where=str(path), cure="save it with numpy.savez") from None
+        raise InputError(problem, where=str(path), cure=_CURE) from None
     scalars = [name for name, array in arrays.items() if array.ndim == 0]
     if scalars:
         raise InputError(f"'{scalars[0]}' is a scalar, not a row a sample", where=str(path))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isfinite, nan
 from pathlib import Path
 
 from qutiperf.errors import InputError
@@ -156,9 +157,13 @@ def _read_constant(known: _Gathered, text: str) -> None:
         known.problems.append(f"--constant {shown}: no such input; {nearest(name, names)}")
         return
     try:
-        known.constants[name] = float(number)
+        value = float(number)
     except ValueError:
-        known.problems.append(f"--constant {shown}: is not a number")
+        value = nan
+    if not isfinite(value):
+        known.problems.append(f"--constant {shown}: is not a finite number")
+        return
+    known.constants[name] = value
 
 
 def _parsed(sizes: str) -> Sizes:

@@ -13,14 +13,13 @@ from qutiperf.datasets import open_samples
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.inputs import bytes_of_sample
 from qutiperf.errors import InputError
-from qutiperf.models.onnx_file import read_onnx
-from qutiperf.models.tensors import Tensor
 from qutiperf.models.topology_spec import declare_for
 from qutiperf.regular_file import unreadable
+from qutiperf.run.model_tensors import check_tensors
 from qutiperf.spec.config import nearest, sha256_of_file, shortened
 from qutiperf.spec.limits import check_sample
 from qutiperf.spec.sut import SystemUnderTest
-from qutiperf.spec.workload import InputSpec, Topology, Workload, for_suffixes
+from qutiperf.spec.workload import Topology, Workload, for_suffixes
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
         raise InputError(problem, where=workload.name, cure="measure it on another system")
     dataset = open_samples(chosen)
     check_sample(bytes_of_sample(chosen.model), workload.name)
-    files = _checked_files(chosen)
+    files = _checked_files(chosen, dataset)
     return Pairing(sut, chosen, dataset.describe(), files, dataset.count, _preparation_s(dataset))
 
 
@@ -89,7 +88,7 @@ def chosen_for(sut: SystemUnderTest, workload: Workload) -> Workload:
     return for_suffixes(workload, _suffixes(sut, adapter_class(sut.adapter)))
 
 
-def _checked_files(workload: Workload) -> dict[str, str]:
+def _checked_files(workload: Workload, dataset: Dataset) -> dict[str, str]:
     """Digest of the model file by name; raises InputError if it does not match the workload."""
     spec = workload.model
     if spec.topology is not None:
@@ -109,7 +108,7 @@ def _checked_files(workload: Workload) -> dict[str, str]:
             cure="is it the right file?",
         )
     if path.suffix == ".onnx":
-        _check_tensors(workload, path)
+        check_tensors(workload, path, dataset)
     return {f"model:{path.name}": digest}
 
 
@@ -123,46 +122,3 @@ def _check_topology(workload: Workload, topology: Topology) -> None:
     if given != expected:
         problem = f"model: input, sizes and output are {given}, but the topology has {expected}"
         raise InputError(problem, where=workload.name, cure="use these")
-
-
-def _check_tensors(workload: Workload, path: Path) -> None:
-    """Raises InputError with everything in which file and workload differ."""
-    spec, content = workload.model, read_onnx(path)
-    tensors = {tensor.name: tensor for tensor in content.inputs}
-    problems = _missing("input", [each.name for each in spec.inputs], list(tensors))
-    problems += _missing(
-        "output", [each.name for each in spec.outputs], [each.name for each in content.outputs]
-    )
-    if extra := [name for name in tensors if name not in [each.name for each in spec.inputs]]:
-        problems.append(f"model.inputs: {', '.join(extra)} of {path.name} is not listed")
-    for number, each in enumerate(spec.inputs):
-        if each.name in tensors:
-            key = f"model.inputs.{number}" if len(spec.inputs) > 1 else "model.input"
-            problems += _differences(key, each, spec.axes[number], tensors[each.name], path.name)
-    if problems:
-        raise InputError("; ".join(problems), where=workload.name)
-
-
-def _missing(kind: str, names: Sequence[str], available: Sequence[str]) -> list[str]:
-    lacking = [name for name in names if name not in available]
-    return [f"model.{kind}: the file has no '{name}', but {sorted(available)}" for name in lacking]
-
-
-def _differences(key: str, spec: InputSpec, axis: int | None, tensor: Tensor, file: str) -> list[str]:
-    problems = []
-    if tensor.dtype != spec.dtype:
-        problems.append(f"{key}.dtype: {spec.dtype}, but {file} takes {tensor.dtype}")
-    same = len(tensor.shape) == len(spec.shape) and all(
-        not isinstance(size, int) or size == declared
-        for size, declared in zip(tensor.shape, spec.shape, strict=True)
-    )
-    if (
-        same
-        and axis is not None
-        and isinstance(spec.shape[axis], int)
-        and tensor.shape[axis] != spec.shape[axis]
-    ):
-        same = False  # the file's batch is open: a workload fixes it only by mistake
-    if not same:
-        problems.append(f"{key}.shape: {spec.shape}, but {file} takes {list(tensor.shape)}")
-    return problems

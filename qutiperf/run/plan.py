@@ -135,6 +135,7 @@ def make_plan(sweep: Sweep, material: Material, machine: host.Facts) -> list[Gro
     for point in points:
         pairing = pairings[point.sut, point.workload]
         _check_batch(point, pairing.workload)
+        _check_end_to_end(point, pairing.workload)
         _check_memory(point, pairing, machine)
         check_load(point.settings, f"sweep {sweep.name}: {point.scenario}")
     planner = _Planner(sweep, material, pairings, host.fingerprint(machine))
