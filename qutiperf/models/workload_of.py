@@ -26,6 +26,7 @@ from qutiperf.spec.workload import (
 
 BATCH = "batch"
 _SAMPLES = 256
+_POSITIVE = "sizes are at least 1, and the batch may be a name"
 _BATCH_NAMES = re.compile(r"(?i)n|b|bs|.*batch.*")
 _READERS = {".onnx": read_onnx, ".tflite": read_tflite}
 Sizes = list[int | str | None]
@@ -54,6 +55,7 @@ class _Gathered:
     examples: list[str] = field(default_factory=list)
     misfits: set[str] = field(default_factory=set)
     open: bool = False
+    empty: bool = False
 
 
 def workload_of_file(path: Path, given: Given | str | None = None) -> Workload:
@@ -100,7 +102,7 @@ def workload_of_file(path: Path, given: Given | str | None = None) -> Workload:
 def _cure(known: _Gathered) -> str:
     """The options that fill in what is open, all of them, so that the line can be copied."""
     if not known.examples:
-        return ""
+        return _POSITIVE if known.empty else ""
     verb = "give them, for instance" if known.open else "fill in its open sizes:"
     return f"{verb} {' '.join(dict.fromkeys(known.examples))}"
 
@@ -195,6 +197,7 @@ def _inputs(known: _Gathered, data: bool) -> list[InputSpec]:
             known.open = True
         elif any(isinstance(size, int) and size < 1 for size in shape):
             known.problems.append(f"input '{tensor.name}' has an empty dimension: {_written(sizes)}")
+            known.empty = True
         else:
             specs.append(
                 InputSpec(

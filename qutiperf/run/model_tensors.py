@@ -18,24 +18,32 @@ def check_tensors(workload: Workload, path: Path, dataset: Dataset) -> None:
     """Raises InputError with everything in which an ONNX file, workload and samples differ."""
     spec, content = workload.model, read_onnx(path)
     tensors = {tensor.name: tensor for tensor in content.inputs}
-    problems = _missing("input", [each.name for each in spec.inputs], list(tensors))
-    problems += _missing(
-        "output", [each.name for each in spec.outputs], [each.name for each in content.outputs]
-    )
-    if extra := [name for name in tensors if name not in [each.name for each in spec.inputs]]:
-        problems.append(f"model.inputs: {', '.join(extra)} of {path.name} is not listed")
+    problems = _missing("input", [each.name for each in spec.inputs], list(tensors), path.name)
+    unlisted = [name for name in tensors if name not in [each.name for each in spec.inputs]]
+    if unlisted and not problems:
+        problems.append(f"model.inputs: {', '.join(unlisted)} of {path.name} is not listed")
+    outputs = [each.name for each in content.outputs]
+    problems += _missing("output", [each.name for each in spec.outputs], outputs, path.name)
     for number, each in enumerate(spec.inputs):
         if each.name in tensors:
-            key = f"model.inputs.{number}" if len(spec.inputs) > 1 else "model.input"
+            key = f"model.{_key('input', number, len(spec.inputs))}"
             problems += _differences(key, each, spec.axes[number], tensors[each.name], path.name)
             problems += _beyond_vocabulary(key, each, tensors[each.name], dataset)
     if problems:
         raise InputError("; ".join(problems), where=workload.name)
 
 
-def _missing(kind: str, names: Sequence[str], available: Sequence[str]) -> list[str]:
-    lacking = [name for name in names if name not in available]
-    return [f"model.{kind}: the file has no '{name}', but {sorted(available)}" for name in lacking]
+def _missing(kind: str, names: Sequence[str], available: Sequence[str], file: str) -> list[str]:
+    return [
+        f"model.{_key(kind, number, len(names))}.name: '{name}', but {file} has {sorted(available)}"
+        for number, name in enumerate(names)
+        if name not in available
+    ]
+
+
+def _key(kind: str, number: int, count: int) -> str:
+    """As in the file: `input`, or `inputs.1` where there are several."""
+    return f"{kind}s.{number}" if count > 1 else kind
 
 
 def _differences(key: str, spec: InputSpec, axis: int | None, tensor: Tensor, file: str) -> list[str]:
