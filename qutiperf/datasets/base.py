@@ -15,11 +15,6 @@ Labels = npt.NDArray[np.int64]
 Raw = bytes | Array
 Description = dict[str, int | str | None]
 
-DTYPES = (
-    *("float32", "float16", "float64", "bool"),
-    *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
-)
-
 
 class Dataset(abc.ABC):
     """Samples of one split; `labels` [count] is None if there is no ground truth."""

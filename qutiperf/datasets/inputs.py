@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from qutiperf.datasets.base import DTYPES, Array, Dataset, Description, Raw
+from qutiperf.datasets.base import Array, Dataset, Description, Raw
 from qutiperf.errors import InputError
 from qutiperf.spec.workload import (
+    DTYPES,
     ConstantSource,
     InputSpec,
     LengthSource,

@@ -41,7 +41,8 @@ def _tensor(value: "onnx.ValueInfoProto", path: Path) -> Tensor:  # type: ignore
     except KeyError:
         problem = f"'{name}' has the element type {kind.elem_type}, which ONNX does not define"
         raise InputError(problem, where=str(path), cure="export the model again") from None
-    return Tensor(name, dtype, tuple(_dimension(size) for size in kind.shape.dim))
+    dimensions = tuple(_dimension(size) for size in kind.shape.dim)
+    return Tensor(name, dtype, dimensions, has_rank=kind.HasField("shape"))
 
 
 _SAME_VALUES = {"Cast", "Flatten", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}

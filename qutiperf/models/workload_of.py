@@ -12,6 +12,7 @@ from qutiperf.models.tensors import EXAMPLE_SIZE, ModelTensors, Tensor
 from qutiperf.models.tflite_file import read_tflite
 from qutiperf.spec.config import nearest, shortened, whole_number
 from qutiperf.spec.workload import (
+    DTYPES,
     ConstantSource,
     DatasetSpec,
     InputSpec,
@@ -131,7 +132,7 @@ def _read_shape(known: _Gathered, text: str) -> None:
         known.problems.append(f"--shape: no input '{shortened(name or text, 80)}'; {nearest(name, tensors)}")
         return
     tensor, parsed = tensors[name], _parsed(sizes)
-    if _fits(parsed, tensor.shape):
+    if not tensor.has_rank or _fits(parsed, tensor.shape):
         known.shapes[name] = parsed
     else:
         known.problems.append(f"--shape {shortened(text, 80)}: the file has {_written(tensor.shape)}")
@@ -184,12 +185,10 @@ def _inputs(known: _Gathered, data: bool) -> list[InputSpec]:
     batch_names = _batch_names(known)
     specs = []
     for number, tensor in enumerate(known.content.inputs):
-        if tensor.name in known.misfits:
+        if tensor.name in known.misfits or not _can_be_made(tensor, known):
             continue
         sizes = known.shapes.get(tensor.name) or [_size(size, known) for size in tensor.shape]
         axis = _batch_axis(sizes, number, batch_names)
-        if not tensor.shape and number == 0:
-            axis = None
         shape = [BATCH if position == axis else size for position, size in enumerate(sizes)]
         if any(not isinstance(size, int) for position, size in enumerate(shape) if position != axis):
             known.problems.append(f"input '{tensor.name}' leaves sizes open: {_written(sizes)}")
@@ -204,11 +203,32 @@ def _inputs(known: _Gathered, data: bool) -> list[InputSpec]:
                     name=tensor.name,
                     dtype=tensor.dtype,
                     shape=[size for size in shape if size is not None],
+                    batch_axis="none" if _is_alone(tensor, sizes, axis, number) else None,
                     quantization=_quantization(tensor),
                     source=_source(tensor, known, data),
                 )
             )
     return specs
+
+
+def _can_be_made(tensor: Tensor, known: _Gathered) -> bool:
+    """Whether there are values of its type, and its rank is known; adds the problem if not."""
+    if tensor.dtype not in DTYPES:
+        kind = "a sequence, map or optional" if tensor.dtype == "unknown" else tensor.dtype
+        known.problems.append(f"input '{tensor.name}' is {kind}; only {', '.join(DTYPES)} can be fed")
+        return False
+    if not tensor.has_rank and tensor.name not in known.shapes:
+        known.problems.append(f"input '{tensor.name}' has no shape in the file")
+        known.examples.append(f"--shape {tensor.name}={BATCH},{EXAMPLE_SIZE}")
+        known.open = True
+        return False
+    return True
+
+
+def _is_alone(tensor: Tensor, sizes: Sizes, axis: int | None, number: int) -> bool:
+    """Whether the first input is one list of given length, whose only axis is not a batch."""
+    opened = len(tensor.shape) == 1 and not isinstance(tensor.shape[0], int)
+    return number == 0 and opened and axis is None and isinstance(sizes[0], int)
 
 
 def _size(size: int | str | None, known: _Gathered) -> int | str | None:
@@ -253,10 +273,13 @@ def _written(sizes: Sequence[int | str | None]) -> str:
 
 
 def _example(tensor: Tensor, known: _Gathered) -> str:
-    """A --shape that fits the tensor."""
-    axis = _batch_axis(list(tensor.shape), known.content.inputs.index(tensor), _batch_names(known))
+    """A --shape that fits the tensor; of later inputs an unnamed size is more likely the batch than not."""
+    given: Sizes = [_size(size, known) for size in tensor.shape]
+    axis = _batch_axis(given, known.content.inputs.index(tensor), _batch_names(known))
+    if axis is None and None in given:
+        axis = given.index(None)
     sizes: Sizes = [
         size if isinstance(size, int) else BATCH if position == axis else EXAMPLE_SIZE
-        for position, size in enumerate(tensor.shape)
+        for position, size in enumerate(given)
     ]
     return f"--shape {tensor.name}={_written(sizes)}"

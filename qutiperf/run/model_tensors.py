@@ -50,6 +50,8 @@ def _differences(key: str, spec: InputSpec, axis: int | None, tensor: Tensor, fi
     problems = []
     if tensor.dtype != spec.dtype:
         problems.append(f"{key}.dtype: {spec.dtype}, but {file} takes {tensor.dtype}")
+    if not tensor.has_rank:
+        return problems
     same = len(tensor.shape) == len(spec.shape) and all(
         not isinstance(size, int) or size == declared
         for size, declared in zip(tensor.shape, spec.shape, strict=True)

@@ -14,6 +14,10 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 Dimension = int | str
 MOST_STEPS = 100_000  # of a sequence, as each is a call of the runtime
 TOPOLOGY_SUFFIX = ".onnx"  # of the file that is built for model.topology
+DTYPES = (
+    *("float32", "float16", "float64", "bool"),
+    *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
+)
 TaskName = Literal["image-classification", "none"]
 
 
