@@ -47,6 +47,7 @@ ROOMS: dict[str, list[str]] = {
     "level0": [
         "calibration_file families requirements standins",
         "capability graph network",
+        "running",
         "operators predict scores",
         "analysis measured points tflite",
         "count fit prediction",

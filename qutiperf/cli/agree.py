@@ -68,7 +68,7 @@ def _row(each: "Answers", found: "Agreement | None") -> dict[str, object]:
         "sut": each.sut,
         "model": each.model,
         "adapter": each.adapter,
-        "samples": len(each.outputs),
+        "samples": each.count,
         "top1_percent": each.top1_percent,
         "same_label_percent": found.same_label_percent if found else None,
         "largest_output_difference": found.largest_difference if found else None,

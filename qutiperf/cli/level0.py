@@ -1,6 +1,7 @@
 """`qutiperf level0 requirements|predict|fit|evaluate`: what theory says."""
 
 from dataclasses import asdict
+from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,12 +30,15 @@ def requirements(
     scale: Annotated[
         float | None, typer.Option("--scale", help="Channel scale of a topology in percent.")
     ] = None,
+    constant: Annotated[
+        list[str] | None, typer.Option("--constant", help="The value of an input, sr=16000; repeatable.")
+    ] = None,
     as_csv: CsvOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Count operations, weights, activations and state, per layer and in total, training too."""
     check_one_form(csv=as_csv, json=as_json)
-    found = _requirements(model, shape or [], scale)
+    found = _requirements(model, shape or [], scale, constant or [])
     layers = [asdict(layer) for layer in found.layers]
     if as_csv:
         console.out_csv(layers)
@@ -46,15 +50,31 @@ def requirements(
         console.table("total per input", ("what", "value"), [list(pair) for pair in _totals(found).items()])
 
 
-def _requirements(model: str, texts: list[str], scale: float | None) -> "Requirements":
+def _requirements(model: str, texts: list[str], scale: float | None, constants: list[str]) -> "Requirements":
     from qutiperf.level0.count import requirements_of_file, requirements_of_model
     from qutiperf.models.topologies import TOPOLOGIES, declare
 
     shapes = dict(_shape(text) for text in texts)
     if model in TOPOLOGIES:
+        check_unused({"--constant": constants or None}, "a topology has no such input", "leave it out")
         return requirements_of_model(declare(model, WHOLE if scale is None else scale), model, shapes)
     check_unused({"--scale": scale}, "the channels of a file are fixed", "give the name of a topology")
-    return requirements_of_file(Path(model), shapes)
+    return requirements_of_file(Path(model), shapes, dict(_constant(text) for text in constants))
+
+
+def _constant(text: str) -> tuple[str, float]:
+    from qutiperf.errors import InputError
+    from qutiperf.spec.config import shortened
+
+    name, _, number = text.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = nan
+    if not name or not isfinite(value):
+        problem = f"'{shortened(text, 80)}' is not input=number"
+        raise InputError(problem, where="--constant", cure="write the input's name and value: sr=16000")
+    return name, value
 
 
 def _shape(text: str) -> tuple[str, list[int]]:

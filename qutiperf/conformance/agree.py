@@ -51,7 +51,10 @@ class Told(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Outputs [count, ...] of one system as real numbers, with classes numbered as in the dataset."""
+    """Outputs [count, ...] of one system as real numbers, with classes numbered as in the dataset.
+
+    Of a model with several outputs these are of the first; [numbers] where its first axis is not the batch.
+    """
 
     sut: str
     model: str
@@ -59,6 +62,7 @@ class Answers:
     outputs: npt.NDArray[np.float64]
     classes: npt.NDArray[np.int64] | None
     top1_percent: float | None
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,7 @@ def ask(pairing: Pairing, batch_size: int, count: int | None, limit_s: float) ->
     truth = None if dataset.labels is None or workload.task == "none" else dataset.labels[:samples]
     real, classes = _as_numbers(outputs, workload.model.output, workload.task != "none")
     model = Path(workload.model.file).name if workload.model.file else "a built topology"
-    return Answers(pairing.sut.name, model, reply.adapter, real, classes, _top1(classes, truth))
+    return Answers(pairing.sut.name, model, reply.adapter, real, classes, _top1(classes, truth), samples)
 
 
 def compare(first: Answers, other: Answers) -> Agreement:

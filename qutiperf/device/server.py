@@ -256,11 +256,8 @@ def _count(array: Array, tensor: Tensor, largest: int) -> list[int]:
     axis, shape = tensor.batch_axis, list(tensor.shape)
     if axis is not None:
         shape.insert(axis, 0)
-    same = array.ndim == len(shape) and all(
-        size == found
-        for place, (size, found) in enumerate(zip(shape, array.shape))
-        if place != axis  # noqa: B905
-    )
+    others = [size for place, size in enumerate(array.shape) if place != axis]
+    same = array.ndim == len(shape) and others == list(tensor.shape)
     if same and (axis is None or 0 < array.shape[axis] <= largest):
         return [] if axis is None else [int(array.shape[axis])]
     sizes = [f"1 to {largest}" if place == axis else str(size) for place, size in enumerate(shape)]
