@@ -35,6 +35,7 @@ ROOMS: dict[str, list[str]] = {
         "digits onnx_file tflite_file",
         "topologies_efficientnet topologies_imagenet",
         "topologies workload_of",
+        "workload_text",
         "topology_spec",
     ],
     "adapters": [
@@ -75,7 +76,7 @@ ROOMS: dict[str, list[str]] = {
     ],
     "cli": [
         "combinations console",
-        "adapter agree calibrate export level0 listing models progress results serve",
+        "adapter agree calibrate export level0 listing models progress results serve workload",
         "analyse doctor explain level0_fit show",
         "run",
         "__init__",

@@ -25,6 +25,7 @@ from qutiperf.cli import (
     run,
     serve,
     show,
+    workload,
 )
 from qutiperf.cli.combinations import check_repeated, check_text
 from qutiperf.errors import InputError, QutiperfError
@@ -50,6 +51,7 @@ app.command("agree")(agree.agree)
 level0.app.command("fit")(level0_fit.fit)
 level0.app.command("evaluate")(level0_fit.evaluate)
 app.add_typer(adapter.app, name="adapter")
+app.add_typer(workload.app, name="workload")
 app.add_typer(level0.app, name="level0")
 app.add_typer(models.app, name="models")
 app.add_typer(analyse.app, name="analyse")

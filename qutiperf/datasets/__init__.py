@@ -107,7 +107,7 @@ def _rows(array: Array, indices: Sequence[int]) -> Array:
 def open_dataset(spec: DatasetSpec, model_input: InputSpec) -> Dataset:
     """The dataset in the type and layout of the model's input; raises InputError, SetupError."""
     if spec.name not in _DATASETS:
-        raise InputError(f"dataset.name: no dataset '{spec.name}'", cure=nearest(spec.name, _DATASETS))
+        raise InputError(f"dataset.name: no dataset '{spec.name}'", cure=nearest(spec.name, names()))
     if model_input.quantization is None:
         return _DATASETS[spec.name](spec, model_input)
     real = model_input.model_copy(update={"dtype": "float32", "quantization": None})

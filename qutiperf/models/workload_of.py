@@ -65,10 +65,7 @@ def workload_of_file(path: Path, given: Given | str | None = None) -> Workload:
     One `shape` may be given as a text. The first input's first dimension is the batch if it is open or
     named, as are dimensions of that name in other inputs.
     """
-    if path.suffix not in _READERS:
-        cure = f"--model takes {' and '.join(_READERS)}; for other formats write a workload file"
-        raise InputError("its inputs cannot be read", where=shortened(str(path)), cure=cure)
-    content = _READERS[path.suffix](path)
+    content = tensors_of(path)
     if not content.inputs or not content.outputs:
         what = "has no output" if content.inputs else "has no input"
         raise InputError(what, where=str(path), cure="export it with its inputs and outputs named")
@@ -98,6 +95,14 @@ def workload_of_file(path: Path, given: Given | str | None = None) -> Workload:
         variant=Variant(topology=path.stem),
         rehearsal=True,
     )
+
+
+def tensors_of(path: Path) -> ModelTensors:
+    """Inputs and outputs of a file; raises InputError if its format is not known or it is damaged."""
+    if path.suffix not in _READERS:
+        cure = f"--model takes {' and '.join(_READERS)}; for other formats write a workload file"
+        raise InputError("its inputs cannot be read", where=shortened(str(path)), cure=cure)
+    return _READERS[path.suffix](path)
 
 
 def _cure(known: _Gathered) -> str:
