@@ -8,7 +8,7 @@ quickstart: .venv/installed
 	$(BIN)/qutiperf run quickstart
 
 test: .venv/developing
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n logical
 
 check: .venv/developing
 	$(BIN)/ruff format --check .

@@ -24,7 +24,7 @@ from qutiperf.level0.count import requirements_of_model
 from qutiperf.level0.evaluate import evaluate, interval_coverage
 from qutiperf.level0.graph import read_model
 from qutiperf.level0.network import network_of
-from qutiperf.level0.prediction import Asked, predict_many
+from qutiperf.level0.prediction import PredictionTarget, predict_many
 from qutiperf.level0.reference import published_measurements
 from qutiperf.models.topologies import declare, write
 from qutiperf.spec.sut import load_sut
@@ -125,7 +125,7 @@ def _tensor(name: str, shape: list[int]) -> onnx.TensorProto:
 
 
 def prediction_speed() -> dict[str, object]:
-    target = Asked(load_sut("TX2")[0].platform, "TX2", "fp16", "maxn")
+    target = PredictionTarget(load_sut("TX2")[0].platform, "TX2", "fp16", "maxn")
     names = ("mlp", "cnv", "resnet50", "googlenet")
     networks = [network_of(requirements_of_model(declare(name), name)) for name in names]
     settings = [(number % len(names), 1 + number % 128, 1) for number in range(PREDICTIONS)]

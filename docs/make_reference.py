@@ -19,6 +19,22 @@ from qutiperf.cli import app
 from qutiperf.results.record import Figures
 from qutiperf.results.table import DERIVED
 from qutiperf.spec.level0_terms import Calibration, Terms
+from qutiperf.spec.round_rules import (
+    BenchmarkRule,
+    Fields,
+    Inference,
+    Layout,
+    Limits,
+    RequiredFiles,
+    RoundRules,
+    Samples,
+    ScenarioRule,
+    ScenarioSet,
+    Score,
+    TestFile,
+    TestRule,
+    TokenLimits,
+)
 from qutiperf.spec.rounds import Round, Seeds
 from qutiperf.spec.scenario import Metric, RunSettings, Scenario
 from qutiperf.spec.sut import Deployment, OperatingMode, Platform, Power, SystemUnderTest, Verified
@@ -44,7 +60,10 @@ FILES: dict[str, list[type[BaseModel]]] = {
     ],
     "sut": [SystemUnderTest, Deployment, OperatingMode, Platform, Calibration, Terms, Power, Verified],
     "scenario": [Scenario, Metric],
-    "round": [Round, Seeds],
+    "round": [
+        *(Round, Seeds, RoundRules, Layout, RequiredFiles, Fields, Limits, ScenarioRule, Inference),
+        *(TestRule, TestFile, BenchmarkRule, ScenarioSet, Samples, Score, TokenLimits),
+    ],
 }
 TYPES: dict[object, str] = {
     str: "text",
@@ -55,7 +74,7 @@ TYPES: dict[object, str] = {
 }
 EXIT_CODES = {
     0: "success",
-    1: "a negative verdict: INVALID in a submission run, labels that differ, a failed check of an adapter",
+    1: "a negative verdict: INVALID in a submission run, labels that differ, a failed check",
     2: "bad input: a file, key, value or option",
     3: "incomplete set-up: a package, a device, a permission or the required LoadGen is missing",
     4: "a run failed; the other runs are stored",

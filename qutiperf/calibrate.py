@@ -1,14 +1,16 @@
-"""Measures what this host really reaches, beside what its data sheet would promise.
+"""Measures the peaks and the memory bandwidth of this host, and computes its theoretical peaks.
 
-Peaks: square matrix products through ONNX Runtime, one per datatype, best of several. Bandwidth: the triad
-a = b + s x c of STREAM (McCalpin 1995) on arrays far larger than any cache, 3 x 8 bytes an element as STREAM
-counts them. Both on all cores that this process may use.
+Peaks: square matrix products through ONNX Runtime, one per datatype. Bandwidth: the triad a = b + s x c of
+STREAM (McCalpin 1995) on arrays far larger than any cache, 3 x 8 bytes per element as in STREAM. Both
+use all cores that this process may use, and both are repeated in blocks until the best rates of the last
+blocks agree. If they do not agree, or other processes use the cores, the result is marked doubtful.
 """
 
+import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +18,16 @@ import onnx
 import psutil
 from onnx import TensorProto, helper
 
-from qutiperf.host import available_cores
-from qutiperf.units import seconds_from_ns
+from qutiperf.host import Surroundings, available_cores
+from qutiperf.results.metrics import NOISY_FOREIGN_PERCENT
+from qutiperf.units import format_number, seconds_from_ns
 
 GEMM_SIZE = 1024
 REPEATS = 12
+AGREEING_BLOCKS = 3
+AGREE_PERCENT = 5.0
+MOST_BLOCKS = 20
+MOST_SECONDS = 20.0
 STREAM_ELEMENTS = 1 << 24
 STREAM_BLOCK = 1 << 15
 STREAM_BYTES = 24
@@ -42,8 +49,39 @@ MACS_PER_CYCLE: Mapping[str, Mapping[str, int]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Repeated:
+    """The best rate of each block, and whether the last blocks agree with the best of all."""
+
+    rates: tuple[float, ...]
+    agrees: bool
+
+    @property
+    def best(self) -> float:
+        return max(self.rates)
+
+
+def agree(rates: Sequence[float]) -> bool:
+    """True if the last blocks are all within 5 % of the best block."""
+    last = rates[-AGREEING_BLOCKS:]
+    return len(last) == AGREEING_BLOCKS and min(last) >= (1 - AGREE_PERCENT / 100) * max(rates)
+
+
+def until_agreed(block: Callable[[], float], clock: Callable[[], float] = time.monotonic) -> Repeated:
+    """Repeats `block`, which returns a rate, until the rates agree, for 20 blocks or 20 s at most."""
+    rates, end = [block()], clock() + MOST_SECONDS
+    while not agree(rates):
+        if len(rates) >= MOST_BLOCKS or (clock() >= end and len(rates) >= AGREEING_BLOCKS):
+            return Repeated(tuple(rates), agrees=False)
+        rates.append(block())
+    return Repeated(tuple(rates), agrees=True)
+
+
+@dataclass(frozen=True, slots=True)
 class HostPeaks:
-    """TOP/s per datatype, measured and theoretical (None where flags or frequency are unknown), and GB/s."""
+    """TOP/s per datatype, measured and theoretical (None if flags or frequency are unknown), and GB/s.
+
+    `doubts` are the reasons why the measured figures may be too low.
+    """
 
     measured_tops: Mapping[str, float]
     theoretical_tops: Mapping[str, float]
@@ -52,41 +90,77 @@ class HostPeaks:
     on_chip_memory_mb: float | None
     cores: int
     frequency_ghz: float | None
+    doubts: Sequence[str] = field(default=())
 
     @property
     def source(self) -> str:
         frequency = f"{self.frequency_ghz:.2f} GHz" if self.frequency_ghz else "unknown frequency"
-        return f"measured on this host: {self.cores} cores, {frequency}; onnxruntime products, STREAM triad"
+        marked = f"; doubtful: {'; '.join(self.doubts)}" if self.doubts else ""
+        how = f"{self.cores} cores, {frequency}; onnxruntime products, STREAM triad"
+        return f"measured on this host: {how}{marked}"
 
 
 def host_peaks() -> HostPeaks:
-    """Takes some seconds of all cores."""
+    """Uses all cores for a few seconds, or for about a minute if the rates do not agree."""
     frequency = _frequency_ghz()
+    surroundings, begin, own_s = Surroundings(), time.monotonic(), sum(os.times()[:2])
+    products = {datatype: gemm_tops(datatype) for datatype in BITS}
+    bandwidth = stream_gb_s()
+    seen = surroundings.look(sum(os.times()[:2]) - own_s, time.monotonic() - begin)
+    blocks = {f"{name} products": rates for name, rates in products.items()} | {"the triad": bandwidth}
     return HostPeaks(
-        measured_tops={datatype: gemm_tops(datatype) for datatype in BITS},
+        measured_tops={datatype: rates.best for datatype, rates in products.items()},
         theoretical_tops=theoretical_tops(_flags(), available_cores(), frequency),
-        bandwidth_gb_s=stream_gb_s(),
+        bandwidth_gb_s=bandwidth.best,
         memory_capacity_gb=psutil.virtual_memory().total / BYTES_PER_GB,
         on_chip_memory_mb=_last_level_cache_mb(),
         cores=available_cores(),
         frequency_ghz=frequency,
+        doubts=doubts(seen["foreign_cpu_percent"], blocks),
+    )
+
+
+def busy_reason(other_percent: float | None) -> str | None:
+    """The reason why a host is too busy to be measured; None if it is quiet or its use is unknown."""
+    if other_percent is None or other_percent <= NOISY_FOREIGN_PERCENT:
+        return None
+    return f"other processes used {other_percent:.0f} % of the cores"
+
+
+def doubts(other_percent: float | None, measured: Mapping[str, Repeated]) -> list[str]:
+    """The reasons to doubt the rates: a busy host, and blocks that do not agree."""
+    busy = busy_reason(other_percent)
+    unsteady = [_disagreement(name, rates) for name, rates in measured.items() if not rates.agrees]
+    return [*([busy] if busy else []), *unsteady]
+
+
+def _disagreement(name: str, rates: Repeated) -> str:
+    lowest, best = format_number(min(rates.rates), 3), format_number(rates.best, 3)
+    return (
+        f"{len(rates.rates)} blocks of {name} do not agree within {AGREE_PERCENT:.0f} %: {lowest} to {best}"
     )
 
 
 def theoretical_tops(flags: frozenset[str], cores: int, frequency_ghz: float | None) -> dict[str, float]:
-    """cores x frequency x 2 x multiply-accumulates per cycle of the first flag that is there."""
-    found: dict[str, float] = {}
+    """cores x frequency x 2 x multiply-accumulates per cycle of the first flag that the CPU has."""
+    tops: dict[str, float] = {}
     if frequency_ghz is None:
-        return found
+        return tops
     for flag, rates in MACS_PER_CYCLE.items():
         for datatype, macs in rates.items():
-            if flag in flags and datatype not in found:
-                found[datatype] = cores * frequency_ghz * 1e9 * 2 * macs / OPS_PER_TOP
-    return found
+            if flag in flags and datatype not in tops:
+                tops[datatype] = cores * frequency_ghz * 1e9 * 2 * macs / OPS_PER_TOP
+    return tops
 
 
-def gemm_tops(datatype: str, size: int = GEMM_SIZE, repeats: int = REPEATS) -> float:
-    """Best rate of a size x size x size product through ONNX Runtime, in TOP/s."""
+def gemm_tops(datatype: str, size: int = GEMM_SIZE, repeats: int = REPEATS) -> Repeated:
+    """Rates of a size x size x size product through ONNX Runtime, in TOP/s."""
+    run = product_runner(datatype, size)
+    return until_agreed(lambda: 2.0 * size**3 / best_seconds(run, repeats) / OPS_PER_TOP)
+
+
+def product_runner(datatype: str, size: int) -> Callable[[], Sequence[object]]:
+    """Computes one product of ones on all cores and returns it."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -96,8 +170,12 @@ def gemm_tops(datatype: str, size: int = GEMM_SIZE, repeats: int = REPEATS) -> f
         _product(datatype, size).SerializeToString(), options, providers=providers
     )
     feed = {"x": _left(datatype, size)}
-    seconds = _best_seconds(lambda: session.run(None, feed), repeats)
-    return 2.0 * size**3 / seconds / OPS_PER_TOP
+
+    def run() -> Sequence[object]:
+        outputs: Sequence[object] = session.run(None, feed)
+        return outputs
+
+    return run
 
 
 def _product(datatype: str, size: int) -> onnx.ModelProto:
@@ -121,16 +199,16 @@ def _left(datatype: str, size: int) -> np.ndarray[tuple[int, int], np.dtype[np.g
     return np.ones((size, size), np.uint8 if datatype == "int8" else np.float32)
 
 
-def stream_gb_s(elements: int = STREAM_ELEMENTS, repeats: int = REPEATS) -> float:
-    """Best rate of the triad over all cores in GB/s; numpy releases the lock while it adds."""
+def stream_gb_s(elements: int = STREAM_ELEMENTS, repeats: int = REPEATS) -> Repeated:
+    """Rates of the triad over all cores in GB/s; numpy releases the global lock during arithmetic."""
     workers = available_cores()
     parts = [np.full((3, elements // workers), 1.0) for _ in range(workers)]
+    gigabytes = STREAM_BYTES * workers * (elements // workers) / BYTES_PER_GB
     with ThreadPoolExecutor(workers) as pool:
-        seconds = _best_seconds(lambda: list(pool.map(_triad, parts)), repeats)
-    return STREAM_BYTES * workers * (elements // workers) / seconds / BYTES_PER_GB
+        return until_agreed(lambda: gigabytes / best_seconds(lambda: list(pool.map(triad, parts)), repeats))
 
 
-def _triad(part: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> None:
+def triad(part: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> None:
     """a = b + s x c block by block, so that the product stays in cache and memory sees three streams."""
     product = np.empty(STREAM_BLOCK)
     for start in range(0, part.shape[1], STREAM_BLOCK):
@@ -140,21 +218,24 @@ def _triad(part: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> None:
         np.add(part[1, start:stop], scaled, out=part[0, start:stop])
 
 
-def _best_seconds(work: Callable[[], object], repeats: int) -> float:
+def best_seconds(
+    work: Callable[[], object], repeats: int, clock_ns: Callable[[], int] = time.perf_counter_ns
+) -> float:
+    """The shortest of `repeats` calls."""
     times = []
     for _ in range(repeats):
-        begin = time.perf_counter_ns()
+        begin = clock_ns()
         work()
-        times.append(time.perf_counter_ns() - begin)
+        times.append(clock_ns() - begin)
     return seconds_from_ns(min(times))
 
 
 def _frequency_ghz() -> float | None:
-    """The highest frequency that the system names, else the present one."""
-    found = psutil.cpu_freq()
-    if found is None:
+    """The highest frequency that the system reports, else the current one."""
+    frequency = psutil.cpu_freq()
+    if frequency is None:
         return None
-    return (found.max or found.current) / 1e3 or None
+    return (frequency.max or frequency.current) / 1e3 or None
 
 
 def _flags() -> frozenset[str]:
@@ -165,7 +246,7 @@ def _flags() -> frozenset[str]:
 
 
 def _last_level_cache_mb() -> float | None:
-    """Of the first core, where Linux names it; sizes are written as 8192K."""
+    """The size on the first core if Linux reports it; the format is 8192K."""
     sizes = [_text(path).strip() for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")]
     kibibytes = [int(size[:-1]) for size in sizes if size.endswith("K") and size[:-1].isdigit()]
     return max(kibibytes) * 1024 / 1e6 if kibibytes else None

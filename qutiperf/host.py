@@ -1,4 +1,4 @@
-"""This machine and its current load."""
+"""Properties and current load of this machine."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ _IDENTITY = ("machine", "cpu_model", "cores", "memory_gb", "system")
 
 
 def facts() -> Facts:
-    """The properties that do not change during a sweep; None if the system does not report one."""
+    """Properties that do not change during a sweep; None if the system does not report one."""
     return {
         "hostname": platform.node() or None,
         "system": platform.system(),
@@ -34,7 +34,7 @@ def facts() -> Facts:
 
 
 def fingerprint(machine: Mapping[str, object]) -> str:
-    """Depends on the hardware and the kind of system, not on the kernel's patch level."""
+    """A hash of the hardware and the kind of system, regardless of the kernel's patch level."""
     return sha256_of({name: machine.get(name) for name in _IDENTITY})[:12]
 
 

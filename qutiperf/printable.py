@@ -29,6 +29,17 @@ def bounded(text: str, limit: int = 300) -> str:
     return f"{text[:limit]}... ({len(text) - limit:,} more characters)"
 
 
+def error_text(error: BaseException, limit: int = 1000, *, with_type: bool = True) -> str:
+    """An error in one bounded, printable line, also where its own `__str__` raises."""
+    name = type(error).__name__
+    try:
+        text = f"{name}: {error}" if with_type else str(error)
+    except BaseException as second:  # noqa: BLE001 - foreign code
+        text = f"{name}, whose text is not available: its __str__ raises {type(second).__name__}"
+    text = " ".join(text[: 4 * limit].split())
+    return one_line(text if len(text) <= limit else f"{text[:limit]} ...")
+
+
 def spreadsheet_text(text: str) -> str:
     """A text cell that no spreadsheet takes for a formula."""
     return f"'{one_line(text)}" if text.startswith(_FORMULA) else one_line(text)

@@ -1,5 +1,6 @@
 """What several tests start from."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from tests.places import TESTS
 
 FAULTY = TESTS / "faulty.py"
 SutFile = Callable[..., Path]
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # under nohup, which the tests' processes would inherit
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def fails(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int) -> str:

@@ -119,6 +119,16 @@ class ExitsInClose(Good):
         os._exit(3)
 
 
+class ExitsWellInClose(Good):
+    def close(self) -> None:
+        os._exit(0)
+
+
+class LeavesInClose(Good):
+    def close(self) -> None:
+        sys.exit(0)
+
+
 class HangsInClose(Good):
     def close(self) -> None:
         time.sleep(3600)
@@ -132,6 +142,11 @@ class SilentError(Exception):
 class RaisesSilently(Good):
     def fault(self, batch: Array) -> Completion:
         raise SilentError
+
+
+class RaisesSurrogates(Good):
+    def fault(self, batch: Array) -> Completion:
+        raise RuntimeError("\udcff")
 
 
 class LongError(Good):

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from qutiperf.adapters import ADAPTERS
 from qutiperf.adapters.base import Adapter
 from qutiperf.errors import InputError, SetupError
+from qutiperf.printable import error_text
 from qutiperf.regular_file import unreadable
 from qutiperf.spec.config import nearest, shortened
 
@@ -65,7 +66,7 @@ def _module_of_file(path: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise InputError(f"adapter: {path} cannot be imported: {type(error).__name__}: {error}") from error
+        raise InputError(f"adapter: {path} cannot be imported: {error_text(error)}") from error
     return module
 
 

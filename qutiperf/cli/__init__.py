@@ -14,6 +14,7 @@ from qutiperf.cli import (
     agree,
     analyse,
     calibrate,
+    check,
     console,
     doctor,
     explain,
@@ -22,6 +23,7 @@ from qutiperf.cli import (
     level0_fit,
     listing,
     models,
+    published,
     run,
     serve,
     show,
@@ -48,6 +50,8 @@ app.command("export")(export.export)
 app.command("calibrate")(calibrate.calibrate)
 app.command("serve")(serve.serve)
 app.command("agree")(agree.agree)
+app.command("check")(check.check)
+app.command("import")(published.import_results)
 level0.app.command("fit")(level0_fit.fit)
 level0.app.command("evaluate")(level0_fit.evaluate)
 app.add_typer(adapter.app, name="adapter")
@@ -77,7 +81,7 @@ def main(arguments: Sequence[str] | None = None, debug: bool = False) -> int:
     """Runs one command line (default: this process's) and returns its exit code.
 
     0 ok, 1 verdict, 2 bad input, 3 set-up missing, 4 a run failed, 130 interrupted. With `debug`
-    or --debug errors are raised.
+    or --debug, errors are raised.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = debug or "--debug" in words
@@ -88,7 +92,7 @@ def main(arguments: Sequence[str] | None = None, debug: bool = False) -> int:
 
 
 def _interrupt_on_signals() -> None:
-    """SIGTERM and SIGHUP end a command as Ctrl-C does: children are ended, operating modes left."""
+    """Makes SIGTERM and SIGHUP act like Ctrl-C: children are stopped and operating modes are left."""
     if threading.current_thread() is not threading.main_thread():
         return
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -107,26 +111,28 @@ def _dispatch(arguments: list[str], debug: bool) -> int:
         check_text(arguments)
         check_repeated(command, arguments)
         result = command(arguments or ["--help"], standalone_mode=False)
+        if result == INTERRUPTED:  # typer converts KeyboardInterrupt to this, older releases to Abort
+            raise KeyboardInterrupt
     except QutiperfError as error:
         if debug:
             raise
         console.error(str(error))
         return error.exit_code
-    except KeyboardInterrupt:
-        console.error("interrupted; finished runs are kept, the same command goes on where it stopped")
-        return INTERRUPTED
     except OSError as error:
         if debug or error.errno != errno.ENAMETOOLONG:
             raise
-        console.error(f"{bounded(str(error.filename), 80)}: is longer than a file's name may be")
+        console.error(f"{bounded(str(error.filename), 80)}: is too long for a file name")
         return InputError.exit_code
-    except typer.Abort:
+    except (KeyboardInterrupt, typer.Abort):
+        console.error(
+            "interrupted; finished runs are kept, and the same command continues with the remaining ones"
+        )
         return INTERRUPTED
     except Exception as error:
-        # typer keeps click to itself; its usage errors are told by what they carry
+        # typer bundles click, so its usage errors are recognised by their attributes
         if debug or not hasattr(error, "format_message"):
             raise
-        if type(error).__name__ == "NoArgsIsHelpError":  # `qutiperf level0`: its message is its help
+        if type(error).__name__ == "NoArgsIsHelpError":  # `qutiperf level0`: the message is the help text
             console.out(error.format_message())
         else:
             console.error(f"{error.format_message()} (qutiperf --help lists verbs and options)")

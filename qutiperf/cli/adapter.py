@@ -1,4 +1,4 @@
-"""`qutiperf adapter new|test`: start an adapter, and see whether it keeps to the contract."""
+"""`qutiperf adapter new|test`: create an adapter, and check that it follows the contract."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,10 +12,10 @@ app = typer.Typer(no_args_is_help=True, help="Write an adapter for your accelera
 
 @app.command("new")
 def start(
-    name: Annotated[str, typer.Argument(help="Of the adapter: letters, digits, - or _.")],
-    folder: Annotated[Path, typer.Option("--folder", help="Where to write.")] = Path(),
+    name: Annotated[str, typer.Argument(help="Name of the adapter: letters, digits, - or _.")],
+    folder: Annotated[Path, typer.Option("--folder", help="The folder to write to.")] = Path(),
 ) -> None:
-    """Write an adapter, its SUT file and its test, from the shipped example; they work as they are."""
+    """Write an adapter, its SUT file and its test from the shipped example, ready to run."""
     from qutiperf.conformance.scaffold import write
 
     module, system, test = write(name, folder)
@@ -26,12 +26,12 @@ def start(
 
 @app.command("test")
 def keeps_to_the_contract(
-    sut: Annotated[str, typer.Argument(help="A SUT file, or a name of `list suts`.")],
+    sut: Annotated[str, typer.Argument(help="A SUT file, or a name from `list suts`.")],
     workload: Annotated[
         str | None, typer.Option("--workload", help="Default: a shipped digits model that it loads.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="Write the JSON to this file too.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Also write the JSON to this file.")] = None,
 ) -> int:
     """Check an adapter: ids, threads, batches, labels, layout, time, caching, memory, reload.
 
@@ -41,7 +41,9 @@ def keeps_to_the_contract(
     from qutiperf.errors import InputError
 
     if out is not None and (out.exists() or not out.parent.is_dir()):
-        raise InputError("exists already, or its folder does not", where=str(out), cure="name another file")
+        raise InputError(
+            "exists already, or its folder does not exist", where=str(out), cure="name another file"
+        )
     report = run_kit(job_for(sut, workload), lambda check: console.note(f"checking {check}"))
     written = {**report.model_dump(mode="json"), "passed": report.passed}
     if out is not None:

@@ -1,4 +1,4 @@
-"""`qutiperf agree WORKLOAD --sut A --sut B`: whether several systems compute the same."""
+"""`qutiperf agree WORKLOAD --sut A --sut B`: compare the answers of several systems."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,19 +15,22 @@ _SHOWN = 8
 def agree(
     workload: Annotated[str, typer.Argument(help="A shipped workload or a workload file.")],
     sut: Annotated[
-        list[str], typer.Option("--sut", help="Two or more systems; the first one is compared with.")
+        list[str], typer.Option("--sut", help="Two or more systems; the first one is the reference.")
     ],
-    batch: Annotated[int, typer.Option(min=1, help="Samples in a batch.")] = 32,
-    count: Annotated[int | None, typer.Option(min=1, help="Only the first so many samples.")] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Batch size.")] = 32,
+    count: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of samples to compare, from the first one on; default: all."),
+    ] = None,
     at_least: Annotated[
-        float, typer.Option(min=0, max=100, help="Percent of samples that must get the same label.")
+        float, typer.Option(min=0, max=100, help="Percentage of samples that must get the same label.")
     ] = 99.0,
-    time_limit: Annotated[float, typer.Option(min=1, help="Seconds that a system may take.")] = 600.0,
-    as_json: bool = typer.Option(False, "--json", help="Print an array of objects, one a system."),
+    time_limit: Annotated[float, typer.Option(min=1, help="Time limit for each system, in seconds.")] = 600.0,
+    as_json: bool = typer.Option(False, "--json", help="Print an array with one object per system."),
 ) -> int:
-    """Compare what several systems answer to the same samples; exit code 1 if too many labels differ.
+    """Compare the answers of several systems to the same samples; exit code 1 if too many labels differ.
 
-    Speeds are only comparable between systems that compute the same.
+    Speeds are only comparable between systems with the same answers.
     """
     from qutiperf.conformance.agree import ask, compare
     from qutiperf.errors import InputError
@@ -41,10 +44,10 @@ def agree(
     pairings = [pair(load_sut(name)[0], loaded) for name in sut]
     answers = []
     for pairing in pairings:
-        console.note(f"{pairing.sut.name} answers")
+        console.note(f"running {pairing.sut.name}")
         answers.append(ask(pairing, batch, count, time_limit))
     compared = [None, *(compare(answers[0], other) for other in answers[1:])]
-    rows = [_row(each, found) for each, found in zip(answers, compared, strict=True)]
+    rows = [_row(each, agreement) for each, agreement in zip(answers, compared, strict=True)]
     if as_json:
         console.out_json(rows)
     else:
@@ -53,26 +56,26 @@ def agree(
 
 
 def _verdict(rows: list[dict[str, object]], at_least: float) -> int:
-    """1 if a system gives another label to too many samples, which is told."""
+    """1 if a system gives too many samples another label; prints which system."""
     below = [
         row for row in rows if isinstance(share := row["same_label_percent"], float) and share < at_least
     ]
     for row in below:
-        same = f"{row['same_label_percent']:.4g} % of the labels are those of {rows[0]['sut']}"
+        same = f"{row['same_label_percent']:.4g} % of the labels agree with {rows[0]['sut']}"
         console.error(f"{row['sut']}: {same}, fewer than --at-least {at_least:g}; do not compare their speed")
     return int(bool(below))
 
 
-def _row(each: "Answers", found: "Agreement | None") -> dict[str, object]:
+def _row(each: "Answers", agreement: "Agreement | None") -> dict[str, object]:
     return {
         "sut": each.sut,
         "model": each.model,
         "adapter": each.adapter,
         "samples": each.count,
         "top1_percent": each.top1_percent,
-        "same_label_percent": found.same_label_percent if found else None,
-        "largest_output_difference": found.largest_difference if found else None,
-        "differing_samples": found.differing if found else None,
+        "same_label_percent": agreement.same_label_percent if agreement else None,
+        "largest_output_difference": agreement.largest_difference if agreement else None,
+        "differing_samples": agreement.differing if agreement else None,
     }
 
 

@@ -1,4 +1,4 @@
-"""`qutiperf analyse correlation|orthogonality|pareto|quartiles`: what measured rows say together."""
+"""`qutiperf analyse correlation|orthogonality|pareto|quartiles`: statistics of measured rows."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,24 +21,24 @@ FigureOption = Annotated[str, typer.Option("--figure", help="A figure of merit."
 @app.command("correlation")
 def correlation(
     results: Results,
-    left: Annotated[str, typer.Option("--left", help="A figure.")] = "compute_throughput_ips",
-    right: Annotated[str, typer.Option("--right", help="Another figure.")] = "system_throughput_ips",
+    left: Annotated[str, typer.Option("--left", help="The first figure.")] = "compute_throughput_ips",
+    right: Annotated[str, typer.Option("--right", help="The second figure.")] = "system_throughput_ips",
     as_json: JsonOption = False,
 ) -> None:
     """Correlate two figures per platform and task: Pearson, Pearson of logarithms, Spearman."""
     from qutiperf.level0.analysis import correlations
 
-    _print([asdict(one) for one in correlations(_rows(results), left, right)], as_json=as_json)
+    _print([asdict(one) for one in correlations(_rows(results, left, right), left, right)], as_json=as_json)
 
 
 @app.command("orthogonality")
 def orthogonality(
     results: Results, figure: FigureOption = "compute_throughput_ips", as_json: JsonOption = False
 ) -> None:
-    """Say whether pruning and quantisation multiply: ratio 1 is perfectly orthogonal."""
+    """Show whether the gains of pruning and quantisation multiply: ratio 1 is perfectly orthogonal."""
     from qutiperf.level0.analysis import orthogonality as analyse
 
-    _print([asdict(one) for one in analyse(_rows(results), figure)], as_json=as_json)
+    _print([asdict(one) for one in analyse(_rows(results, figure), figure)], as_json=as_json)
 
 
 @app.command("pareto")
@@ -50,21 +50,23 @@ def pareto(
     task: Annotated[str | None, typer.Option("--task", help="Only this task.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List what nothing else beats in every figure; more is better where the figure's name says so."""
+    """List the rows that no other row beats in every figure; higher is better for rates and accuracies."""
     from qutiperf.errors import InputError
     from qutiperf.level0.analysis import pareto as analyse
 
     names = [name.strip() for name in figures.split(",")]
     if len(names) < 2:
-        raise InputError(f"'{figures}' is one figure", where="--figures", cure="give two, with a comma")
-    rows = [row for row in _rows(results) if task in (None, row.task)]
+        raise InputError(
+            f"'{figures}' is one figure", where="--figures", cure="give two, separated by a comma"
+        )
+    rows = [row for row in _rows(results, *names) if task in (None, row.task)]
     if not rows:
         raise InputError(f"no row of task '{task}'", where=results, cure="see `analyse quartiles`")
-    found: list[dict[str, object]] = [
+    front: list[dict[str, object]] = [
         {"point": row.label, "task": row.task, **{name: row.figures[name] for name in names}}
         for row in analyse(rows, names)
     ]
-    _print(found, as_json=as_json)
+    _print(front, as_json=as_json)
 
 
 @app.command("quartiles")
@@ -74,10 +76,23 @@ def quartiles(
     """Show the spread of a figure per platform and task."""
     from qutiperf.level0.analysis import quartiles as analyse
 
-    _print([asdict(one) for one in analyse(_rows(results), figure)], as_json=as_json)
+    _print([asdict(one) for one in analyse(_rows(results, figure), figure)], as_json=as_json)
 
 
-def _rows(results: str) -> "list[AnalysedRow]":
+def _rows(results: str, *figures: str) -> "list[AnalysedRow]":
+    """Every row; prints how many rows are left out because their figure would be impossible."""
+    rows = _read(results)
+    for figure in dict.fromkeys(figures):
+        above = sum(figure in row.impossible for row in rows)
+        if above:
+            console.note(
+                f"{above} of {len(rows)} rows are left out: their {figure} would exceed 100 %, so the "
+                "prediction or the platform's peak does not describe them (see docs/level0.md)"
+            )
+    return rows
+
+
+def _read(results: str) -> "list[AnalysedRow]":
     from qutiperf.cli.results import read_results
     from qutiperf.level0.reference import published_measurements
     from qutiperf.results.analysed import published_rows, record_rows
@@ -93,6 +108,6 @@ def _print(rows: Sequence[dict[str, object]], *, as_json: bool) -> None:
     if as_json:
         console.out_json(list(rows))
     elif not rows:
-        raise InputError("holds nothing to compare", cure="orthogonality needs two datatypes at two scales")
+        raise InputError("has nothing to compare", cure="orthogonality needs two datatypes at two scales")
     else:
         console.table("", list(rows[0]), [list(row.values()) for row in rows])

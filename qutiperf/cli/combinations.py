@@ -1,4 +1,4 @@
-"""Which options go together: none is silently ignored, neither the first of two nor one without effect."""
+"""Rejects repeated options and options without effect, so that none is silently ignored."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
@@ -8,7 +8,7 @@ from qutiperf.printable import bounded
 
 
 class _Option(Protocol):
-    """The part of a click parameter that is read here."""
+    """The attributes of a click parameter that are used here."""
 
     opts: list[str]
     secondary_opts: list[str]
@@ -17,7 +17,7 @@ class _Option(Protocol):
 
 
 def check_repeated(command: object, words: Sequence[str]) -> None:
-    """Raises InputError for the first option in `words` that is given twice but takes one value."""
+    """Raises InputError for the first single-value option that is given twice in `words`."""
     seen: set[str] = set()
     for option in _options(command, words):
         name = max(option.opts, key=len)
@@ -27,7 +27,7 @@ def check_repeated(command: object, words: Sequence[str]) -> None:
 
 
 def _options(command: object, words: Sequence[str]) -> Iterator[_Option]:
-    """Options in the order of the command line, those of a verb once it is named; values are passed over."""
+    """Options in the order of the command line, including those of the verb; values are skipped."""
     rest = iter(words)
     for word in rest:
         if word == "--":
@@ -51,12 +51,12 @@ def _named(command: object, name: str) -> _Option | None:
 
 
 def check_text(words: Sequence[str]) -> None:
-    """Raises InputError for a word that no file's name, no YAML and no JSON can hold."""
+    """Raises InputError for a word that file names, YAML and JSON cannot contain."""
     for word in words:
         if "\0" in word or not _encodes(word):
             shown = bounded(ascii(word), 80)
             raise InputError(
-                f"the argument {shown} holds a NUL or bytes that are not UTF-8", cure="rename it"
+                f"the argument {shown} contains a NUL or bytes that are not UTF-8", cure="rename it"
             )
 
 
@@ -69,14 +69,14 @@ def _encodes(word: str) -> bool:
 
 
 def check_unused(given: Mapping[str, object], reason: str, cure: str) -> None:
-    """Raises InputError for the first option that was given: for `reason` it would have no effect."""
+    """Raises InputError for the first given option; `reason` is why it would have no effect."""
     for name, value in given.items():
         if value is not None and value is not False:
             raise InputError(f"{name} has no effect: {reason}", cure=cure)
 
 
 def check_one_form(**forms: bool) -> None:
-    """Raises InputError if output was asked for in several forms."""
-    chosen = [f"--{name}" for name, wanted in forms.items() if wanted]
-    if len(chosen) > 1:
-        raise InputError(f"{' and '.join(chosen)} are two forms of output", cure="give one of them")
+    """Raises InputError if the options request several forms of output."""
+    names = [f"--{name}" for name, chosen in forms.items() if chosen]
+    if len(names) > 1:
+        raise InputError(f"{' and '.join(names)} are two forms of output", cure="give one of them")

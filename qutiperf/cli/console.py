@@ -1,4 +1,4 @@
-"""What the verbs print with: tables, JSON, CSV, progress, one-line errors."""
+"""Output of the verbs: tables, JSON, CSV, progress, one-line errors."""
 
 import csv
 import json
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _state = {"quiet": False}
-# Characters of what is printed of one cell, message and line: more comes from damaged or hostile files.
+# Maximum characters of a cell, message and line; longer ones come from damaged or hostile files.
 _CELL, _MESSAGE, _LINE = 200, 2000, 10_000
 
 
 def be_quiet(quiet: bool = True) -> None:
-    """Whether only results and errors are printed from now on."""
+    """Prints only results and errors from now on."""
     _state["quiet"] = quiet
 
 
@@ -28,28 +28,28 @@ def is_quiet() -> bool:
 
 
 def out(text: str = "") -> None:
-    """A result, to standard output; what could steer a terminal is escaped, very long lines are cut."""
+    """Prints a result to standard output; escapes control characters, cuts very long lines."""
     print("\n".join(bounded(line, _LINE) for line in printable(text).split("\n")))
 
 
 def out_line(text: str) -> None:
-    """One line of a result, with text from records in it: its newlines are escaped."""
+    """Prints one line of a result with text from records; escapes newlines."""
     print(one_line(bounded(text, _MESSAGE)))
 
 
 def note(text: str) -> None:
-    """Something on the way, to standard error, unless quiet; one line."""
+    """Prints one line about progress to standard error, unless quiet."""
     if not _state["quiet"]:
         print(one_line(bounded(text, _MESSAGE)), file=sys.stderr)
 
 
 def error(text: str) -> None:
-    """One line to standard error."""
+    """Prints one line to standard error."""
     print(f"qutiperf: {one_line(bounded(text, _MESSAGE))}", file=sys.stderr)
 
 
 def out_json(value: object) -> None:
-    """Unknown is null, and so is a number that JSON cannot hold."""
+    """Prints JSON; unknown values, NaN and infinity are null."""
     print(json_text(json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)))
 
 
@@ -62,9 +62,9 @@ def _finite(value: object) -> object:
 
 
 def out_csv(rows: Sequence[Mapping[str, object]]) -> None:
-    """Rows as CSV with the columns of all; unknown is an empty cell, a list is joined with `; `.
+    """Prints rows as CSV with the union of their columns; unknown is an empty cell, lists are joined by `; `.
 
-    Text that a spreadsheet would take for a formula gets an apostrophe; numbers stay numbers.
+    Text that a spreadsheet would read as a formula is prefixed with an apostrophe; numbers stay numbers.
     """
     columns = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -79,7 +79,7 @@ def _csv_cell(value: object) -> object:
 
 
 def console(*, stderr: bool = False) -> "Console":
-    """A rich console as wide as the terminal, or 160 columns where there is none."""
+    """A rich console as wide as the terminal, or 160 columns without one."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
@@ -87,7 +87,7 @@ def console(*, stderr: bool = False) -> "Console":
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Prints a table; numbers to four digits and to the right, unknown as a dash."""
+    """Prints a table; numbers are right-aligned with four digits, unknown is a dash."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -113,7 +113,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
 
 
 def _width(rows: Sequence[Sequence[object]], number: int) -> int:
-    """Of the column's widest cell, so that titles are wrapped and cells are not."""
+    """Width of the column's widest cell, so that titles wrap and cells do not."""
     return min(max((len(_cell(row[number])) for row in rows), default=0), 60)
 
 

@@ -1,4 +1,4 @@
-"""`qutiperf doctor`: what this machine has, and what would disturb a measurement."""
+"""`qutiperf doctor`: the equipment of this machine, and what would disturb a measurement."""
 
 from importlib import metadata
 from typing import TypedDict
@@ -10,7 +10,7 @@ from qutiperf.cli.listing import Rows, adapter_rows
 
 
 class DoctorReport(TypedDict):
-    """What doctor prints."""
+    """The output of `qutiperf doctor --json`."""
 
     host: dict[str, str | int | float | bool | None]
     loadgen: dict[str, str | None] | None
@@ -45,7 +45,7 @@ def doctor(as_json: bool = typer.Option(False, "--json", help="Print one JSON ob
 
 
 def _loadgen() -> dict[str, str | None] | None:
-    """Version and round of the installed LoadGen, None if there is none."""
+    """Version and round of the installed LoadGen; None if it is not installed."""
     from qutiperf.spec.rounds import round_of_version
 
     try:
@@ -56,23 +56,25 @@ def _loadgen() -> dict[str, str | None] | None:
 
 
 def _warnings(machine: dict[str, str | int | float | bool | None], busy: float) -> list[str]:
-    """Cause and cure of everything that makes times vary here."""
-    found: list[str] = []
+    """Cause and cure of everything that makes times vary on this machine."""
+    warnings: list[str] = []
     cores = machine["cores"]
     if busy > 10:
-        found.append(f"other processes use {busy:.0f} % of the cores: end them, or results are marked noisy")
+        warnings.append(
+            f"other processes use {busy:.0f} % of the cores: stop them, or results are marked noisy"
+        )
     governor = machine["governor"]
     if governor not in (None, "performance"):
-        found.append(f"the frequency governor is '{governor}': sudo cpupower frequency-set -g performance")
+        warnings.append(f"the frequency governor is '{governor}': sudo cpupower frequency-set -g performance")
     if machine["hypervisor"]:
-        found.append("this is a virtual machine: its neighbours can change times without being seen here")
+        warnings.append("this is a virtual machine: other guests on its host can change times unnoticed")
     if cores == 1:
-        found.append("one core only: LoadGen and the model share it")
+        warnings.append("one core only: LoadGen and the model share it")
     if cores != machine["cores_of_machine"]:
-        found.append(
-            f"only {cores} of {machine['cores_of_machine']} cores may be used (affinity or container)"
+        warnings.append(
+            f"only {cores} of {machine['cores_of_machine']} cores are available (affinity or container)"
         )
-    return found
+    return warnings
 
 
 def _print(report: "DoctorReport") -> None:
@@ -85,10 +87,10 @@ def _print(report: "DoctorReport") -> None:
             "LoadGen           missing: pip install mlcommons-loadgen (x86-64 or macOS, Python 3.11 to 3.13)"
         )
     else:
-        known = loadgen["round"] or "no round that this qutiperf knows"
+        known = loadgen["round"] or "an unknown round"
         console.out(f"LoadGen           {loadgen['version']}, seeds of {known}")
     for adapter in report["adapters"]:
         console.out(f"adapter           {adapter['name']}: {adapter['runtime']}")
-    console.out("power meters      none is read yet: power columns stay empty")
+    console.out("power meters      not supported yet; power columns stay empty")
     for warning in report["warnings"]:
         console.out(f"warning           {warning}")

@@ -1,4 +1,4 @@
-"""`qutiperf export`: the shipped files for editing, or the one file that a device needs."""
+"""`qutiperf export`: copies of the shipped files for editing, or the device server as one file."""
 
 import tempfile
 from pathlib import Path
@@ -12,29 +12,32 @@ from qutiperf.errors import InputError
 
 def export(
     folder: Annotated[
-        Path | None, typer.Argument(help="New folder for copies of scenarios/, sut/, audit/, reports/.")
+        Path | None, typer.Argument(help="The new folder for copies of scenarios/, sut/, audit/, reports/.")
     ] = None,
     device: Annotated[
-        Path | None, typer.Option(help="Write the device server instead: qutiperf-device.pyz")
+        Path | None, typer.Option(help="Write the device server to this file instead: qutiperf-device.pyz")
     ] = None,
-    sut: Annotated[str | None, typer.Option("--sut", help="With --device: pack this system.")] = None,
+    sut: Annotated[str | None, typer.Option("--sut", help="With --device: the system to include.")] = None,
     workload: Annotated[
-        str | None, typer.Option("--workload", help="With --device and --sut: pack this one's model.")
+        str | None,
+        typer.Option("--workload", help="With --device and --sut: the workload whose model to include."),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="With --sut: an adapter option, streams or batch_size: threads=4"),
+        typer.Option(
+            "--set", help="With --sut: set an adapter option, streams or batch_size, such as threads=4"
+        ),
     ] = None,
 ) -> None:
-    """Copy the shipped files for editing, or write the one file that a board needs to be measured.
+    """Copy the shipped files for editing, or write the device server for a board as one file.
 
-    That file needs Python 3.9 or newer, numpy and the adapter's runtime. With --sut and --workload it holds
-    what to serve, the model too.
+    The device server needs Python 3.9 or newer, numpy and the adapter's runtime. With --sut and --workload it
+    includes the configuration and the model.
     """
     if (folder is None) == (device is None):
         raise InputError("name a folder or --device FILE", cure="qutiperf export mine")
     if (sut is None) != (workload is None) or (sut and device is None) or (settings and sut is None):
-        raise InputError("--sut, --workload and --set go together with --device", cure="give both or none")
+        raise InputError("--sut, --workload and --set need --device", cure="give both or none")
     if folder is not None:
         _export_files(folder)
     elif device is not None:
@@ -58,11 +61,11 @@ def _export_device(device: Path, sut: str | None, workload: str | None, settings
     if device.exists():
         raise InputError("exists already", where=str(device), cure="name another file")
     with tempfile.TemporaryDirectory(prefix="qutiperf-") as name:
-        found = None
+        packed = None
         if sut is not None and workload is not None:
             changes = apply_overrides({}, settings)
-            found = configuration_for(load_sut(sut)[0], load_workload(workload)[0], Path(name), changes)
-        pack_device(device, found)
+            packed = configuration_for(load_sut(sut)[0], load_workload(workload)[0], Path(name), changes)
+        pack_device(device, packed)
     console.out(str(device))
-    flags = "" if found else " --adapter ... (see --help)"
+    flags = "" if packed else " --adapter ... (see --help)"
     console.note(f"on the device: python3 {device.name} --host 0.0.0.0{flags}")

@@ -9,9 +9,12 @@ import typer
 
 from qutiperf.cli import console
 from qutiperf.cli.combinations import check_one_form, check_unused
+from qutiperf.errors import InputError
 
 if TYPE_CHECKING:
-    from qutiperf.level0.prediction import Asked, ModelName, Prediction
+    from collections.abc import Mapping
+
+    from qutiperf.level0.prediction import ModelName
     from qutiperf.level0.requirements import Requirements
     from qutiperf.level0.subject import Subject
 
@@ -19,7 +22,6 @@ app = typer.Typer(no_args_is_help=True, help="Requirements, predictions and how 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 MOST_SIZE = 2**31 - 1  # of one dimension: TFLite's integers, and far beyond any memory
-WHOLE = 100.0  # percent of the published channels
 _LAYER_COLUMNS = ("name", "operator", "kind", "ops", "other_ops", "weights", "activations", "state")
 
 
@@ -37,29 +39,25 @@ def requirements(
     as_json: JsonOption = False,
 ) -> None:
     """Count operations, weights, activations and state, per layer and in total, training too."""
+    from qutiperf.api.theory import requirements as count
+
     check_one_form(csv=as_csv, json=as_json)
-    found = _requirements(model, shape or [], scale, constant or [])
-    layers = [asdict(layer) for layer in found.layers]
+    counted = count(
+        model,
+        shape=dict(_shape(text) for text in shape or []),
+        scale=scale,
+        constants=dict(_constant(text) for text in constant or []),
+    )
+    layers = [asdict(layer) for layer in counted.layers]
+    totals = _totals(counted)
     if as_csv:
         console.out_csv(layers)
     elif as_json:
-        console.out_json({**_totals(found), "layers": layers})
+        console.out_json({**totals, "layers": layers})
     else:
         rows = [[layer[name] for name in _LAYER_COLUMNS] for layer in layers if layer["kind"] != "other"]
-        console.table(f"{found.name}: layers that multiply", _LAYER_COLUMNS, rows)
-        console.table("total per input", ("what", "value"), [list(pair) for pair in _totals(found).items()])
-
-
-def _requirements(model: str, texts: list[str], scale: float | None, constants: list[str]) -> "Requirements":
-    from qutiperf.level0.count import requirements_of_file, requirements_of_model
-    from qutiperf.models.topologies import TOPOLOGIES, declare
-
-    shapes = dict(_shape(text) for text in texts)
-    if model in TOPOLOGIES:
-        check_unused({"--constant": constants or None}, "a topology has no such input", "leave it out")
-        return requirements_of_model(declare(model, WHOLE if scale is None else scale), model, shapes)
-    check_unused({"--scale": scale}, "the channels of a file are fixed", "give the name of a topology")
-    return requirements_of_file(Path(model), shapes, dict(_constant(text) for text in constants))
+        console.table(f"{counted.name}: layers that multiply", _LAYER_COLUMNS, rows)
+        console.table("total per input", ("what", "value"), [list(pair) for pair in totals.items()])
 
 
 def _constant(text: str) -> tuple[str, float]:
@@ -78,7 +76,6 @@ def _constant(text: str) -> tuple[str, float]:
 
 
 def _shape(text: str) -> tuple[str, list[int]]:
-    from qutiperf.errors import InputError
     from qutiperf.spec.config import shortened, whole_number
 
     name, separator, sizes = text.rpartition("=")
@@ -136,8 +133,11 @@ def predict(
     as_json: JsonOption = False,
 ) -> None:
     """Predict throughput, latency and the bound that wins, per batch."""
+    from qutiperf.api.theory import model_named, prediction_row, target_of
+    from qutiperf.level0.prediction import predict as predict_settings
+
     check_one_form(csv=as_csv, json=as_json)
-    chosen = _model_name(model)
+    chosen = model_named(model, "--model")
     if suite is not None:
         subjects = {"--workload": workload, "--onnx": onnx, "--topology": topology, "--scale": scale}
         of_one = {
@@ -150,33 +150,20 @@ def predict(
         check_unused({**subjects, **of_one}, "a suite names its own", "leave it or --suite out")
         _print_rows(_suite(suite, chosen), as_csv=as_csv, as_json=as_json)
         return
-    if topology is None:
-        check_unused({"--scale": scale}, "the channels of a file are fixed", "give --topology")
-    subject = _subject(workload, onnx, (topology, WHOLE if scale is None else scale))
-    asked = _asked(subject, sut, datatype, mode)
+    subject = _subject({"--workload": workload, "--onnx": onnx, "--topology": topology}, scale)
+    if sut is None:
+        raise InputError("on what?", cure="give --sut")
+    target = target_of(subject, sut, datatype, mode)
     [instances] = _counts("--streams", "1" if streams is None else str(streams), "streams")
     settings = [(size, instances) for size in _counts("--batch", batch or "1", "batch_size")]
-    from qutiperf.level0.prediction import predict as predict_settings
-
-    found = predict_settings(subject.network, asked, settings, chosen)
-    rows = [_prediction_row(one, asked, subject) for one in found]
+    predictions = predict_settings(subject.network, target, settings, chosen)
+    rows = [prediction_row(one, target, subject) for one in predictions]
     _print_rows(rows, as_csv=as_csv, as_json=as_json)
-    if found[0].note and not (as_csv or as_json):
-        console.note(found[0].note)
-
-
-def _model_name(text: str) -> "ModelName":
-    from qutiperf.errors import InputError
-    from qutiperf.level0.prediction import MODELS
-    from qutiperf.spec.config import nearest
-
-    if text not in MODELS:
-        raise InputError(f"no model named '{text}'", where="--model", cure=nearest(text, MODELS))
-    return MODELS[text]
+    if predictions[0].note and not (as_csv or as_json):
+        console.note(predictions[0].note)
 
 
 def _suite(name: str, model: "ModelName") -> list[dict[str, object]]:
-    from qutiperf.errors import InputError
     from qutiperf.level0.suite import suite
 
     if name != "qutibench":
@@ -184,44 +171,17 @@ def _suite(name: str, model: "ModelName") -> list[dict[str, object]]:
     return [asdict(cell) for cell in suite(model)]
 
 
-def _subject(workload: str | None, onnx: Path | None, topology: tuple[str | None, float]) -> "Subject":
-    from qutiperf.errors import InputError
-    from qutiperf.level0 import subject
-    from qutiperf.spec.workload import load_workload
+def _subject(choices: "Mapping[str, str | Path | None]", scale: float | None) -> "Subject":
+    from qutiperf.api import theory
 
-    name, scale = topology
-    if sum(choice is not None for choice in (workload, onnx, name)) != 1:
+    given = {name: value for name, value in choices.items() if value is not None}
+    if len(given) != 1:
         raise InputError("what to predict?", cure="give one of --workload, --onnx, --topology (or --suite)")
-    if workload is not None:
-        return subject.subject_of_workload(load_workload(workload)[0])
-    if onnx is not None:
-        return subject.subject_of_file(onnx)
-    return subject.subject_of_topology(name or "", scale)
-
-
-def _asked(subject: "Subject", sut: str | None, datatype: str | None, mode: str | None) -> "Asked":
-    from qutiperf.errors import InputError
-    from qutiperf.level0.capability import DATATYPES
-    from qutiperf.level0.prediction import Asked
-    from qutiperf.spec.config import nearest, shortened
-    from qutiperf.spec.sut import load_sut
-
-    if sut is None:
-        raise InputError("on what?", cure="give --sut")
-    system, _ = load_sut(sut)
-    if mode is not None and mode not in system.operating_modes:
-        raise InputError(f"no operating mode '{mode}'", where=sut, cure=nearest(mode, system.operating_modes))
-    chosen = mode or next(iter(system.operating_modes))
-    if datatype is not None and datatype not in DATATYPES:
-        problem = f"'{shortened(datatype, 80)}' is not a datatype"
-        raise InputError(problem, where="--datatype", cure=nearest(datatype, DATATYPES))
-    compute = datatype or subject.datatype
-    weights = None if datatype else subject.weight_datatype
-    return Asked(system.platform, system.name, compute, chosen, weights)
+    [(option, value)] = given.items()
+    return theory.SUBJECTS[option.removeprefix("--")](str(value), scale)
 
 
 def _counts(option: str, text: str, parameter: str) -> list[int]:
-    from qutiperf.errors import InputError
     from qutiperf.spec.config import shortened, whole_number
     from qutiperf.spec.limits import MOST
 
@@ -230,18 +190,6 @@ def _counts(option: str, text: str, parameter: str) -> list[int]:
         cure = f"write numbers from 1 to {MOST[parameter]:,}: 1,8,64"
         raise InputError(f"'{shortened(text, 80)}' is not a list of counts", where=option, cure=cure)
     return [count for count in counts if count is not None]
-
-
-def _prediction_row(found: "Prediction", asked: "Asked", subject: "Subject") -> dict[str, object]:
-    factor, throughput = found.interval_factor, found.predicted_throughput_ips
-    return {
-        "network": subject.network.name,
-        "sut": asked.where,
-        "operating_mode": asked.operating_mode,
-        **found.model_dump(),
-        "low_throughput_ips": throughput / factor if factor else None,
-        "high_throughput_ips": throughput * factor if factor else None,
-    }
 
 
 _PREDICTION_COLUMNS = {

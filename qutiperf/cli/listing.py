@@ -1,10 +1,14 @@
-"""`qutiperf list`: what ships, and what can run here."""
+"""`qutiperf list`: shipped files, and adapters with the state of their runtimes."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import typer
 
 from qutiperf.cli import console
+
+if TYPE_CHECKING:
+    from qutiperf.spec.round_rules import BenchmarkRule, ScenarioSet, Score
 
 _KINDS = ("suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "rounds")
 
@@ -19,18 +23,18 @@ def list_files(
 
     if kind not in (*_KINDS, "all"):
         raise InputError(f"nothing named '{kind}' to list", cure=nearest(kind, [*_KINDS, "all"]))
-    wanted = _KINDS if kind == "all" else (kind,)
-    found = {name: _ROWS[name]() for name in wanted}
+    kinds = _KINDS if kind == "all" else (kind,)
+    listed = {name: _ROWS[name]() for name in kinds}
     if as_json:
-        console.out_json(found if kind == "all" else found[kind])
+        console.out_json(listed if kind == "all" else listed[kind])
         return
-    for name, rows in found.items():
+    for name, rows in listed.items():
         columns = list(rows[0]) if rows else ["name"]
         console.table(name, columns, [[_shown(row, column) for column in columns] for row in rows])
 
 
 def _shown(row: Mapping[str, object], column: str) -> object:
-    """A system that nobody has run is not unknown."""
+    """A cell; `never` for a system that was not verified on hardware, which is not unknown."""
     return "never" if column == "verified_on_hardware" and row[column] is None else row[column]
 
 
@@ -110,7 +114,7 @@ def _datasets() -> Rows:
 
 
 def adapter_rows() -> Rows:
-    """Every adapter, and whether its runtime is installed or what installs it."""
+    """Every adapter, with the state of its runtime or the command that installs it."""
     from qutiperf.adapters.registry import adapter_class, registered, require_runtime
     from qutiperf.errors import SetupError
 
@@ -129,8 +133,42 @@ def _rounds() -> Rows:
     from qutiperf.spec import catalog
     from qutiperf.spec.rounds import load_round
 
-    loaded = [load_round(name)[0] for name in catalog.names("round")]
-    return [{"name": each.name, "loadgen_versions": ", ".join(each.loadgen_versions)} for each in loaded]
+    rows: Rows = []
+    for name in catalog.names("round"):
+        loaded = load_round(name)[0]
+        common: dict[str, object] = {"name": loaded.name, "loadgen": loaded.loadgen_requirement}
+        if loaded.rules is None:
+            rows.append({**common, **dict.fromkeys(("benchmark", *_ASKED))})
+            continue
+        for benchmark, rule in loaded.rules.benchmarks.items():
+            rows.append({**common, "benchmark": benchmark, **_asked(rule)})
+    return rows
+
+
+_ASKED = ("datacenter", "edge", "accuracy", "samples", "tests")
+
+
+def _asked(rule: "BenchmarkRule") -> dict[str, object]:
+    """What a round asks of one benchmark: scenarios of each suite, targets, samples and tests."""
+    suites = {name: _suite(each) for name, each in rule.scenarios.items()}
+    return {
+        "datacenter": suites.get("datacenter"),
+        "edge": suites.get("edge"),
+        "accuracy": ", ".join(_target(score) for score in rule.accuracy),
+        "samples": rule.samples.accuracy,
+        "tests": ", ".join(rule.tests) or None,
+    }
+
+
+def _suite(each: "ScenarioSet") -> str:
+    optional = f" ({', '.join(each.optional)})" if each.optional else ""
+    return ", ".join(each.required) + optional
+
+
+def _target(score: "Score") -> str:
+    least = f" >= {score.at_least:g}" if score.at_least is not None else ""
+    most = f" <= {score.at_most:g}" if score.at_most is not None else ""
+    return f"{score.metric}{least}{most}"
 
 
 _ROWS = {

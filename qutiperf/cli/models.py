@@ -27,14 +27,18 @@ def list_topologies(as_json: Annotated[bool, typer.Option("--json", help="Print 
 
 @app.command("build")
 def build(
-    topology: Annotated[str, typer.Argument(help="A name of `models list`.")],
+    topology: Annotated[str, typer.Argument(help="A name from `models list`.")],
     out: Annotated[Path, typer.Option("--out", help="The ONNX file to write.")],
-    scale: Annotated[float, typer.Option("--scale", help="Channels in percent of the published.")] = 100.0,
-    size: Annotated[int | None, typer.Option("--size", help="Side of the input in pixels.")] = None,
-    batch: Annotated[int | None, typer.Option("--batch", help="A fixed batch; free unless given.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the random weights.")] = 1,
+    scale: Annotated[
+        float, typer.Option("--scale", help="Channels in percent of the published number.")
+    ] = 100.0,
+    size: Annotated[
+        int | None, typer.Option("--size", help="Height and width of the input in pixels.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option("--batch", help="A fixed batch size; default: any.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the random weights.")] = 1,
 ) -> None:
-    """Write a network as ONNX: speed as published, no accuracy."""
+    """Write a network with random weights as ONNX: realistic speed, no meaningful accuracy."""
     from qutiperf.models.topologies import write
 
     write(out, topology, scale, size, "batch" if batch is None else batch, seed)

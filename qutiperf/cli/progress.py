@@ -1,28 +1,23 @@
 """A progress bar with the estimated end, drawn when a run starts or ends and never while one is timed."""
 
-from collections.abc import Sequence
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from qutiperf.cli import console
-from qutiperf.printable import one_line
 from qutiperf.units import format_duration
 
 if TYPE_CHECKING:
-    from qutiperf.results.record import RunRecord
-    from qutiperf.run.plan import PlannedRun
+    from qutiperf.api.progress import Progress
 
 
-class Progress:
-    """Hears the runner. On a terminal one line that changes, at most once a second; else a line a run."""
+class Bar:
+    """Draws progress. On a terminal one line that changes, at most once a second; else a line a run."""
 
-    def __init__(self, runs: "Sequence[PlannedRun]") -> None:
+    def __init__(self) -> None:
         from rich import progress
 
-        self._left_s = sum(run.estimated_s for run in runs)
-        self._spent_s = self._expected_s = 0.0
-        self._started = self._drawn = monotonic()
+        self._drawn = monotonic()
         self._live = not console.is_quiet() and console.console(stderr=True).is_terminal
         self._bar = progress.Progress(
             progress.TextColumn("{task.description}", markup=False),
@@ -34,10 +29,9 @@ class Progress:
             transient=True,
             disable=not self._live,
         )
-        self._task = self._bar.add_task("measuring", total=len(runs), left="")
+        self._task = self._bar.add_task("measuring", total=None, left="")
 
-    def __enter__(self) -> "Progress":
-        self._bar.start()
+    def __enter__(self) -> "Bar":
         return self
 
     def __exit__(
@@ -45,47 +39,37 @@ class Progress:
     ) -> None:
         self._bar.stop()
 
-    def started(self, run: "PlannedRun") -> None:
-        self._started = monotonic()
-        self._bar.update(self._task, description=title(run))
-        self.tick()
+    def __call__(self, progress: "Progress") -> None:
+        if progress.event == "planned":
+            self._begin(progress)
+        elif progress.event == "started":
+            self._bar.update(self._task, description=progress.run)
+        elif progress.event == "finished":
+            self._bar.update(self._task, completed=progress.done)
+        self._draw(progress)
+        if progress.event == "finished":
+            self._print_outcome(progress)
 
-    def tick(self) -> None:
-        """Draws, unless it did so within the last second."""
+    def _begin(self, progress: "Progress") -> None:
+        done, runs = progress.done_before, progress.total
+        if done:
+            console.note(f"{done} of {done + runs} runs are done already in {progress.folder}")
+        about = format_duration(progress.remaining_s)
+        console.note(f"{progress.sweep}: {runs} runs, about {about}, to {progress.folder}")
+        self._bar.update(self._task, total=runs)
+        self._bar.start()
+
+    def _draw(self, progress: "Progress") -> None:
+        """Unless it did so within the last second."""
         if monotonic() - self._drawn < 1:
             return
         self._drawn = monotonic()
-        self._bar.update(self._task, left=f"{format_duration(self.remaining_s())} left")
+        self._bar.update(self._task, left=f"{format_duration(progress.remaining_s)} left")
         self._bar.refresh()
 
-    def remaining_s(self) -> float:
-        """Planned seconds still to go, stretched by what the finished runs took beyond their plan."""
-        factor = self._spent_s / self._expected_s if self._expected_s else 1.0
-        return self._left_s * factor
-
-    def finished(self, run: "PlannedRun", record: "RunRecord") -> None:
-        self._left_s -= run.estimated_s
-        self._expected_s += run.estimated_s
-        self._spent_s += monotonic() - self._started
-        self._bar.advance(self._task)
-        self.tick()
-        if record.failure:
-            console.note(f"{title(run)} failed: {record.failure.reason}")
+    def _print_outcome(self, progress: "Progress") -> None:
+        if progress.outcome == "failed":
+            console.note(f"{progress.run} failed: {progress.reason}")
         elif not self._live:
-            verdict = (
-                "valid"
-                if record.valid
-                else f"INVALID: {record.reasons[0] if record.reasons else 'no reason given'}"
-            )
-            console.note(f"{title(run)} {verdict}, {format_duration(self.remaining_s())} left")
-
-
-def title(run: "PlannedRun") -> str:
-    """`digits-mlp-100-fp32 Offline batch 8`."""
-    point = run.point
-    what = (
-        "accuracy"
-        if point.mode.value == "AccuracyOnly"
-        else f"{point.scenario.value} batch {point.deployment['batch_size']}"
-    )
-    return one_line(f"{point.workload} {what}")
+            verdict = "valid" if progress.outcome == "valid" else f"INVALID: {progress.reason}"
+            console.note(f"{progress.run} {verdict}, {format_duration(progress.remaining_s)} left")

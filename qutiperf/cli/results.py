@@ -1,44 +1,37 @@
 """Reads a results folder for the verbs, and says on standard error what they leave out."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qutiperf.cli import console
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qutiperf.errors import InputError
-    from qutiperf.results.record import RunRecord
+    from qutiperf.results.selection import Selection
 
 _MOST_NAMED = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Results:
-    """The last attempt of every run that is to be shown, and the ids of those that are superseded."""
+def read_results(folder: Path, *, everything: bool = False) -> "Selection":
+    """Names damaged parts; leaves superseded runs out unless `everything`; raises InputError."""
+    from qutiperf.results.selection import select
 
-    records: "list[RunRecord]"
-    superseded: frozenset[str]
+    selection = select(folder, everything=everything)
+    report_selection(selection)
+    return selection
 
 
-def read_results(folder: Path, *, everything: bool = False) -> Results:
-    """Names damaged parts and goes on; leaves superseded runs out unless `everything`; raises InputError."""
-    from qutiperf.results.store import Store, latest
-    from qutiperf.results.superseded import superseded
-
-    contents = Store.open(folder).read()
-    report_damaged(contents.damaged)
-    old = superseded(contents.records)
-    records = latest(contents.records)
-    if everything:
-        return Results(records, old)
-    if old:
-        runs = "1 run" if len(old) == 1 else f"{len(old)} runs"
+def report_selection(selection: "Selection") -> None:
+    """What is damaged, and how many superseded runs are left out."""
+    report_damaged(selection.damaged)
+    if selection.omitted:
+        runs = "1 run" if selection.omitted == 1 else f"{selection.omitted} runs"
         console.note(f"{runs} of files that have changed since are left out (--all of `show` has them)")
-    return Results([record for record in records if record.run_id not in old], old)
 
 
-def report_damaged(damaged: "list[InputError]") -> None:
+def report_damaged(damaged: "Sequence[InputError]") -> None:
     """One line for each, up to ten."""
     for error in damaged[:_MOST_NAMED]:
         console.error(str(error))

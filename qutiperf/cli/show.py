@@ -1,4 +1,4 @@
-"""`qutiperf show RESULTS`: what was measured."""
+"""`qutiperf show RESULTS`: print the runs of a results folder."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,7 @@ from qutiperf.cli.combinations import check_one_form
 if TYPE_CHECKING:
     from qutiperf.results.table import BestOfModel, Row
 
-_SETTINGS_END = 9  # of the columns, after which come the figures
+_SETTINGS_END = 9  # columns before the figures
 UNVERIFIED = "Result not verified by MLCommons Association."
 _COLUMNS = {
     "run_id": "run",
@@ -39,40 +39,40 @@ _SETTINGS = (
     "streams",
     "operating_mode",
     "end_to_end",
-)  # told once if all the same
+)  # printed once if all runs have the same value
 
 
 def show(
-    results: Annotated[Path, typer.Argument(help="A results folder, as given to run --out.")],
-    as_json: bool = typer.Option(False, "--json", help="Print an array of flat objects, one a run."),
-    as_csv: bool = typer.Option(False, "--csv", help="Print CSV, one line a run."),
-    summary: bool = typer.Option(False, "--summary", help="One line a model, at its best settings."),
+    results: Annotated[Path, typer.Argument(help="A results folder (the --out of `run`).")],
+    as_json: bool = typer.Option(False, "--json", help="Print an array with one flat object per run."),
+    as_csv: bool = typer.Option(False, "--csv", help="Print CSV, one line per run."),
+    summary: bool = typer.Option(False, "--summary", help="One line per model, at its best settings."),
     everything: bool = typer.Option(
-        False, "--all", help="Also runs of files that have changed since, with a column superseded."
+        False, "--all", help="Include runs of files that have changed since, with a column `superseded`."
     ),
 ) -> None:
-    """Show the runs of a results folder: every setting, or the best of each model."""
+    """Show the runs of a results folder: every setting, or the best ones of each model."""
     from qutiperf.cli.results import read_results
     from qutiperf.results.table import option_columns, rows, summarise
 
     check_one_form(json=as_json, csv=as_csv, summary=summary)
     read = read_results(results, everything=everything)
-    records, found = read.records, rows(read.records)
+    records, table = read.records, rows(read.records)
     if everything:
-        found = [{**row, "superseded": row["run_id"] in read.superseded} for row in found]
+        table = [{**row, "superseded": row["run_id"] in read.superseded} for row in table]
     if as_json:
-        console.out_json(found)
+        console.out_json(table)
     elif as_csv:
-        console.out_csv(found)
+        console.out_csv(table)
     elif summary:
         print_summary(summarise(records))
     else:
-        _print_rows(found, option_columns(records), everything=everything)
+        _print_rows(table, option_columns(records), everything=everything)
 
 
-def _print_rows(found: "list[Row]", options: list[str], *, everything: bool) -> None:
-    """`options` are the adapter's own among the parameters; they are shown where they differ."""
-    performance = [row for row in found if row["mode"] == "PerformanceOnly"]
+def _print_rows(table: "list[Row]", options: list[str], *, everything: bool) -> None:
+    """`options` are the adapter's own parameters, which are columns if their values differ."""
+    performance = [row for row in table if row["mode"] == "PerformanceOnly"]
     same = {name for name in (*_SETTINGS, *options) if len({str(row.get(name)) for row in performance}) == 1}
     first, last = list(_COLUMNS.items())[:_SETTINGS_END], list(_COLUMNS.items())[_SETTINGS_END:]
     columns = dict([*first, *[(name, name) for name in options], *last])
@@ -80,10 +80,10 @@ def _print_rows(found: "list[Row]", options: list[str], *, everything: bool) -> 
         columns["superseded"] = "superseded"
     shown = {name: title for name, title in columns.items() if name not in same}
     if performance:
-        told = [f"{_COLUMNS[name]} {performance[0][name]}" for name in _SETTINGS if name in same]
-        console.out_line("all: " + ", ".join(told))
+        common = [f"{_COLUMNS[name]} {performance[0][name]}" for name in _SETTINGS if name in same]
+        console.out_line("all: " + ", ".join(common))
     console.table("", list(shown.values()), [[row.get(name) for name in shown] for row in performance])
-    for row in found:
+    for row in table:
         reasons = row["reasons"] if isinstance(row["reasons"], list) else []
         if not row["valid"]:
             kind = "failed" if row["failure"] else "INVALID"
@@ -92,7 +92,7 @@ def _print_rows(found: "list[Row]", options: list[str], *, everything: bool) -> 
 
 
 def print_summary(lines: "list[BestOfModel]") -> None:
-    """The table that a sweep ends with."""
+    """The table at the end of a sweep."""
     titles = (
         "workload",
         "top-1 %",

@@ -1,1 +1,1 @@
-"""The contract of adapters, as checks that users can run on their own adapter (`qutiperf adapter test`)."""
+"""The adapter contract as checks that users can run on their adapter (`qutiperf adapter test`)."""

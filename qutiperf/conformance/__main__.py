@@ -1,4 +1,4 @@
-"""The process of one check: `python -m qutiperf.conformance FOLDER DESCRIPTOR`, started only by the kit."""
+"""The process of one check, started by the kit: `python -m qutiperf.conformance FOLDER DESCRIPTOR`."""
 
 import sys
 from pathlib import Path

@@ -41,8 +41,8 @@ class Question(StrictModel):
     count: int
 
 
-class Told(StrictModel):
-    """The reply of one process: the adapter's description of itself, or the failure and its exit code."""
+class Reply(StrictModel):
+    """The reply of one process: the adapter's description, or the failure and its exit code."""
 
     adapter: dict[str, str] = {}
     failure: str | None = None
@@ -75,7 +75,7 @@ class Agreement:
 
 
 def ask(pairing: Pairing, batch_size: int, count: int | None, limit_s: float) -> Answers:
-    """Answers of a system; passes on its adapter's errors, RunError if its process dies or hits the limit."""
+    """Answers of a system; raises its adapter's errors, or RunError if its process dies or times out."""
     workload = pairing.workload
     dataset = open_samples(workload)
     samples = min(count or dataset.count, dataset.count)
@@ -85,7 +85,7 @@ def ask(pairing: Pairing, batch_size: int, count: int | None, limit_s: float) ->
     )
     with tempfile.TemporaryDirectory(prefix="qutiperf-") as name:
         folder = Path(name)
-        reply = _answered(question, folder, limit_s)
+        reply = _reply_of(question, folder, limit_s)
         outputs = np.load(folder / _ANSWERS, allow_pickle=False)
     truth = None if dataset.labels is None or workload.task == "none" else dataset.labels[:samples]
     real, classes = _as_numbers(outputs, workload.model.output, workload.task != "none")
@@ -99,7 +99,9 @@ def compare(first: Answers, other: Answers) -> Agreement:
         problem = (
             f"its outputs are {list(other.outputs.shape)}, those of {first.sut} {list(first.outputs.shape)}"
         )
-        raise InputError(problem, where=other.sut, cure="is it the same model, with the right label_offset?")
+        raise InputError(
+            problem, where=other.sut, cure="check that both are the same model, and their label_offset"
+        )
     largest = float(np.abs(first.outputs - other.outputs).max(initial=0.0))
     if first.classes is None or other.classes is None:
         return Agreement(None, largest, [])
@@ -111,7 +113,7 @@ def compare(first: Answers, other: Answers) -> Agreement:
 def _as_numbers(
     outputs: Array, spec: OutputSpec, judged: bool
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64] | None]:
-    """Dequantized outputs and the class of each sample, without the classes below the label offset."""
+    """Dequantized outputs without the classes below the label offset, and the class of each sample."""
     real = outputs.astype(np.float64)
     if spec.quantization is not None:
         real = spec.quantization.scale * (real - spec.quantization.zero_point)
@@ -128,7 +130,7 @@ def _top1(classes: npt.NDArray[np.int64] | None, truth: Labels | None) -> float 
     return None if classes is None or truth is None else 100.0 * float((classes == truth).mean())
 
 
-def _answered(question: Question, folder: Path, limit_s: float) -> Told:
+def _reply_of(question: Question, folder: Path, limit_s: float) -> Reply:
     name = question.sut.name
     with Nursery() as nursery:
         answer = ask_child(nursery, "qutiperf.conformance.agree", question, folder, limit_s)
@@ -137,7 +139,7 @@ def _answered(question: Question, folder: Path, limit_s: float) -> Told:
     if answer.reply is None:
         raise RunError(": ".join([str(answer.ending), *answer.log_tail.splitlines()[-1:]]), where=name)
     try:
-        reply = Told.model_validate_json(answer.reply)
+        reply = Reply.model_validate_json(answer.reply)
     except ValidationError:
         raise RunError("its adapter wrote to the reply pipe", where=name) from None
     if reply.failure is not None:
@@ -158,7 +160,7 @@ def answer(question: Question, folder: Path) -> dict[str, str]:
     outputs_of_batches = []
     for batch in _batches(question):
         outputs = np.array(infer(_inputs(model, batch))[0])
-        model.task.responses(outputs, len(batch))  # raises for outputs that are impossible
+        model.task.responses(outputs, len(batch))  # raises for impossible outputs
         outputs_of_batches.append(outputs)
     np.save(folder / _ANSWERS, _joined(outputs_of_batches, _batches(question)))
     described = instances[0].describe()
@@ -191,9 +193,9 @@ def main(name: str, descriptor: str) -> None:
     folder, replies = Path(name), Replies(int(descriptor))
     question = read_task(Question, folder)
     try:
-        reply = Told(adapter=answer(question, folder))
+        reply = Reply(adapter=answer(question, folder))
     except QutiperfError as error:
-        reply = Told(failure=str(error), exit_code=error.exit_code)
+        reply = Reply(failure=str(error), exit_code=error.exit_code)
     replies.send(reply)
     end_now()
 

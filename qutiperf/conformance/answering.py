@@ -1,4 +1,4 @@
-"""Checks of an adapter's answers: their form, in batches, from two instances, and their class."""
+"""Checks of an adapter's answers: form, batches, two instances, and classes."""
 
 import threading
 from time import monotonic
@@ -14,13 +14,13 @@ _NEEDED_PERCENT = 50.0  # of the labelled images; guessing among ten classes giv
 
 
 def answers(subject: LoadedAdapter) -> CheckFinding:
-    """Loads, describes itself, and answers one batch with one row of finite numbers per sample."""
+    """Load and describe() work, and a batch is answered with one row of finite numbers per sample."""
     before = monotonic()
     loaded = subject.load()
     load_s = monotonic() - before
     described = loaded.instance.describe()
     if any(not isinstance(text, str) for pair in described.items() for text in pair):
-        raise failed(f"describe() gives {described!r}, not texts by name")
+        raise failed(f"describe() returns {described!r}, not a dict of strings")
     before = monotonic()
     outputs = loaded.timed(subject.inputs(subject.batch))[0]
     infer_s = monotonic() - before
@@ -41,7 +41,7 @@ def _check_output(outputs: object, count: int) -> None:
 
 
 def batch(subject: LoadedAdapter) -> CheckFinding:
-    """A batch gives the answers of its samples: alone, in part, in another order, after tune()."""
+    """A batch has the same answers as its samples: alone, in part, in another order, after tune()."""
     size = subject.batch
     if size == 1:
         raise skipped("batch_size is never above 1")
@@ -69,7 +69,7 @@ def _same(subject: LoadedAdapter, loaded: Loaded, images: Array, expected: Array
 
 
 def threads(subject: LoadedAdapter) -> CheckFinding:
-    """Two instances, two threads, different inputs: each gives the same answers as it does alone."""
+    """Two instances on two threads with different inputs give the same answers as each one alone."""
     size = subject.batch
     images = subject.inputs(8 * size)
     batches = [images[start : start + size] for start in range(0, len(images), size)]
@@ -86,7 +86,7 @@ def threads(subject: LoadedAdapter) -> CheckFinding:
                     if problem := subject.difference(alone[number], pair[mine].answer(batches[number])):
                         problems.append(problem)
                 rounds[mine] += 1
-        except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to
+        except Exception as error:  # noqa: BLE001 - an exception would be lost in the thread
             problems.append(f"{type(error).__name__}: {error}")
 
     workers = [threading.Thread(target=work, args=(mine,), daemon=True) for mine in (0, 1)]
@@ -95,19 +95,19 @@ def threads(subject: LoadedAdapter) -> CheckFinding:
     for worker in workers:
         worker.join()
     if problems:
-        raise failed(f"two instances side by side: {problems[0]}")
+        raise failed(f"two instances in parallel: {problems[0]}")
     for each in pair:
         each.close()
-    return passed(f"{sum(rounds) * len(batches)} batches of two threads, same answers as alone")
+    return passed(f"{sum(rounds) * len(batches)} batches on two threads, same answers as alone")
 
 
 def labels(subject: LoadedAdapter) -> CheckFinding:
-    """Known images get their labels at the workload's label_offset, and no other offset fits better."""
+    """Images have their known labels at the workload's label_offset, and no other offset matches more."""
     truth, output = subject.dataset.labels, subject.workload.model.output
     if not subject.runs_models:
-        raise skipped("its answers do not come from the model")
+        raise skipped("the adapter's answers do not come from the model")
     if truth is None or output.kind == "tensor":
-        raise skipped("the workload has no labels to judge by")
+        raise skipped("the workload has no labels to compare with")
     loaded, classes = subject.load(1), list[int]()
     while len(classes) < min(_LABELLED, len(truth)) and (subject.in_time() or len(classes) < 10):
         answer = loaded.answer(subject.dataset.load([len(classes)]))

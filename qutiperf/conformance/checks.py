@@ -1,10 +1,10 @@
-"""The checks by name, and one of them run in this process."""
+"""The checks by name; runs one of them in this process."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from qutiperf.conformance import answering, lasting, probes, tensors, timing
-from qutiperf.conformance.finding import CheckFinding, CheckJob, Seen
+from qutiperf.conformance.finding import CheckEnded, CheckFinding, CheckJob
 from qutiperf.conformance.subject import LoadedAdapter
 
 FIRST = "answers"
@@ -25,7 +25,7 @@ CHECKS: dict[str, Callable[[LoadedAdapter], CheckFinding]] = {
 
 
 def check(name: str, job: CheckJob, folder: Path) -> CheckFinding:
-    """The finding of one check; an exception of the adapter is a FAIL with its message."""
+    """The finding of one check; an exception of the adapter fails the check."""
     calls = 0
     try:
         subject = LoadedAdapter(job, folder)
@@ -33,8 +33,8 @@ def check(name: str, job: CheckJob, folder: Path) -> CheckFinding:
             finding = CHECKS[name](subject)
         finally:
             calls = subject.calls
-    except Seen as seen:
-        finding = seen.finding
+    except CheckEnded as ended:
+        finding = ended.finding
     except Exception as error:  # noqa: BLE001 - an adapter may raise anything
         text = " ".join(f"{type(error).__name__}: {error}".split())
         finding = CheckFinding(verdict="FAIL", seen=text)

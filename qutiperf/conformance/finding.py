@@ -46,21 +46,21 @@ class KitReport(StrictModel):
         return all(each.verdict != "FAIL" for each in self.findings)
 
 
-class Seen(Exception):  # noqa: N818 - not an error: how a check ends before its last line
-    """Ends a check with its finding."""
+class CheckEnded(Exception):  # noqa: N818 - not an error
+    """Ends a check early, with its finding."""
 
     def __init__(self, verdict: Verdict, seen: str, **evidence: float | str | None) -> None:
         super().__init__(seen)
         self.finding = CheckFinding(verdict=verdict, seen=" ".join(seen.split()), evidence=dict(evidence))
 
 
-def failed(seen: str, **evidence: float | str | None) -> Seen:
-    return Seen("FAIL", seen, **evidence)
+def failed(seen: str, **evidence: float | str | None) -> CheckEnded:
+    return CheckEnded("FAIL", seen, **evidence)
 
 
-def skipped(seen: str) -> Seen:
-    return Seen("skipped", seen)
+def skipped(seen: str) -> CheckEnded:
+    return CheckEnded("skipped", seen)
 
 
 def passed(seen: str, **evidence: float | str | None) -> CheckFinding:
-    return Seen("pass", seen, **evidence).finding
+    return CheckEnded("pass", seen, **evidence).finding

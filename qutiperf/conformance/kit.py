@@ -1,4 +1,4 @@
-"""Runs every check in its own process, so that a crash or a hang is a verdict and the kit continues."""
+"""Runs every check in its own process: a crash or a hang fails that check, and the kit continues."""
 
 import contextlib
 import tempfile
@@ -48,14 +48,14 @@ def _default_workload(sut: SystemUnderTest, adapter: type[AnyAdapter]) -> Worklo
             return workload
     loads = ", ".join(adapter.model_suffixes)
     raise InputError(
-        f"it loads {loads}, and no shipped model has that format",
+        f"no shipped model has a format that it loads: {loads}",
         where=sut.name,
         cure="name one with --workload",
     )
 
 
 def run_kit(job: CheckJob, progress: Callable[[str], None]) -> KitReport:
-    """Every check; if the first answer fails, the others are skipped."""
+    """Runs every check; if the first one fails, the others are skipped."""
     started = monotonic()
     with tempfile.TemporaryDirectory(prefix="qutiperf-conformance-") as name, Nursery() as nursery:
         folder = Path(name)
@@ -80,7 +80,7 @@ def run_kit(job: CheckJob, progress: Callable[[str], None]) -> KitReport:
 
 
 def _limit_s(first: CheckFinding) -> float:
-    """Enough for the minimum of loads and calls of a check, at the speed of the first answer."""
+    """The time for the fewest loads and calls of a check, at the speed of the first check."""
     load_s, infer_s = (float(first.evidence.get(key) or 0) for key in ("load_s", "infer_s"))
     return min(_LIMIT_S + 8 * load_s + 200 * infer_s, _LONGEST_LIMIT_S)
 
@@ -89,11 +89,13 @@ def _in_process(nursery: Nursery, check: str, job: CheckJob, folder: Path, limit
     task = job.model_copy(update={"check": check})
     answer = ask(nursery, "qutiperf.conformance", task, folder, limit_s)
     if answer.ending is None:
-        return CheckFinding(check=check, verdict="FAIL", seen=f"did not end within {limit_s:.0f} s: it hangs")
+        return CheckFinding(
+            check=check, verdict="FAIL", seen=f"did not finish within {limit_s:.0f} s: it hangs"
+        )
     if answer.reply is None:
         last = "".join(f": {line[:160]}" for line in answer.log_tail.splitlines()[-1:])
         return CheckFinding(check=check, verdict="FAIL", seen=f"{answer.ending}{last}")
     try:
         return CheckFinding.model_validate_json(answer.reply)
     except ValidationError:
-        return CheckFinding(check=check, verdict="FAIL", seen="the adapter wrote to the kit's own pipe")
+        return CheckFinding(check=check, verdict="FAIL", seen="the adapter wrote to the kit's pipe")

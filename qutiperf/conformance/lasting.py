@@ -1,4 +1,4 @@
-"""Checks over many calls and loads: growth of memory, and what close() leaves behind."""
+"""Checks over many calls and loads: growth of memory, and resources left after close()."""
 
 import gc
 import threading
@@ -13,8 +13,8 @@ from qutiperf.conformance.subject import LoadedAdapter
 
 _CALLS = 10_000
 _LOOKS = 50
-_LEAK_BYTES = 256.0  # a call; the slope of a runtime that does not leak stays far below over 10,000
-_NOISE_BYTES = 1_500_000.0  # memory that an allocator may take once and keep
+_LEAK_BYTES = 256.0  # per call; without a leak, the slope over 10,000 calls is far below
+_NOISE_BYTES = 1_500_000.0  # memory that an allocator may reserve once
 _FEWEST_CALLS = 500
 _CYCLES = 4
 _CYCLE_BYTES = 4_000_000.0
@@ -37,17 +37,17 @@ def memory(subject: LoadedAdapter) -> CheckFinding:
         looks.append((calls, process.memory_info().rss))
     loaded.close()
     if calls < _FEWEST_CALLS:
-        raise skipped(f"{calls} calls in the time given; fewer than {_FEWEST_CALLS} do not show a leak")
+        raise skipped(f"only {calls} calls in the available time; a leak shows with {_FEWEST_CALLS} or more")
     slope = robust_slope(looks)
-    seen = f"{slope:.0f} bytes a call over {calls} calls"
+    seen = f"{slope:.0f} bytes per call over {calls} calls"
     if slope > _LEAK_BYTES and slope * calls > _NOISE_BYTES and _still_grows(looks, slope):
         raise failed(f"memory grows by {seen}", bytes_per_call=slope)
     least = max(_LEAK_BYTES, _NOISE_BYTES / calls)
-    return passed(f"memory: {seen}; {least:.0f} and more would show", bytes_per_call=slope)
+    return passed(f"memory: {seen}; a leak of {least:.0f} or more would show", bytes_per_call=slope)
 
 
 def robust_slope(looks: list[tuple[int, int]]) -> float:
-    """Median of the slopes between all pairs (Theil and Sen): a single step does not move it."""
+    """Median of the slopes between all pairs (Theil-Sen), which a single step does not change."""
     points = np.asarray(looks, np.float64)
     first, second = np.triu_indices(len(points), 1)
     run = points[second, 0] - points[first, 0]
@@ -55,12 +55,12 @@ def robust_slope(looks: list[tuple[int, int]]) -> float:
 
 
 def _still_grows(looks: list[tuple[int, int]], slope: float) -> bool:
-    """Whether the later half grows too: a cache that fills up has stopped by then."""
+    """True if the second half grows too; a cache that fills up stops growing earlier."""
     return robust_slope(looks[len(looks) // 2 :]) > slope / 2
 
 
 def reload(subject: LoadedAdapter) -> CheckFinding:
-    """After close() it loads again, gives the same answers, and leaves no threads, files or memory behind."""
+    """After close(), load() works again with the same answers; no threads, files or memory remain."""
     images = subject.inputs(subject.batch)
     expected, _ = _cycle(subject, images, 0)
     before = _held()
@@ -71,11 +71,11 @@ def reload(subject: LoadedAdapter) -> CheckFinding:
         if problem := subject.difference(expected, outputs):
             raise failed(f"after close() and load(): {problem}")
     _check_freed(before, _held(), cycles)
-    return passed(f"closed and loaded {cycles} times, same answers, nothing left behind; {twice}")
+    return passed(f"closed and loaded {cycles} times, same answers, no resources left; {twice}")
 
 
 def _cycle(subject: LoadedAdapter, images: Array, number: int) -> tuple[Array, str]:
-    """Loads, answers, closes an instance; a second close() may raise, as the harness never calls it."""
+    """Loads, calls and closes an instance; a second close() may raise, as the harness never calls it."""
     try:
         loaded = subject.load()
     except Exception as error:

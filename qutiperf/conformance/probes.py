@@ -1,4 +1,4 @@
-"""Generated colour networks that return their input, which shows what reached the model, in which order.
+"""Generated colour networks that return their input, to show the values and order that reach the model.
 
 They are a convolution with one weight per channel, because runtimes change layouts for convolutions.
 """
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qutiperf.adapters.base import Array, Model
-from qutiperf.conformance.finding import CheckFinding, Seen, failed, passed, skipped
+from qutiperf.conformance.finding import CheckEnded, CheckFinding, failed, passed, skipped
 from qutiperf.conformance.sibling import same_as_onnx
 from qutiperf.conformance.subject import Loaded, LoadedAdapter
 
@@ -21,58 +21,60 @@ _SHAPES = {"NCHW": (3, _SIDE, _SIDE), "NHWC": (_SIDE, _SIDE, 3)}
 
 
 def layout(subject: LoadedAdapter) -> CheckFinding:
-    """Every pixel of every channel reaches the model in its place, for NCHW and NHWC inputs.
+    """Every pixel of every channel reaches the model at its position, for NCHW and NHWC inputs.
 
     Adapters of other formats are compared with the ONNX file of the same model.
     """
     suffixes = subject.adapter.model_suffixes
     if suffixes and ".onnx" not in suffixes:
-        return same_as_onnx(subject, f"the probe is an ONNX file, it loads {', '.join(suffixes)}")
+        return same_as_onnx(subject, f"the probe is an ONNX file; the adapter loads {', '.join(suffixes)}")
     weights, seen = (1.0, 2.0, 4.0), list[str]()
     for name, shape in _SHAPES.items():
         try:
             loaded = _loaded(subject, name, "float32", weights)
-        except Seen as problem:
+        except CheckEnded as problem:
             if not seen:
                 raise
-            return passed(f"every pixel of R, G and B in its place, in {seen[0]}; {name}: {problem}")
+            return passed(f"every pixel of R, G and B at its position, in {seen[0]}; {name}: {problem}")
         seen.append(name)
         image = np.arange(1, 3 * _SIDE * _SIDE + 1, dtype=np.float32).reshape(1, *shape)
         for each in (image, np.ascontiguousarray(image[:, ::-1])):
             _check_layout(name, each, _answer(loaded, each), weights)
         loaded.close()
-    return passed("every pixel of R, G and B in its place, in NCHW and in NHWC")
+    return passed("every pixel of R, G and B at its position, in NCHW and in NHWC")
 
 
 def values(subject: LoadedAdapter) -> CheckFinding:
-    """Numbers arrive unchanged: fractions, negative and large ones; bytes up to 255."""
+    """Numbers reach the model unchanged: fractions, negative and large numbers, and bytes up to 255."""
     loaded = _loaded(subject, "NCHW", "float32", (1.0, 1.0, 1.0))
     _check_values(loaded, (0.02, 0.3, 1.0, -0.7, -3.25, 300.5), np.float32)
     loaded.close()
     seen = "fractions, negative and large numbers arrive unchanged"
     try:
         loaded = _loaded(subject, "NCHW", "uint8", (1.0, 1.0, 1.0))
-    except Exception:  # noqa: BLE001 - runtimes without byte inputs report this in many ways
-        return passed(f"{seen}; it loads no model with uint8 inputs")
+    except Exception:  # noqa: BLE001 - runtimes without byte inputs raise various errors
+        return passed(f"{seen}; the adapter does not load models with uint8 inputs")
     _check_values(loaded, (0, 1, 127, 128, 255), np.uint8)
     loaded.close()
-    return passed(f"{seen}, bytes up to 255 too")
+    return passed(f"{seen}, also bytes up to 255")
 
 
 def _loaded(subject: LoadedAdapter, name: str, dtype: str, weights: Sequence[float]) -> Loaded:
-    """Ends the check as skipped if the adapter cannot load such a network."""
+    """Skips the check if the adapter cannot load the network."""
     suffixes = subject.adapter.model_suffixes
     if not subject.runs_models:
-        raise skipped("its answers do not come from the model")
+        raise skipped("the adapter's answers do not come from the model")
     if suffixes and ".onnx" not in suffixes:
-        raise skipped(f"the probe is an ONNX file, it loads {', '.join(suffixes)}")
+        raise skipped(f"the probe is an ONNX file; the adapter loads {', '.join(suffixes)}")
     path = subject.folder / f"probe-{name}-{dtype}-{weights[-1]:.0f}.onnx"
     _write(path, name, dtype, weights)
     model = Model(str(path), "image", dtype, _SHAPES[name], "seen")
     try:
         return subject.load(1, model)
     except Exception as error:
-        raise skipped(f"it does not load the probe: {type(error).__name__}: {str(error)[:120]}") from error
+        raise skipped(
+            f"the adapter does not load the probe: {type(error).__name__}: {str(error)[:120]}"
+        ) from error
 
 
 def _write(path: Path, name: str, dtype: str, weights: Sequence[float]) -> None:
@@ -125,7 +127,7 @@ def _check_layout(name: str, image: Array, answers: Reals, weights: Sequence[flo
         if _close(answers, _planes(name, changed, weights)):
             raise failed(f"{name}: {what}")
     wrong = int((np.abs(answers - _planes(name, image, weights)) > _ALLOWED * np.abs(answers)).sum())
-    raise failed(f"{name}: {wrong} of {answers.size} pixels are not in their place")
+    raise failed(f"{name}: {wrong} of {answers.size} pixels are at a wrong position")
 
 
 def _mistakes(name: str, image: Array) -> list[tuple[str, Array]]:
@@ -135,7 +137,7 @@ def _mistakes(name: str, image: Array) -> list[tuple[str, Array]]:
     back = misread.transpose(0, 2, 3, 1) if name == "NHWC" else misread.transpose(0, 3, 1, 2)
     return [
         ("red and blue are swapped (RGB read as BGR)", np.flip(image, channel)),
-        (f"the layout is taken for {other}", back),
+        (f"the layout is read as {other}", back),
         ("rows and columns are swapped", np.swapaxes(image, row, column)),
         ("the image is upside down", np.flip(image, row)),
         ("the image is mirrored", np.flip(image, column)),
@@ -143,7 +145,7 @@ def _mistakes(name: str, image: Array) -> list[tuple[str, Array]]:
 
 
 def _check_values(loaded: Loaded, numbers: Sequence[float], dtype: type[np.generic]) -> None:
-    """Uniform images, so that the order of pixels does not matter."""
+    """Uses uniform images, so that the order of pixels does not matter."""
     for number in numbers:
         image = np.full((1, *_SHAPES["NCHW"]), number, dtype)
         answers = _answer(loaded, image)

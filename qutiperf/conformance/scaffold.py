@@ -1,4 +1,4 @@
-"""A new adapter from the shipped example: module, SUT file and test, only renamed."""
+"""Creates an adapter from the shipped example: its module, SUT file and test, renamed."""
 
 import keyword
 import re
@@ -13,7 +13,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_][A-Za-z0-9]+)*")
 
 
 def write(name: str, folder: Path) -> tuple[Path, Path, Path]:
-    """Paths of the module, the SUT file and the test; raises InputError if one exists or a name is wrong."""
+    """Paths of the module, the SUT file and the test; raises InputError if one exists or `name` is bad."""
     stem = _stem(name)
     files = {
         folder / f"{stem}.py": f"{_EXAMPLE}.py",
@@ -38,15 +38,15 @@ def _stem(name: str) -> str:
     """The name as the name of a Python module; raises InputError."""
     stem = name.replace("-", "_").lower()
     if not _NAME.fullmatch(name) or keyword.iskeyword(stem):
-        raise InputError(f"'{name}' cannot name an adapter", cure="use letters, digits and single - or _")
+        raise InputError(f"'{name}' cannot name an adapter", cure="use letters, digits, and single - or _")
     taken = {*registered(), *catalog.names("sut"), _EXAMPLE}
     if stem in {each.replace("-", "_").lower() for each in taken}:
-        raise InputError(f"'{name}' is shipped already", cure="give another name")
+        raise InputError(f"'{name}' is the name of a shipped adapter", cure="give another name")
     return stem
 
 
 def _renamed(text: str, stem: str) -> str:
-    """The example under another name, without its verification on hardware."""
+    """The example under the new name, without its hardware verification."""
     named = text.replace(_EXAMPLE, stem).replace(_CLASS, "".join(map(str.capitalize, stem.split("_"))))
     named = re.sub(r"^title: .*$", f"title: {stem}", named, flags=re.MULTILINE)
     return re.sub(r"^verified_on_hardware: .*\n", "", named, flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The same model as ONNX in onnxruntime: the expected answers of an adapter of another format."""
+"""Expected answers for adapters of other formats: the same model as ONNX in onnxruntime."""
 
 import math
 
@@ -11,13 +11,13 @@ from qutiperf.conformance.subject import LoadedAdapter
 from qutiperf.spec.workload import InputSpec, OtherFile
 
 _PIXELS = 64
-_ALLOWED = 0.02  # of the largest output: runtimes add in their own order and precision
+_ALLOWED = 0.02  # of the largest output, because runtimes differ in precision and order of summation
 
 
 def same_as_onnx(subject: LoadedAdapter, why: str) -> CheckFinding:
-    """Images with one bright pixel each, at many places: a misplaced pixel changes the answer.
+    """Compares answers to images with one bright pixel, at many places: a misplaced pixel changes them.
 
-    Ends as skipped, starting with `why`, if there is no ONNX file of real numbers to compare with.
+    Skipped, with a reason that starts with `why`, if there is no ONNX file of real numbers to compare with.
     """
     reference = _reference(subject, why)
     loaded, shape = subject.load(1), subject.model.input_shape
@@ -40,7 +40,7 @@ def same_as_onnx(subject: LoadedAdapter, why: str) -> CheckFinding:
             )
     loaded.close()
     reference.close()
-    return passed(f"{number + 1} images with one bright pixel get onnxruntime's answers")
+    return passed(f"{number + 1} images with one bright pixel: same answers as onnxruntime")
 
 
 def _onnx(subject: LoadedAdapter, why: str) -> tuple[OtherFile, InputSpec]:
@@ -59,7 +59,7 @@ def _reference(subject: LoadedAdapter, why: str) -> OnnxRuntime:
     other, onnx_input = _onnx(subject, why)
     output = other.output or subject.workload.model.output
     if onnx_input.fixed_batch not in (None, 1):
-        raise skipped(f"{why}, and the ONNX file fixes a batch")
+        raise skipped(f"{why}, and the ONNX file has a fixed batch size")
     runtime = OnnxRuntime()
     runtime.load(
         Model(other.file, onnx_input.name, onnx_input.dtype, onnx_input.sample_shape, output.name), Options()
@@ -74,4 +74,4 @@ def _arranged(image: Array, subject: LoadedAdapter, why: str) -> Array:
         return image
     if len(given) == len(expected) == 3 and (given[2], given[0], given[1]) == expected:
         return np.ascontiguousarray(image.transpose(0, 3, 1, 2))
-    raise skipped(f"{why}, and the ONNX file takes {list(expected)}, not {list(given)}")
+    raise skipped(f"{why}, and the ONNX file's input is {list(expected)}, not {list(given)}")

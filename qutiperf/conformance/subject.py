@@ -1,4 +1,4 @@
-"""The adapter under test: its class, options and inputs, and a count of the calls made."""
+"""The adapter under test: class, options, inputs and number of calls."""
 
 from pathlib import Path
 from time import monotonic, perf_counter_ns
@@ -13,11 +13,11 @@ from qutiperf.harness.load import model_for
 from qutiperf.harness.streams import Infer, padded
 
 BATCH = 8
-_FLOAT_TOLERANCE = 2e-3  # of the largest output: float16 and TF32 sums in another order stay below
+_FLOAT_TOLERANCE = 2e-3  # of the largest output; reordered sums in float16 and TF32 differ by less
 
 
 class LoadedAdapter:
-    """Loads instances in this process; the adapter's module is imported once, as in a worker."""
+    """Loads instances in this process; imports the adapter's module once, like a worker."""
 
     def __init__(self, job: CheckJob, folder: Path) -> None:
         self.sut, self.workload, self.folder = job.sut, job.workload, folder
@@ -30,7 +30,7 @@ class LoadedAdapter:
 
     @property
     def runs_models(self) -> bool:
-        """Whether answers come from the model; those of the simulated device do not."""
+        """True if answers come from the model, unlike those of the simulated device."""
         return self.sut.adapter != "simulated" and bool(self.model.path)
 
     def in_time(self, share: float = 1.0) -> bool:
@@ -54,7 +54,7 @@ class LoadedAdapter:
         return 1.0 if self.workload.model.output.kind == "scores" else 0.0
 
     def difference(self, expected: Array, actual: Array) -> str | None:
-        """The difference between two answers, None if they are equal."""
+        """A description of the difference between two answers, None if there is none."""
         if expected.shape != actual.shape:
             return f"shape {list(actual.shape)}, not {list(expected.shape)}"
         apart = float(np.abs(expected.astype(np.float64) - actual.astype(np.float64)).max(initial=0))
@@ -64,7 +64,7 @@ class LoadedAdapter:
 
 
 class Loaded:
-    """One instance with counted calls; every input is a separate copy, every output is copied at once."""
+    """One instance with counted calls; inputs are separate copies, and outputs are copied immediately."""
 
     def __init__(self, subject: LoadedAdapter, instance: AnyAdapter, fixed_batch: int | None) -> None:
         self.instance, self._subject, self._fixed = instance, subject, fixed_batch
@@ -91,6 +91,6 @@ class Loaded:
 
 
 def _batch_size(job: CheckJob) -> int:
-    """Eight, or less if the SUT file allows only smaller batches."""
+    """8, or less if the SUT file only allows smaller batches."""
     choices = [int(size) for size in job.sut.deployment.tune.get("batch_size", [])]
     return min(BATCH, max(choices, default=BATCH))

@@ -1,4 +1,4 @@
-"""Checks of input and output arrays, and that each query is answered once."""
+"""Checks of input and output arrays, and of one answer per query."""
 
 import tempfile
 import threading
@@ -22,9 +22,9 @@ _WAIT_S = 60.0
 
 
 def tensors(subject: LoadedAdapter) -> CheckFinding:
-    """The input is unchanged; outputs stay until the next call of the same instance.
+    """infer() does not change its input; outputs are valid until the next call of the same instance.
 
-    Batches are like the harness's: rows of a larger array, and a buffer that is reused.
+    As in the harness, batches are rows of a larger array, and a reused buffer.
     """
     size = subject.batch
     images = np.ascontiguousarray(subject.inputs(2 * size + 1))
@@ -33,24 +33,24 @@ def tensors(subject: LoadedAdapter) -> CheckFinding:
     rows, before = images[1 : size + 1], images.copy()
     outputs = first.instance.infer(rows)[0]
     if (images != before).any():
-        raise failed("infer changes its input, which other queries reuse")
+        raise failed("infer() changes its input, which other queries reuse")
     kept = np.array(outputs)
     if problem := subject.difference(expected, kept):
         raise failed(f"rows of a larger array: {problem}")
     images[:] = images[::-1].copy()
     if not np.array_equal(kept, outputs):
-        raise failed("outputs change with the input array after the call: they are a view of it")
+        raise failed("outputs change if the input array changes after the call: they are a view of it")
     other = second.instance.infer(np.array(before[size + 1 :]))[0]
     if np.shares_memory(outputs, other) or not np.array_equal(kept, outputs):
         raise failed("a call of a second instance overwrites the outputs of the first")
     subject.calls += 2
     first.close()
     second.close()
-    return passed("input unchanged; outputs belong to each instance and stay until its next call")
+    return passed("input unchanged; outputs belong to their instance and are valid until its next call")
 
 
 class _Answered:
-    """Every id that was completed; wakes the waiting thread when all are."""
+    """Counts completed ids; wakes the waiting thread after the last one."""
 
     def __init__(self, expected: int) -> None:
         self.ids: Counter[int] = Counter()
@@ -65,7 +65,7 @@ class _Answered:
 
 
 def ids(subject: LoadedAdapter) -> CheckFinding:
-    """The harness with two streams, then LoadGen: each sample is answered once, without an error."""
+    """Each sample is answered once without an error: by the harness with two streams, and with LoadGen."""
     loaded = [subject.load(), subject.load()]
     model = LoadedModel(
         [each.instance for each in loaded],
@@ -110,7 +110,7 @@ def _check_ids(answered: _Answered, count: int, failure: FirstError) -> None:
 
 
 def _through_loadgen(subject: LoadedAdapter, model: LoadedModel, rate_per_s: float) -> str:
-    """One Offline test of single samples; the text says if LoadGen is not installed."""
+    """Runs one Offline test of single samples; returns the number of answers, or that LoadGen is missing."""
     try:
         from qutiperf.loadgen import driver
         from qutiperf.loadgen.settings import Targets, TestRequest

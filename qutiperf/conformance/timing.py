@@ -1,4 +1,4 @@
-"""Checks of time: the device's own clock, and answers that come from a cache."""
+"""Checks of time: the device's clock, and cached answers."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from qutiperf.conformance.finding import CheckFinding, failed, passed, skipped
 from qutiperf.conformance.subject import Loaded, LoadedAdapter
 
 _ROUNDS = 100
-_GROWN = 3.0  # the wall time must have grown by this much before compute_ns has to follow
+_GROWN = 3.0  # compute_ns has to follow the wall time only if that grows by this factor
 _FLAT = 1.05
 _PAIRS = 400
 _FEWEST_PAIRS = 20
@@ -33,9 +33,11 @@ def timers(subject: LoadedAdapter) -> CheckFinding:
             wall[size].append(wall_ns)
     loaded.close()
     if not compute[sizes[0]]:
-        raise skipped("compute_ns is None: the duration of the call is used")
+        raise skipped("compute_ns is None, so the duration of the call is used")
     _check_follows(compute, wall, sizes)
-    return passed(f"{sum(map(len, compute.values()))} times, each within its call", **_medians(compute))
+    return passed(
+        f"{sum(map(len, compute.values()))} times, each at most the duration of its call", **_medians(compute)
+    )
 
 
 def _check_time(compute_ns: object, wall_ns: int, known: list[int]) -> None:
@@ -56,7 +58,7 @@ def _check_follows(compute: dict[int, list[int]], wall: dict[int, list[int]], si
         raise failed(f"compute_ns is {values.pop()} every time, for every batch")
     small, large = sizes[0], sizes[-1]
     if not compute[large]:
-        raise failed("compute_ns is given for single samples only")
+        raise failed("compute_ns is returned for single samples only")
     grown = float(np.median(wall[large]) / np.median(wall[small]))
     followed = float(np.median(compute[large]) / np.median(compute[small]))
     if grown > _GROWN and followed < _FLAT:
@@ -68,7 +70,7 @@ def _medians(compute: dict[int, list[int]]) -> dict[str, float]:
 
 
 def caching(subject: LoadedAdapter) -> CheckFinding:
-    """A repeated input takes as long as a new one; new ones get the same answers from another instance."""
+    """A repeated input takes as long as a new one; another instance gives new inputs the same answers."""
     random, images = np.random.default_rng(1), subject.inputs(16)
     loaded, other = subject.load(1), subject.load(1)
     repeated = images[:1]
@@ -93,13 +95,13 @@ def caching(subject: LoadedAdapter) -> CheckFinding:
 
 
 def _shuffled(image: Array, random: np.random.Generator) -> Array:
-    """The same pixels in a new order, which have the right type and range for any model."""
+    """The same pixels in a new order, so that type and range are valid for any model."""
     return random.permutation(image.reshape(-1)).reshape(1, *image.shape)
 
 
 def _check_fresh(subject: LoadedAdapter, loaded: Loaded, other: Loaded, unseen: Array) -> None:
     if problem := subject.difference(other.answer(unseen), loaded.answer(unseen)):
-        raise failed(f"a new input gets another answer from another instance: {problem}")
+        raise failed(f"another instance answers a new input differently: {problem}")
 
 
 def ratio_interval(again: Sequence[int], fresh: Sequence[int]) -> tuple[float, float, float]:

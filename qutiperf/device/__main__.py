@@ -17,8 +17,8 @@ from qutiperf.device.configuration import Configuration, loaded_adapters, read_c
 from qutiperf.device.server import DeviceServer
 from qutiperf.errors import InputError, QutiperfError
 
-BAKED = "device.json"  # in the archive's root: what `export --device --sut --workload` packed
-FILES = "files/"  # beside it: the model and an adapter of the user's own
+BAKED = "device.json"  # in the archive's root: the configuration packed by `export --device --sut --workload`
+FILES = "files/"  # beside it: the model and the user's own adapter
 _NAMES = (
     *("adapter", "model_name", "streams", "batch_size", "host", "port", "token_file", "certificate"),
     *("key", "max_request_mb", "idle_timeout_s", "max_connections"),
@@ -26,7 +26,7 @@ _NAMES = (
 
 
 def main() -> int:
-    """Exit codes as qutiperf's: 0 ended by a signal, 2 bad input, 3 set-up missing, 4 the adapter failed."""
+    """Exit codes: 0 stopped by a signal, 2 bad input, 3 set-up missing, 4 the adapter failed."""
     arguments = _parser().parse_args()
     logging.basicConfig(level=logging.INFO if arguments.verbose else logging.CRITICAL)
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def _interrupt(number: int, frame: object) -> None:
-    """Once: a second signal must not cut the cleaning up short."""
+    """Handles the first signal only: a second one must not interrupt the clean-up."""
     for each in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="qutiperf-device", description="Serves a model on this device for qutiperf on another machine."
     )
-    parser.add_argument("--config", help="a JSON file of what to serve; flags override it")
+    parser.add_argument("--config", help="a JSON configuration file; flags override it")
     parser.add_argument("--adapter", help="a shipped adapter's name or file.py:Class")
     parser.add_argument("--model", help="the model file")
     parser.add_argument("--options", help="the adapter's options as JSON")
@@ -76,24 +76,24 @@ def _parser() -> argparse.ArgumentParser:
         "--input", help='the input as JSON: {"name": "x", "dtype": "float32", "shape": [3, 8, 8]}'
     )
     parser.add_argument("--output", help="the output's name")
-    parser.add_argument("--model-name", help="its name in the protocol; default: model")
+    parser.add_argument("--model-name", help="the model's name in the protocol; default: model")
     parser.add_argument("--streams", type=int, help="adapter instances; default 1")
     parser.add_argument("--batch-size", type=int, help="the largest batch; default 64")
     parser.add_argument("--host", help="address to listen on; default 127.0.0.1, 0.0.0.0 for all")
-    parser.add_argument("--port", type=int, help="default 8123; 0 picks a free one")
+    parser.add_argument("--port", type=int, help="default 8123; 0 selects a free port")
     parser.add_argument("--token-file", help="a file with the bearer token that requests must carry")
-    parser.add_argument("--certificate", help="PEM file: serve TLS")
-    parser.add_argument("--key", help="PEM file of the certificate's key; both or neither")
+    parser.add_argument("--certificate", help="PEM file of the certificate; enables TLS")
+    parser.add_argument("--key", help="PEM file of the certificate's key; required with --certificate")
     parser.add_argument("--max-request-mb", type=float, help="default 256")
     parser.add_argument("--idle-timeout-s", type=float, help="default 3600")
-    parser.add_argument("--max-connections", type=int, help="default 128; one above is refused")
-    parser.add_argument("--show", action="store_true", help="print the configuration as JSON and end")
+    parser.add_argument("--max-connections", type=int, help="default 128; more are refused")
+    parser.add_argument("--show", action="store_true", help="print the configuration as JSON and exit")
     parser.add_argument("--verbose", action="store_true", help="log requests that fail")
     return parser
 
 
 def _configuration(arguments: argparse.Namespace, folder: Path) -> Configuration:
-    """The baked-in or named file's, under the flags; raises InputError if something is missing."""
+    """The packed or given configuration, overridden by flags; raises InputError if it is incomplete."""
     where, data = "flags", _baked(folder)
     if arguments.config:
         where = arguments.config
@@ -102,17 +102,17 @@ def _configuration(arguments: argparse.Namespace, folder: Path) -> Configuration
         except (OSError, ValueError) as error:
             raise InputError(f"cannot be read: {error}", where=where) from None
         data = _json(text, where)
-    found: dict[str, object] = dict(data or {})
+    settings: dict[str, object] = dict(data or {})
     for name in _NAMES:
         if getattr(arguments, name) is not None:
-            found[name] = getattr(arguments, name)
-    given = found.get("model")
-    found["model"] = _model(arguments, dict(given) if isinstance(given, dict) else {})
+            settings[name] = getattr(arguments, name)
+    given = settings.get("model")
+    settings["model"] = _model(arguments, dict(given) if isinstance(given, dict) else {})
     if arguments.options:
-        found["options"] = _json(arguments.options, "--options")
-    if "adapter" not in found:
+        settings["options"] = _json(arguments.options, "--options")
+    if "adapter" not in settings:
         raise InputError("nothing to serve", cure="give --config, or --adapter, --model, --input, --output")
-    return read_configuration(json.dumps(found), where)
+    return read_configuration(json.dumps(settings), where)
 
 
 def _model(arguments: argparse.Namespace, model: dict[str, object]) -> dict[str, object]:
@@ -134,18 +134,18 @@ def _model(arguments: argparse.Namespace, model: dict[str, object]) -> dict[str,
 
 def _json(text: str, flag: str) -> dict[str, object]:
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except RecursionError:
         raise InputError(f"{flag}: is nested too deeply") from None
     except ValueError as error:
         raise InputError(f"{flag}: is not JSON: {error}") from None
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise InputError(f"{flag}: is not a JSON object")
-    return found
+    return value
 
 
 def _baked(folder: Path) -> Optional[dict[str, object]]:
-    """What was packed into this archive, its files unpacked into `folder`; None in a plain installation."""
+    """The configuration packed into this archive, or None; unpacks the archive's files into `folder`."""
     archive = Path(sys.argv[0])
     if not zipfile.is_zipfile(archive):
         return None
@@ -156,8 +156,8 @@ def _baked(folder: Path) -> Optional[dict[str, object]]:
             if name.startswith(FILES):
                 packed.extract(name, folder)
         text = packed.read(BAKED).decode().replace("{folder}", str(folder / FILES.rstrip("/")))
-    found: dict[str, object] = json.loads(text)
-    return found
+    settings: dict[str, object] = json.loads(text)
+    return settings
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""One connection of the device server: requests are read within limits, and each refusal reaches its client.
+"""One connection of the device server, with limits on reading; every refusal reaches the client.
 
-A request that is refused before its body was read is answered, its remaining bytes are read away for a
-while, then the connection is closed: closed at once, it would be reset and the answer lost.
+If a request is refused before its body was read, the server answers it, discards its remaining bytes for a
+limited time, then closes the connection. Closing it at once would reset it and lose the answer.
 """
 
 from __future__ import annotations
@@ -30,17 +30,20 @@ _LOG = logging.getLogger("qutiperf.device")
 JSON = {"Content-Type": "application/json"}
 _FIRST_REQUEST_S = 30.0  # how long a connection may be silent before its first accepted request
 _HEAD_S = 30.0  # from a request's first byte to the end of its head
-_BODY_S = 60.0  # a body and an answer take so long, and longer with their size
+_BODY_S = 60.0  # for a body or an answer, plus a time proportional to its size
 _LINGER_S = 10.0
 _MOST_HEAD_BYTES = 1 << 16
 _MOST_DRAINED = 1 << 30
 _MOST_DIGITS = 18
 _MOST_REASON = 300
-_STATUS = {501: 405, 505: 400}  # http.server finds fault with itself, where the request is at fault
+_STATUS = {
+    501: 405,
+    505: 400,
+}  # http.server reports these as errors of the server, but they are the request's
 
 
 class RefusedError(Exception):
-    """A request that is answered with an HTTP status and a reason; `closes` where its body was not read."""
+    """Refuses a request with an HTTP status and a reason; `closes` if its body was not read."""
 
     def __init__(self, status: int, reason: str, closes: bool = False) -> None:
         super().__init__(reason)
@@ -48,18 +51,18 @@ class RefusedError(Exception):
 
 
 class Connection(BaseHTTPRequestHandler):
-    """Reads requests, authorises them, and sends answers; what they are is `answer`'s to say."""
+    """Reads requests, authorises them, and sends the answers of `answer_get` and `answer_post`."""
 
     server: Listener
     protocol_version = "HTTP/1.1"
-    default_request_version = "HTTP/1.0"  # of a line that names none: it is answered with a status, too
+    default_request_version = "HTTP/1.0"  # of a request line without a version, which also gets a status line
     server_version = f"qutiperf/{__version__}"
 
     def answer_get(self) -> None:
         raise NotImplementedError
 
     def answer_post(self) -> None:
-        """Takes its body by `read_body`."""
+        """Reads the body with `read_body`."""
         raise NotImplementedError
 
     def setup(self) -> None:
@@ -67,7 +70,7 @@ class Connection(BaseHTTPRequestHandler):
         self.rfile.close()
         self._reader = DeadlineReader(self.connection)
         self.rfile = self._buffered = io.BufferedReader(self._reader)
-        self.wfile = io.BufferedWriter(self.wfile, 1 << 16)  # few packets an answer
+        self.wfile = io.BufferedWriter(self.wfile, 1 << 16)  # few packets per answer
         self._silence_s = min(_FIRST_REQUEST_S, self.server.configuration.idle_timeout_s)
         self._lingers, self._answered = False, False
 
@@ -80,7 +83,7 @@ class Connection(BaseHTTPRequestHandler):
                 return
             self._guarded(self._one_request)
             self.wfile.flush()
-        except (OSError, TooLongError):  # it left, or it was silent for too long
+        except (OSError, TooLongError):  # disconnected, or silent for too long
             self.close_connection = True
 
     def _one_request(self) -> None:
@@ -90,7 +93,9 @@ class Connection(BaseHTTPRequestHandler):
             if len(self.raw_requestline) == _MOST_HEAD_BYTES:
                 raise TooLongError
             if not self.parse_request():
-                raise RefusedError(400, "its request line is empty", True)  # others it has answered itself
+                raise RefusedError(
+                    400, "its request line is empty", True
+                )  # parse_request has answered the others
         except TooLongError:
             raise RefusedError(431, f"its head is longer than {_MOST_HEAD_BYTES} bytes", True) from None
         self._check_request()
@@ -101,7 +106,7 @@ class Connection(BaseHTTPRequestHandler):
         self.answer_get()
 
     def _guarded(self, answer: Callable[[], None]) -> None:
-        """Answers a refusal, and what nobody thought of, which must not look like a lost connection."""
+        """Answers refusals and unexpected errors, which must not look like a lost connection."""
         try:
             answer()
         except RefusedError as refused:
@@ -112,18 +117,18 @@ class Connection(BaseHTTPRequestHandler):
             self._refuse(408, "the request did not arrive in time", True)
         except OSError:
             raise
-        except Exception as error:  # noqa: BLE001 - of memory, mostly
+        except Exception as error:  # noqa: BLE001 - mostly MemoryError
             _LOG.exception("a request failed")
             self._refuse(500, f"{type(error).__name__}: {error}", True)
 
     def _check_request(self) -> None:
-        """What is wrong with it before its path is looked at; raises RefusedError."""
+        """Checks everything except the path; raises RefusedError."""
         if self.command not in ("GET", "POST"):
             raise RefusedError(405, f"{quoted(self.command)} is neither GET nor POST", True)
         if self.connection_is_refused:
             limit = self.server.configuration.max_connections
             raise RefusedError(
-                503, f"{limit} connections are open, the most it holds (max_connections)", True
+                503, f"{limit} connections are open, which is the limit (max_connections)", True
             )
         token = self.server.token
         given = self.headers.get("Authorization", "").encode()
@@ -136,9 +141,9 @@ class Connection(BaseHTTPRequestHandler):
         return self.request in self.server.refused
 
     def read_body(self, required: bool = True) -> bytes:
-        """All of it; raises RefusedError where its length is missing, malformed or above the limit."""
+        """The whole body; raises RefusedError if its length is missing, malformed or above the limit."""
         if self.headers.get("Transfer-Encoding") is not None:
-            raise RefusedError(411, "a request needs a Content-Length, no Transfer-Encoding", True)
+            raise RefusedError(411, "a request needs a Content-Length instead of a Transfer-Encoding", True)
         lengths = set(self.headers.get_all("Content-Length", []))
         if len(lengths) > 1:
             raise RefusedError(400, "it has more than one Content-Length", True)
@@ -172,7 +177,7 @@ class Connection(BaseHTTPRequestHandler):
             self.wfile.write(part)
 
     def _refuse(self, status: int, reason: str, closes: bool = False) -> None:
-        if self._answered:  # the answer is on its way: all that is left is to end it
+        if self._answered:  # an answer has been started, so only closing remains
             self.close_connection = True
             return
         if closes:
@@ -182,16 +187,16 @@ class Connection(BaseHTTPRequestHandler):
         self.send(status, [b"" if self.command == "HEAD" else body], {**JSON, **allowed})
 
     def send_error(self, code: int, message: Optional[str] = None, explain: Optional[str] = None) -> None:
-        """What http.server refuses by itself: a malformed request line or head."""
+        """Refusals by http.server itself: a malformed request line or head."""
         reason = message or explain or "it is not an HTTP request"
         self._refuse(_STATUS.get(code, code), reason, closes=True)
 
     def handle_expect_100(self) -> bool:
-        """Refuses before the body is sent."""
+        """Refuses before the client sends the body."""
         self._check_request()
-        goes_on = super().handle_expect_100()
+        accepted = super().handle_expect_100()
         self.wfile.flush()
-        return goes_on
+        return accepted
 
     def finish(self) -> None:
         if self._lingers:
@@ -199,7 +204,7 @@ class Connection(BaseHTTPRequestHandler):
         super().finish()
 
     def _linger(self) -> None:
-        """Ends the sending side and reads away what still comes, so that its sender gets to the answer."""
+        """Closes the sending side and discards further input, so that the client reads the answer."""
         ends = time.monotonic() + _LINGER_S
         chunk, left = bytearray(1 << 16), _MOST_DRAINED
         try:
@@ -211,7 +216,7 @@ class Connection(BaseHTTPRequestHandler):
                 if not count:
                     return
                 left -= count
-        except OSError:  # it left
+        except OSError:  # disconnected
             return
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in http.server
@@ -219,7 +224,7 @@ class Connection(BaseHTTPRequestHandler):
 
 
 def whole_number(text: str, name: str, *, closes: bool = False) -> int:
-    """Raises RefusedError for anything but a few decimal digits, which int() is less strict about."""
+    """Raises RefusedError unless `text` is a few decimal digits; int() would also accept other texts."""
     if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
         raise RefusedError(400, f"{name}: {quoted(text)} is not a whole number", closes)
     return int(text)

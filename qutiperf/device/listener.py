@@ -1,4 +1,4 @@
-"""The listening side of the device server: its address, TLS, token, and how many connections it holds."""
+"""The listening side of the device server: address, TLS, token and number of connections."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_REFUSED = 16  # connections above the limit that get an answer; those abov
 class Listener(ThreadingHTTPServer):
     """Serves each connection in a thread until `shutdown`; raises SetupError, or InputError for its files.
 
-    `refused` holds the connections above `max_connections`, whose one request is answered with 503.
+    `refused` contains the connections above `max_connections`, whose only request is answered with 503.
     """
 
     daemon_threads = True
@@ -40,7 +40,9 @@ class Listener(ThreadingHTTPServer):
             raise SetupError(f"cannot listen: {error}", where=where, cure="give another port") from None
 
     def server_bind(self) -> None:
-        TCPServer.server_bind(self)  # http.server's also resolves its own name, which may take seconds
+        TCPServer.server_bind(
+            self
+        )  # http.server's method also resolves the host's name, which can take seconds
         self.server_name, self.server_port = self.configuration.host, self.server_address[1]
 
     @property
@@ -49,10 +51,10 @@ class Listener(ThreadingHTTPServer):
         return f"{scheme}://{self.configuration.host}:{self.server_port}"
 
     def warning(self) -> Optional[str]:
-        """What its user should know before others find the server."""
+        """A warning if other machines can use the server without a token."""
         if self.token or ipaddress.ip_address(str(self.server_address[0])).is_loopback:
             return None
-        return f"every machine that reaches {self.url} can use it; give --token-file to ask for a token"
+        return f"every machine that reaches {self.url} can use it; give --token-file to require a token"
 
     def get_request(self) -> tuple[socket.socket, object]:
         connection, address = super().get_request()
@@ -71,7 +73,7 @@ class Listener(ThreadingHTTPServer):
                 self.refused.add(request)
         try:
             super().process_request(request, client_address)  # type: ignore[arg-type]  # a socket
-        except BaseException:  # no thread could be started
+        except BaseException:  # the thread could not be started
             self._left(request)
             raise
 
@@ -99,7 +101,7 @@ def _read_token(path: str) -> bytes:
     except OSError as error:
         raise InputError(f"token_file: {error.strerror}", where=path) from None
     if not token or not all(0x20 < byte < 0x7F for byte in token):
-        raise InputError("token_file: must hold one word of printable ASCII", where=path)
+        raise InputError("token_file: must contain one word of printable ASCII", where=path)
     return token
 
 
@@ -107,10 +109,10 @@ def _tls_of(configuration: Configuration) -> Optional[ssl.SSLContext]:
     if not configuration.certificate:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:  # with a password given, OpenSSL does not ask the terminal for one
+    try:  # with a password, OpenSSL does not prompt for one on the terminal
         context.load_cert_chain(configuration.certificate, configuration.key, password="")
     except (OSError, ssl.SSLError) as error:
         problem = f"certificate or key: {error}"
-        cure = "give PEM files, the key without a password"
+        cure = "give PEM files and a key without a password"
         raise InputError(problem, where=configuration.certificate, cure=cure) from None
     return context

@@ -1,7 +1,7 @@
 """An HTTP/1.1 server that exposes loaded adapters over the Open Inference Protocol.
 
-One thread a connection; a request takes a free adapter instance, waits for one if there is none, and says
-how long it waited. The adapter's errors are answers, they do not end the server.
+One thread per connection. A request uses a free adapter instance or waits for one, and its answer includes
+the waiting time. The server answers adapter errors and continues.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _VERSION = "1"
 
 
 class Answered(NamedTuple):
-    """Outputs of a batch and its times: compute by the device's clock, the call's, and the wait before."""
+    """Outputs of a batch, with compute time by the device's clock, duration of the call, and waiting time."""
 
     outputs: Arrays
     compute_ns: Optional[int]
@@ -43,7 +43,7 @@ class Instances:
     """Loaded adapters that take turns."""
 
     def __init__(self, adapters: list[AnyAdapter], configuration: Configuration) -> None:
-        """Each answers one sample of zeros first: what it prepares at the first call is done then."""
+        """Calls each instance once with zeros, so that first-call preparation is done before requests."""
         self._free: SimpleQueue[AnyAdapter] = SimpleQueue()
         self.described = adapters[0].describe()
         model = configuration.model
@@ -74,8 +74,8 @@ class Instances:
             outputs, compute_ns = self._answer(adapter, batch)
             ended = time.perf_counter_ns()
             if compute_ns is not None:
-                compute_ns = index(compute_ns)  # raises TypeError for what is not a whole number
-            # copies, as the adapter may use its memory again for the next request
+                compute_ns = index(compute_ns)  # raises TypeError if it is not a whole number
+            # copies, as the adapter may reuse its memory for the next request
             kept = tuple(np.array(output) for output in outputs)
         finally:
             self._free.put(adapter)
@@ -105,27 +105,27 @@ class Handler(Connection):
         if path == "/v2":
             extensions = [protocol.BINARY_EXTENSION, protocol.LINK_EXTENSION]
             limit = int(self.server.configuration.max_request_mb * MEGA)
-            found: object = {
+            content: object = {
                 "name": "qutiperf",
                 "version": __version__,
                 "extensions": extensions,
                 "max_request_bytes": limit,
             }
         elif path in ("/v2/health/live", "/v2/health/ready"):
-            found = {"live": True} if path.endswith("live") else {"ready": True}
+            content = {"live": True} if path.endswith("live") else {"ready": True}
         elif path == "/v2/models":
-            found = {"models": [{"name": self.server.configuration.model_name}]}
+            content = {"models": [{"name": self.server.configuration.model_name}]}
         else:
             rest = self._model(path)
             if rest == "/infer":
-                raise RefusedError(405, "infer takes a POST")
-            found = (
+                raise RefusedError(405, "infer needs a POST")
+            content = (
                 {"name": self.server.configuration.model_name, "ready": True} if rest else self._metadata()
             )
-        self.send(200, [json.dumps(found).encode()], JSON)
+        self.send(200, [json.dumps(content).encode()], JSON)
 
     def _model(self, path: str) -> str:
-        """What follows the model's name; raises RefusedError for another path, model or version."""
+        """The part after the model's name; raises RefusedError for an unknown path, model or version."""
         match = _MODEL.match(path)
         name = self.server.configuration.model_name
         if match is None:
@@ -167,16 +167,16 @@ class Handler(Connection):
 
     def answer_post(self) -> None:
         path = self.path.split("?")[0]
-        body = self.read_body()  # before anything is refused: the connection stays usable
+        body = self.read_body()  # before any refusal, so that the connection stays usable
         if path == protocol.LINK_PATH:
             self._answer_link()
         elif self._model(path) == "/infer":
             self._answer_infer(body)
         else:
-            raise RefusedError(405, f"{path[:100]} takes a GET")
+            raise RefusedError(405, f"{path[:100]} needs a GET")
 
     def _answer_link(self) -> None:
-        """How fast the link is: its body was taken, as many zeros as it names are the answer."""
+        """Measures the link: discards the body and answers with the number of zeros that it requests."""
         size = whole_number(self.headers.get(protocol.ANSWER_BYTES, "0"), protocol.ANSWER_BYTES)
         limit = self.server.configuration.max_request_mb * MEGA
         if size > limit:
@@ -228,7 +228,7 @@ class Handler(Connection):
         self, header: protocol.Header, answered: Answered, names: list[str], binary: bool
     ) -> None:
         clocked = answered.infer_ns if answered.compute_ns is None else answered.compute_ns
-        told: protocol.Header = {
+        answer: protocol.Header = {
             "model_name": self.server.configuration.model_name,
             "model_version": _VERSION,
             "parameters": {
@@ -238,13 +238,13 @@ class Handler(Connection):
             },
         }
         if "id" in header:
-            told["id"] = header["id"]
+            answer["id"] = header["id"]
         outputs = dict(zip(self.server.configuration.model.outputs, answered.outputs))  # noqa: B905
         try:
             length, parts = protocol.encode(
-                told, "outputs", [(name, outputs[name]) for name in names], binary
+                answer, "outputs", [(name, outputs[name]) for name in names], binary
             )
-        except protocol.ProtocolError as error:  # the adapter's fault, not the request's
+        except protocol.ProtocolError as error:  # an error of the adapter, not of the request
             raise RefusedError(500, str(error)) from None
         kind = "application/octet-stream" if binary else "application/json"
         extra = {protocol.HEADER_LENGTH: str(length)} if binary else {}

@@ -1,74 +1,36 @@
-"""Explains a run: why INVALID, not submittable, slow or unstable, and what would cure it at what cost.
+"""Explains why a run failed or is INVALID, not submittable, slow or unstable, with cure and cost.
 
-Works on a record's LoadGenResult or on the mlperf_log_* files of anybody's tree: pure, and no LoadGen.
+Works on records, or on the mlperf_log_* files of any folder; does not need LoadGen.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from qutiperf.explain.conditions import slow, unstable
-from qutiperf.explain.errors import accuracy, audit_mode, incomplete, messages, round_of_seeds, seeds
+from qutiperf.explain.explained import Explained
 from qutiperf.explain.finding import Context, Finding, render, to_dict
-from qutiperf.explain.invalid import invalid, min_duration_s, needed_queries
-from qutiperf.explain.wording import milliseconds_text, percent_text, seconds_text
-from qutiperf.mlperf_logs import LoadGenResult, log_folders, read_result
-from qutiperf.units import format_number
+from qutiperf.explain.records import explain_record, explain_run_folder
+from qutiperf.explain.summary import Cause, causes, render_causes
+from qutiperf.explain.verdict import explain
+from qutiperf.mlperf_logs import log_folders, read_result
 
-__all__ = ["Context", "Explained", "Finding", "explain", "explain_folder", "render", "to_dict"]
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """One folder of logs and what there is to say about it."""
-
-    folder: Path
-    result: LoadGenResult
-    findings: list[Finding]
-
-
-def explain(result: LoadGenResult, context: Context | None = None) -> list[Finding]:
-    """The failed rule first, then what hinders submission, slows or disturbs; what is fine says so."""
-    known = context or Context()
-    verdict = incomplete(result) + invalid(result) + accuracy(result)
-    findings = verdict or _fine(result)
-    findings += messages(result) + audit_mode(result, known) + seeds(result, known)
-    return findings + slow(result, known) + unstable(result, known)
+__all__ = [
+    "Cause",
+    "Context",
+    "Explained",
+    "Finding",
+    "causes",
+    "explain",
+    "explain_folder",
+    "explain_record",
+    "explain_run_folder",
+    "render",
+    "render_causes",
+    "to_dict",
+]
 
 
-def explain_folder(path: Path, context: Context | None = None) -> list[Explained]:
-    """Every folder of LoadGen logs at or below `path`; raises InputError where a log cannot be read."""
-    results = [(folder, read_result(folder)) for folder in log_folders(path)]
-    return [Explained(folder, result, explain(result, context)) for folder, result in results]
-
-
-def _fine(result: LoadGenResult) -> list[Finding]:
-    if result.mode == "AccuracyOnly":
-        answered = result.accuracy_entry_count or result.generated_sample_count
-        return [Finding("valid", "accuracy run complete", f"{answered or 0:,} samples answered")]
-    if result.validity is None:
-        return []
-    return [Finding("valid", result.scenario or "run", ", ".join(_margins(result)))]
-
-
-def _margins(result: LoadGenResult) -> list[str]:
-    """How far each rule was met."""
-    margins = [f"{seconds_text(result.duration_s)} of {seconds_text(min_duration_s(result))}"]
-    if result.scenario == "Offline":
-        margins.append(f"{result.samples_per_query or 0:,} samples in one query")
-    elif result.query_count is not None:
-        margins.append(f"{result.query_count:,} queries of {_least_queries(result):,}")
-    if result.target_latency_ns is not None:
-        margins.append(_bound_margin(result, result.target_latency_ns))
-    used = round_of_seeds(result.seeds)
-    return [*margins, f"seeds of round {used.name}"] if used else margins
-
-
-def _least_queries(result: LoadGenResult) -> int:
-    return max(round(result.effective_number("min_query_count")), needed_queries(result) or 0)
-
-
-def _bound_margin(result: LoadGenResult, bound_ns: int) -> str:
-    late = (result.overlatency_query_count or 0) / (result.query_count or 1)
-    allowed = 1 - (result.target_latency_percentile or 0.99)
-    share = f"{percent_text(late)} of {percent_text(allowed)} allowed over {milliseconds_text(bound_ns)}"
-    return f"{share} at {format_number(result.completed_samples_per_second)} queries/s"
+def explain_folder(path: Path, round_name: str | None = None) -> list[Explained]:
+    """Every folder of LoadGen logs at or below `path`; raises InputError if a log cannot be read."""
+    context = Context(round_name=round_name)
+    return [
+        Explained(str(folder), None, explain(read_result(folder), context)) for folder in log_folders(path)
+    ]

@@ -1,20 +1,24 @@
-"""Why a run was slow or unstable, from what its record knows beside LoadGen's logs."""
+"""Why a run was slow or unstable, from the data of its record beyond LoadGen's logs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from qutiperf.explain.finding import Context, Finding
 from qutiperf.explain.wording import milliseconds_text, percent_text
 from qutiperf.mlperf_logs import LoadGenResult
+from qutiperf.results.metrics import GENERATOR_SHARE, kind_of_reason
 from qutiperf.units import MILLISECONDS_PER_SECOND, format_number
 
+_STOP_OTHERS = "stop other programs, delete the run's folder, and run the same command again"
 _LARGE_SHARE = 0.25
-_GENERATOR_SHARE = 0.2
-_LONGER = 3  # times the minimum duration, to average over what disturbs
+_LONGER = 3  # times the minimum duration, to average out disturbances
 _PHASES: Mapping[str, tuple[str, str]] = {
-    "late": ("LoadGen issuing queries late", "fewer threads or streams leave a core to LoadGen's own thread"),
-    "queue": ("waiting in the queue", "more streams answer more batches at once, if the device has room"),
+    "late": ("LoadGen issuing queries late", "fewer threads or streams leave a core for LoadGen's thread"),
+    "queue": ("waiting in the queue", "more streams answer more batches at once, if the device has capacity"),
     "prepare": ("decoding and preprocessing", "feed threads prepare the next batch while one is computed"),
-    "gather": ("gathering samples into a batch", "consecutive samples in memory need no copy"),
+    "gather": (
+        "gathering samples into a batch",
+        "samples that are not consecutive in memory have to be copied",
+    ),
     "transfer": (
         "copying to and from the device",
         "every copy has a fixed cost, which a larger batch pays once",
@@ -24,28 +28,28 @@ _PHASES: Mapping[str, tuple[str, str]] = {
 
 
 def slow(result: LoadGenResult, context: Context) -> list[Finding]:
-    """Phases beside compute that take a large share, a limiting harness, more threads than cores."""
+    """Phases other than compute with a large share, a limiting harness, more threads than cores."""
     return [*_phases(result, context), *_generator(result, context), *_threads(context)]
 
 
 def _phases(result: LoadGenResult, context: Context) -> list[Finding]:
     whole_ns = sum(context.phase_mean_ns.values())
-    found = []
+    phases = []
     for phase in _PHASES:
         share = context.phase_mean_ns.get(phase, 0) / whole_ns if whole_ns else 0
-        # one Offline query holds all samples: that they wait for each other is the scenario
+        # one Offline query has all samples, so waiting is part of the scenario
         if share > _LARGE_SHARE and not (phase == "queue" and result.scenario == "Offline"):
-            found.append((share, _phase(result, phase, share, context)))
-    return [finding for _, finding in sorted(found, key=lambda pair: -pair[0])]
+            phases.append((share, _phase(result, phase, share, context)))
+    return [finding for _, finding in sorted(phases, key=lambda pair: -pair[0])]
 
 
 def _phase(result: LoadGenResult, phase: str, share: float, context: Context) -> Finding:
-    name, advice = _PHASES[phase]
+    name, because = _PHASES[phase]
     taken = milliseconds_text(context.phase_mean_ns[phase])
     compute = milliseconds_text(context.phase_mean_ns.get("compute"))
     setting, value = _phase_setting(result, phase, context)
     what = f"{taken} of a batch ({percent_text(share)}), compute takes {compute}"
-    return Finding("slow", name, what, advice, setting=setting, value=value)
+    return Finding("slow", name, what, because, setting=setting, value=value)
 
 
 def _phase_setting(result: LoadGenResult, phase: str, context: Context) -> tuple[str | None, int | None]:
@@ -59,7 +63,7 @@ def _phase_setting(result: LoadGenResult, phase: str, context: Context) -> tuple
 
 
 def _larger_batch(result: LoadGenResult, context: Context) -> tuple[str | None, int | None]:
-    """Nothing in SingleStream, where a query is one sample."""
+    """No cure in SingleStream, where a query is one sample."""
     if result.scenario == "SingleStream":
         return None, None
     return "deployment.batch_size", 4 * (context.batch_size or 1)
@@ -67,15 +71,13 @@ def _larger_batch(result: LoadGenResult, context: Context) -> tuple[str | None, 
 
 def _generator(result: LoadGenResult, context: Context) -> list[Finding]:
     share = context.generator_share
-    if share is None or share <= _GENERATOR_SHARE:
+    if share is None or share <= GENERATOR_SHARE:
         return []
     setting, value = _larger_batch(result, context)
-    what = f"the harness by itself takes {percent_text(share)} of the measured time"
-    advice = "the figure says as much about the harness as about the device"
-    advice += (
-        "; Offline with larger batches says more" if setting is None else "; in larger batches it is less"
-    )
-    return [Finding("slow", "limited by the load generator", what, advice, setting=setting, value=value)]
+    what = f"the harness itself takes {percent_text(share)} of the measured time"
+    because = "the figure depends on the harness as much as on the device"
+    cure = "measure Offline with larger batches" if setting is None else ""
+    return [Finding("slow", "limited by the harness", what, because, cure, setting=setting, value=value)]
 
 
 def _threads(context: Context) -> list[Finding]:
@@ -85,48 +87,75 @@ def _threads(context: Context) -> list[Finding]:
     if context.threads * streams <= context.cores:
         return []
     what = f"{streams} streams x {context.threads} threads on {context.cores} cores"
-    advice = "threads that share a core wait for each other"
+    because = "threads that share a core wait for each other"
     value = max(context.cores // streams, 1)
     return [
-        Finding("slow", "more threads than cores", what, advice, setting="deployment.threads", value=value)
+        Finding("slow", "more threads than cores", what, because, setting="deployment.threads", value=value)
     ]
 
 
-def unstable(result: LoadGenResult, context: Context) -> list[Finding]:
-    """The reasons of a quality that is not ok, and what the host says about them."""
-    reasons = [reason for reason in context.quality_reasons if reason not in result.invalid_reasons]
-    reasons = [reason for reason in reasons if "harness alone" not in reason]
-    if not reasons:
-        return []
-    return [*_quality(result, reasons), *_governor(context), *_load(context)]
+def disturbed(result: LoadGenResult, context: Context) -> list[Finding]:
+    """The reasons for a quality other than ok, each with its cure, and related facts about the host."""
+    reasons: dict[str, list[str]] = {}
+    for reason in context.quality_reasons:
+        if reason not in result.invalid_reasons:
+            reasons.setdefault(kind_of_reason(reason), []).append(reason)
+    noisy = [_NOISY[kind](reason) for kind in _NOISY for reason in reasons.get(kind, [])]
+    unsteady = [*reasons.get("unstable", []), *reasons.get("other", [])]
+    if not unsteady:
+        return noisy
+    load = [] if "other programs" in reasons else _load(context)
+    return [*noisy, _unsteady(result, unsteady, longer=not (noisy or load)), *_governor(context), *load]
 
 
-def _quality(result: LoadGenResult, reasons: list[str]) -> list[Finding]:
-    asked_s = result.effective_number("min_duration_ms") / MILLISECONDS_PER_SECOND
-    seconds = _LONGER * max(asked_s, result.duration_s or 0)
+def _other_programs(reason: str) -> Finding:
+    return Finding("noisy", "other programs", reason, "they slow the run down", _STOP_OTHERS)
+
+
+def _lost_connections(reason: str) -> Finding:
+    because = "the time to send a request again counts as latency"
+    return Finding("noisy", "unreliable network", reason, because, "check the link to the device")
+
+
+def _unsteady(result: LoadGenResult, reasons: list[str], *, longer: bool) -> Finding:
+    """Suggests a longer run only if no other finding explains the disturbance."""
+    what = "; ".join(reasons)
+    if not longer:
+        cure = "first remove the disturbances (see the other findings)"
+        return Finding("unstable", "unsteady times", what, cure=cure)
+    duration_s = result.effective_number("min_duration_ms") / MILLISECONDS_PER_SECOND
+    seconds = _LONGER * max(duration_s, result.duration_s or 0)
     finding = Finding(
         "unstable",
-        "quality",
-        "; ".join(reasons),
-        "a longer run averages over what comes and goes; look at temperature, power mode, other programs",
+        "unsteady times",
+        what,
+        "a longer run averages out short disturbances; a drift comes from temperature or power mode",
         setting="settings.min_duration_s",
         value=round(seconds, 1),
     )
-    return [finding.costing(seconds, result.duration_s)]
+    return finding.costing(seconds, result.duration_s)
 
 
 def _governor(context: Context) -> list[Finding]:
     if context.governor in (None, "performance"):
         return []
-    what = f"the cores run under the governor '{context.governor}', which changes their frequency"
+    what = f"the frequency governor '{context.governor}' changes the clock of the cores"
     command = "sudo cpupower frequency-set -g performance"
     source = "https://docs.kernel.org/admin-guide/pm/cpufreq.html"
     return [Finding("unstable", "frequency governor", what, command=command, source=source)]
 
 
 def _load(context: Context) -> list[Finding]:
+    """More runnable tasks than cores, unless the run's own threads already outnumber them."""
     load, cores = context.load_1min, context.cores
-    if load is None or cores is None or load <= cores:
+    own = (context.threads or 1) * (context.streams or 1)
+    if load is None or cores is None or load <= cores or own > cores:
         return []
-    what = f"the load was {format_number(load, 3)} on {cores} cores"
-    return [Finding("unstable", "busy machine", what, "end other programs, then run again")]
+    what = f"the load average was {format_number(load, 3)} on {cores} {'core' if cores == 1 else 'cores'}"
+    return [Finding("unstable", "busy machine", what, "tasks waited for a core", _STOP_OTHERS)]
+
+
+_NOISY: Mapping[str, Callable[[str], Finding]] = {
+    "other programs": _other_programs,
+    "retries": _lost_connections,
+}

@@ -1,4 +1,4 @@
-"""What LoadGen wrote as errors and warnings, cut logs, seeds, accuracy runs: what a verdict does not say."""
+"""Findings that LoadGen's verdict does not include: errors, warnings, cut logs, seeds, accuracy runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from qutiperf.spec.rounds import Round, Seeds, load_round
 @dataclass(frozen=True, slots=True)
 class _Known:
     rule: str
-    advice: str
+    because: str
+    cure: str
     file: str
     kind: Kind = "error"
 
@@ -20,54 +21,61 @@ class _Known:
 _KNOWN: Mapping[str, _Known] = {
     "Multiple conf files are used": _Known(
         "configuration read twice",
-        "a process may call FromConfig once: later runs in it are without LoadGen's built-in mlperf.conf and "
-        "its seeds; give every submission run its own process",
+        "only the first FromConfig call of a process reads LoadGen's built-in mlperf.conf with the seeds",
+        "start every submission run in its own process",
         "test_settings_internal.cc",
     ),
     "can't open file": _Known(
         "configuration file missing",
-        "name an existing user.conf or audit.config",
+        "",
+        "check the paths of user.conf and audit.config",
         "test_settings_internal.cc",
     ),
     "value needs to be integer or double": _Known(
-        "configuration file wrong", "every value in user.conf is a number", "test_settings_internal.cc"
+        "configuration file invalid", "", "give every key in user.conf a number", "test_settings_internal.cc"
     ),
     "expected 'key=value'": _Known(
-        "configuration file wrong",
-        "write `model.Scenario.key = value` with spaces round the sign, one a line",
+        "configuration file invalid",
+        "",
+        "write `model.Scenario.key = value`, one per line, with spaces around `=`",
         "test_settings_internal.cc",
     ),
     "Attempted to complete a sample twice": _Known(
         "sample answered twice",
-        "the system under test must answer every query sample id once; the later answers were dropped",
+        "LoadGen counted the first answer and dropped the later ones",
+        "answer every query sample id exactly once",
         "logging.cc",
     ),
     "Received completion for an old sample": _Known(
         "late answer",
-        "a sample of an earlier run was answered in this one; end all answers before StartTest returns",
+        "a sample of an earlier run was answered in this one",
+        "send all answers before StartTest returns",
         "logging.cc",
     ),
     "incomplete samples": _Known(
-        "answers missing", "the system under test must answer every sample before the run ends", "logging.cc"
+        "answers missing", "", "answer every sample before the run ends", "logging.cc"
     ),
     "PerfClock and system_clock differ": _Known(
         "clocks disagree",
-        "the wall clock was changed or runs at another speed than the processor's; let time synchronisation "
-        "settle before the run",
+        "the wall clock was changed during the run, or runs at a different speed than the processor's clock",
+        "wait until time synchronisation has settled, then run again",
         "loadgen.cc",
     ),
     "uncommitted": _Known(
-        "LoadGen was changed", "use a released mlcommons-loadgen wheel from PyPI", "version.cc"
+        "modified LoadGen",
+        "it was built from a source tree with uncommitted changes",
+        "install a released mlcommons-loadgen wheel from PyPI",
+        "version.cc",
     ),
     "Found Audit Config file": _Known(
         "audit.config found",
-        "LoadGen took its settings and made this a PerformanceOnly run, whatever mode was asked; remove the "
-        "file unless this is a compliance test",
+        "its settings, including the mode, replaced those of the run",
+        "remove the file unless this is a compliance test",
         "loadgen.cc",
         "note",
     ),
 }
-# said better by the finding about the rule that failed with it
+# the finding about the failed rule explains it better
 _EXPLAINED_ELSEWHERE = ("Ending early",)
 _UNUSED_SEED = 0
 
@@ -92,25 +100,26 @@ def _finding(entry: LogMessage) -> Finding:
     known = _known(entry)
     what = f"LoadGen wrote '{entry.text}'{times}"
     if known is None:
-        advice = "MLPerf's older submission checkers reject a log with an error"
-        return Finding("error", "LoadGen error", what, advice, source=LOADGEN)
-    return Finding(known.kind, known.rule, what, known.advice, source=f"{LOADGEN}/{known.file}")
+        because = "MLPerf's older submission checkers reject a log that contains an error"
+        return Finding("error", "LoadGen error", what, because, source=LOADGEN)
+    source = f"{LOADGEN}/{known.file}"
+    return Finding(known.kind, known.rule, what, known.because, known.cure, source=source)
 
 
 def incomplete(result: LoadGenResult) -> list[Finding]:
-    """A log that ends before the result, or lines that cannot be read."""
+    """A log without a result, or with lines that cannot be read."""
     if not result.complete:
         what = "the detail log ends before LoadGen's result"
-        advice = "the run was killed, crashed or still goes on: run it again to the end"
-        return [Finding("error", "run not finished", what, advice, source=f"{LOADGEN}/loadgen.cc")]
+        because, cure = "the run was killed, crashed, or is still running", "run it again to the end"
+        return [Finding("error", "run not finished", what, because, cure, source=f"{LOADGEN}/loadgen.cc")]
     if result.unreadable_line_count:
         what = f"{result.unreadable_line_count:,} lines of the detail log cannot be read"
-        return [Finding("note", "damaged log", what, "copy the log again from where it was written")]
+        return [Finding("note", "damaged log", what, cure="copy the log again from its source")]
     return []
 
 
 def accuracy(result: LoadGenResult) -> list[Finding]:
-    """An accuracy run has no verdict; it counts if it answered every sample of the data set."""
+    """Accuracy runs have no verdict; one is complete if it answered every sample of the dataset."""
     if result.mode != "AccuracyOnly":
         return []
     answered = result.accuracy_entry_count
@@ -119,57 +128,64 @@ def accuracy(result: LoadGenResult) -> list[Finding]:
     whole = result.dataset_sample_count
     if answered is None or whole is None or answered >= whole:
         return []
-    asked = result.accuracy_sample_count
-    limited = asked is not None and asked < whole
+    limit = result.accuracy_sample_count
+    limited = limit is not None and limit < whole
     return [
         Finding(
             "error",
             "accuracy run incomplete",
-            f"{answered:,} of the data set's {whole:,} samples were answered",
-            f"accuracy_sample_count_override limits it to {asked:,}: leave it out"
+            f"{answered:,} of the dataset's {whole:,} samples were answered",
+            f"accuracy_sample_count_override limits the run to {limit:,}"
             if limited
-            else "answers are missing: LoadGen's errors or a killed run say why",
+            else "answers are missing",
+            "remove this setting" if limited else "see LoadGen's errors, then run it again to the end",
             source="https://github.com/mlcommons/inference_policies/blob/master/inference_rules.adoc",
         )
     ]
 
 
 def audit_mode(result: LoadGenResult, context: Context) -> list[Finding]:
-    """The mode that ran is not the one asked, which only an audit.config does."""
+    """The mode differs from the requested one, which only an audit.config can cause."""
     if context.mode is None or result.mode is None or context.mode == result.mode:
         return []
-    what = f"{context.mode} was asked, {result.mode} was run"
-    return [Finding("error", "mode changed", what, "remove audit.config", source=f"{LOADGEN}/loadgen.cc")]
+    what, because = (
+        f"{context.mode} was requested, but {result.mode} was run",
+        "an audit.config sets the mode",
+    )
+    cure = "remove audit.config"
+    return [Finding("error", "mode changed", what, because, cure, source=f"{LOADGEN}/loadgen.cc")]
 
 
 def seeds(result: LoadGenResult, context: Context) -> list[Finding]:
-    """Asked for a round: its seeds against those that LoadGen used."""
+    """Compares the seeds that LoadGen used with those of the context's round."""
     if context.round_name is None or result.seeds is None:
         return []
-    asked = load_round(context.round_name)[0]
-    if result.seeds == asked.seeds:
+    required = load_round(context.round_name)[0]
+    if result.seeds == required.seeds:
         return []
-    rule = f"seeds are not those of {asked.name}"
+    rule = f"seeds are not those of {required.name}"
     if set(result.seeds.model_dump().values()) == {_UNUSED_SEED}:
-        what = "they are all 0: LoadGen read no mlperf.conf, as in every profile but `submission`"
-        return [Finding("error", rule, what, "run with --profile submission", source=asked.source)]
-    return [_other_seeds(result, result.seeds, rule, asked)]
+        because = "LoadGen did not read an mlperf.conf; among the profiles, only `submission` uses one"
+        cure = "run with --profile submission"
+        return [Finding("error", rule, "they are all 0", because, cure, source=required.source)]
+    return [_other_seeds(result, result.seeds, rule, required)]
 
 
-def _other_seeds(result: LoadGenResult, used: Seeds, rule: str, asked: Round) -> Finding:
-    found = round_of_seeds(used)
+def _other_seeds(result: LoadGenResult, used: Seeds, rule: str, required: Round) -> Finding:
+    known = round_of_seeds(used)
     return Finding(
         "error",
         rule,
-        f"they are those of {found.name}" if found else "they are of no round that is known here",
-        f"the seeds are built into the LoadGen wheel: {asked.name} needs "
-        f"{' or '.join(asked.loadgen_versions)}, this run had {result.loadgen_version or 'another'}",
-        command=f"pip install '{asked.loadgen_requirement}'",
-        source=asked.source,
+        f"they are those of {known.name}" if known else "they do not belong to a round that qutiperf knows",
+        f"the seeds are built into the LoadGen wheel: {required.name} needs "
+        f"{' or '.join(required.loadgen_versions)}, this run used "
+        f"{result.loadgen_version or 'an unknown one'}",
+        command=f"pip install '{required.loadgen_requirement}'",
+        source=required.source,
     )
 
 
 def round_of_seeds(used: Seeds | None) -> Round | None:
-    """The shipped round whose three seeds these are."""
+    """The shipped round with these three seeds."""
     rounds = (load_round(name)[0] for name in catalog.names("round"))
     return next((entry for entry in rounds if entry.seeds == used), None)

@@ -1,4 +1,4 @@
-"""What an explanation is made of: findings with their cure, and what is known beside LoadGen's logs."""
+"""Findings with their cure, and the context of a run."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -8,33 +8,38 @@ from typing import Literal
 from qutiperf.explain.wording import time_text
 
 LOADGEN = "https://github.com/mlcommons/inference/blob/master/loadgen"
-Kind = Literal["failed", "valid", "invalid", "error", "note", "slow", "unstable"]
+Kind = Literal["failed", "invalid", "error", "noisy", "unstable", "slow", "after_run", "note", "valid"]
 Value = str | int | float
 SECONDS_PER_MINUTE = 60
-_SAME_SHARE = 0.01  # of the run, below which two runs take as long
+_SAME_SHARE = 0.01  # of the run; durations that differ by less count as equal
 
-_TITLES: Mapping[Kind, str] = {
+# by severity, worst first
+TITLES: Mapping[Kind, str] = {
     "failed": "failed",
-    "valid": "valid",
     "invalid": "INVALID",
     "error": "not submittable",
-    "note": "note",
-    "slow": "slow",
+    "noisy": "noisy",
     "unstable": "unstable",
+    "slow": "slow",
+    "after_run": "after the run",
+    "note": "note",
+    "valid": "valid",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One rule or observation; `setting` = `value` is the cure where a setting cures it, else `command`.
+    """One rule or observation with its cure: `setting` = `value`, a `command`, or text in `cure`.
 
-    `run_minutes` is what the cured run takes, `extra_minutes` how much longer that is than this one.
+    `what` is the fact, `because` its reason.
+    `run_minutes` is the duration of the cured run, `extra_minutes` its difference to this run.
     """
 
     kind: Kind
     rule: str
     what: str
-    advice: str = ""
+    because: str = ""
+    cure: str = ""
     setting: str | None = None
     value: Value | None = None
     command: str | None = None
@@ -43,16 +48,16 @@ class Finding:
     source: str | None = None
 
     def costing(self, run_s: float, this_run_s: float | None) -> "Finding":
-        """With the time that the cured run takes, beside the time of this one."""
+        """The finding with the duration of the cured run and its difference to this run."""
         extra = None if this_run_s is None else (run_s - this_run_s) / SECONDS_PER_MINUTE
         return dataclasses.replace(self, run_minutes=run_s / SECONDS_PER_MINUTE, extra_minutes=extra)
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a record knows beside LoadGen's logs; everything may be unknown.
+    """Data of a record beyond LoadGen's logs; every field may be unknown.
 
-    `generator_share` is the part of the measured time (0 to 1) that the harness takes by itself.
+    `generator_share` is the harness's share of the measured time (0 to 1).
     """
 
     mode: str | None = None
@@ -69,23 +74,25 @@ class Context:
 
 
 def to_dict(finding: Finding) -> dict[str, Value | None]:
-    """For --json: every field, None where it does not apply."""
+    """For --json: every field, None if it does not apply."""
     return dataclasses.asdict(finding)
 
 
 def render(findings: Iterable[Finding]) -> str:
-    """Plain text: a headline per finding, its cure and its source indented below."""
+    """Plain text: a headline per finding, with its reason, cure and source indented below."""
     return "\n".join(line for finding in findings for line in _lines(finding))
 
 
 def _lines(finding: Finding) -> list[str]:
-    lines = [f"{_TITLES[finding.kind]}: {finding.rule}: {finding.what}"]
+    lines = [f"{TITLES[finding.kind]}: {finding.rule}: {finding.what}"]
+    if finding.because:
+        lines.append(f"  because {finding.because}")
     if finding.setting is not None and finding.value is not None:
-        lines.append(f"  set     {finding.setting}={_value_text(finding.value)}")
+        lines.append(f"  set     {finding.setting}={value_text(finding.value)}")
     if finding.command is not None:
         lines.append(f"  run     {finding.command}")
-    if finding.advice:
-        lines.append(f"  because {finding.advice}")
+    if finding.cure:
+        lines.append(f"  do      {finding.cure}")
     if finding.run_minutes is not None:
         lines.append(f"  cost    {_cost(finding)}")
     if finding.source is not None:
@@ -93,7 +100,7 @@ def _lines(finding: Finding) -> list[str]:
     return lines
 
 
-def _value_text(value: Value) -> str:
+def value_text(value: Value) -> str:
     return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 

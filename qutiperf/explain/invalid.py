@@ -1,4 +1,4 @@
-"""Why LoadGen said INVALID: the one rule that failed first, the setting that cures it, and what it costs."""
+"""Why LoadGen's verdict is INVALID: the failed rule, the setting that cures it, and the cost."""
 
 from collections.abc import Callable, Mapping
 
@@ -16,7 +16,7 @@ from qutiperf.units import (
 )
 
 _OFFLINE_SLACK = 1.1  # kSlack in loadgen/test_settings_internal.cc
-_LIMIT_SLACK = 1.2  # room for slower queries below a new max_duration
+_LIMIT_SLACK = 1.2  # margin for slower queries below a new max_duration
 _DURATION_SOURCE = f"MinDurationMet, {LOADGEN}/results.cc"
 _QUERIES_SOURCE = f"MinQueriesMet, {LOADGEN}/results.cc"
 _STOPPING_SOURCE = f"EarlyStopping, {LOADGEN}/results.cc and early_stopping.cc"
@@ -24,7 +24,7 @@ _ENDED_SOURCE = f"IssueQueriesInternal, {LOADGEN}/issue_query_controller.cc"
 
 
 def invalid(result: LoadGenResult) -> list[Finding]:
-    """Empty unless INVALID; a limit that ended the run explains every rule that failed with it."""
+    """Empty unless INVALID; if a limit ended the run, it is the only finding."""
     if result.validity != "INVALID":
         return []
     for message, maker in _ENDED_EARLY.items():
@@ -37,7 +37,7 @@ def invalid(result: LoadGenResult) -> list[Finding]:
 
 
 def needed_queries(result: LoadGenResult) -> int | None:
-    """Queries that early stopping wants at least; None in Offline, where it has no say."""
+    """The fewest queries that early stopping accepts; None in Offline, which has no early stopping."""
     percentile = result.target_latency_percentile
     if percentile is None or result.scenario == "Offline":
         return None
@@ -49,7 +49,7 @@ def min_duration_s(result: LoadGenResult) -> float:
 
 
 def _uncovered_rules(result: LoadGenResult) -> list[Rule]:
-    """Failed rules without early stopping where the cure of another one cures it too."""
+    """Failed rules, without early stopping if the cure of another rule cures it too."""
     failed = result.failed_rules
     covered = "perf_constraints" in failed or ("min_duration" in failed and _long_run_suffices(result))
     return [rule for rule in failed if not (covered and rule == "early_stopping")]
@@ -82,7 +82,7 @@ def _ran_out(result: LoadGenResult) -> Finding:
         f"it ran {_run_of_minimum(result)}; LoadGen expected {milliseconds_text(expected_ns)} per query and "
         f"so generated {result.generated_query_count or 0:,} queries, but they took "
         f"{milliseconds_text(mean_ns)} each",
-        "LoadGen generates queries for twice the minimum duration at this latency and stops at the last",
+        "LoadGen generates queries for twice the minimum duration at this latency, and stops after the last",
         setting="settings.target_latency_ms",
         value=rounded_down(milliseconds_from_ns(mean_ns)),
         source=f"{_DURATION_SOURCE}; GenerateQueries, {LOADGEN}/loadgen.cc",
@@ -91,7 +91,7 @@ def _ran_out(result: LoadGenResult) -> Finding:
 
 
 def _offline_too_short(result: LoadGenResult) -> Finding:
-    """LoadGen sizes the one query to 1.1 x min_duration x target_qps samples."""
+    """LoadGen's only query has 1.1 x min_duration x target_qps samples."""
     rate = rounded_up(result.samples_per_second or result.target_qps or 1)
     run_s = _OFFLINE_SLACK * min_duration_s(result) * rate / (result.samples_per_second or rate)
     finding = Finding(
@@ -100,7 +100,7 @@ def _offline_too_short(result: LoadGenResult) -> Finding:
         f"its one query of {result.samples_per_query or 0:,} samples took {_run_of_minimum(result)}; LoadGen "
         f"sized it for {format_number(result.target_qps)} samples/s, but this system does "
         f"{format_number(result.samples_per_second)}",
-        "LoadGen makes the query 1.1 x minimum duration x this rate long",
+        "LoadGen sizes the query to 1.1 x minimum duration x this rate",
         setting="settings.target_qps",
         value=rate,
         source=f"{_DURATION_SOURCE}; TestSettingsInternal, {LOADGEN}/test_settings_internal.cc",
@@ -110,16 +110,16 @@ def _offline_too_short(result: LoadGenResult) -> Finding:
 
 def _duration_unexplained(result: LoadGenResult) -> Finding:
     what = f"it ran {_run_of_minimum(result)}"
-    advice = f"LoadGen says: {' '.join(result.invalid_reasons)}"
-    return Finding("invalid", "minimum duration not met", what, advice, source=_DURATION_SOURCE)
+    because = f"LoadGen reports: {' '.join(result.invalid_reasons)}"
+    return Finding("invalid", "minimum duration not met", what, because, source=_DURATION_SOURCE)
 
 
 def _min_queries(result: LoadGenResult) -> list[Finding]:
-    """Without a limit that ended the run, only lost answers leave queries missing."""
-    asked = round(result.effective_number("min_sample_count"))
-    what = f"{_answered(result)}, {asked:,} samples are the minimum"
-    advice = "answers are missing or the run ended early: the errors of LoadGen say why"
-    return [Finding("invalid", "minimum queries not met", what, advice, source=_QUERIES_SOURCE)]
+    """If no limit ended the run, queries are missing only because answers were lost."""
+    minimum = round(result.effective_number("min_sample_count"))
+    what = f"{_answered(result)}, {minimum:,} samples are the minimum"
+    because, cure = "answers are missing, or the run ended early", "see LoadGen's errors"
+    return [Finding("invalid", "minimum queries not met", what, because, cure, source=_QUERIES_SOURCE)]
 
 
 def _answered(result: LoadGenResult) -> str:
@@ -141,7 +141,7 @@ def _stream_stopping(result: LoadGenResult) -> Finding:
         "early stopping not met",
         f"{_answered(result)} of the {needed:,} that LoadGen needs to trust a {_percentile(result)} "
         f"percentile; each took {milliseconds_text(mean_ns)}",
-        "with fewer queries even the slowest one may lie below the percentile",
+        "with fewer queries, even the slowest one may lie below the percentile",
         setting="settings.min_query_count",
         value=needed,
         source=_STOPPING_SOURCE,
@@ -154,28 +154,28 @@ def _percentile(result: LoadGenResult) -> str:
 
 
 def _server_stopping(result: LoadGenResult) -> Finding:
-    """The percentile holds, but on too few queries to be sure; at the same share of late ones more do."""
+    """The percentile is met, but on too few queries; with the same share of late ones, more are enough."""
     queries, late = result.query_count or 0, result.overlatency_query_count or 0
     percentile = result.target_latency_percentile or 0.99
-    wanted = queries_for_share(late / queries, percentile) if queries else None
-    if wanted is None or not result.target_qps or result.requested.get("use_token_latencies"):
+    needed = queries_for_share(late / queries, percentile) if queries else None
+    if needed is None or not result.target_qps or result.requested.get("use_token_latencies"):
         return latency_bound(result)[0]
     finding = Finding(
         "invalid",
         "early stopping not met",
-        f"{_answered(result)}, {late:,} of them over {milliseconds_text(result.target_latency_ns)}; with as "
-        f"many late LoadGen needs {minimum_queries(late, percentile):,} to trust a {_percentile(result)} "
-        "percentile",
-        "so many pass if the same share of them, and one more, is late",
+        f"{_answered(result)}, {late:,} of them over {milliseconds_text(result.target_latency_ns)}; with "
+        f"that many late, LoadGen needs {minimum_queries(late, percentile):,} to trust a "
+        f"{_percentile(result)} percentile",
+        "this many pass even if the same share of them, plus one, is late",
         setting="settings.min_query_count",
-        value=wanted,
+        value=needed,
         source=_STOPPING_SOURCE,
     )
-    return finding.costing(max(wanted / result.target_qps, min_duration_s(result)), result.duration_s)
+    return finding.costing(max(needed / result.target_qps, min_duration_s(result)), result.duration_s)
 
 
-def _wanted_queries(result: LoadGenResult) -> int:
-    """What min_query_count, early stopping and the minimum duration ask, at the seen rate."""
+def _least_queries(result: LoadGenResult) -> int:
+    """The queries that min_query_count, early stopping and min_duration need at the observed rate."""
     rate = result.queries_per_second or 0
     return max(
         round(result.effective_number("min_query_count")),
@@ -185,30 +185,30 @@ def _wanted_queries(result: LoadGenResult) -> int:
 
 
 def _max_query_count(result: LoadGenResult) -> Finding:
-    wanted, rate = _wanted_queries(result), result.queries_per_second
+    least, rate = _least_queries(result), result.queries_per_second
     finding = Finding(
         "invalid",
         "ended by max_query_count",
         f"{_answered(result)}, then reached max_query_count "
-        f"{result.effective_number('max_query_count'):,.0f}; {wanted:,} are the minimum",
-        "a limit must not lie below what the minimum query count, early stopping and minimum duration need",
+        f"{result.effective_number('max_query_count'):,.0f}; {least:,} are the minimum",
+        "the limit must allow for the minimum query count, early stopping and the minimum duration",
         setting="settings.max_query_count",
-        value=wanted,
+        value=least,
         source=_ENDED_SOURCE,
     )
-    return finding.costing(wanted / rate, result.duration_s) if rate else finding
+    return finding.costing(least / rate, result.duration_s) if rate else finding
 
 
 def _max_duration(result: LoadGenResult) -> Finding:
-    wanted, rate = _wanted_queries(result), result.queries_per_second
+    least, rate = _least_queries(result), result.queries_per_second
     limit_s = result.effective_number("max_duration_ms") / MILLISECONDS_PER_SECOND
-    run_s = max(wanted / rate, min_duration_s(result)) if rate else limit_s
+    run_s = max(least / rate, min_duration_s(result)) if rate else limit_s
     finding = Finding(
         "invalid",
         "ended by max_duration",
         f"{_answered(result)} in {seconds_text(result.duration_s)}, then reached max_duration "
-        f"{seconds_text(limit_s)}; {wanted:,} queries are the minimum",
-        f"at the seen rate these take {seconds_text(run_s)}; the value is {_LIMIT_SLACK:g} times that",
+        f"{seconds_text(limit_s)}; {least:,} queries are the minimum",
+        f"at the observed rate these take {seconds_text(run_s)}; the value is {_LIMIT_SLACK:g} times that",
         setting="settings.max_duration_s",
         value=rounded_up(_LIMIT_SLACK * run_s),
         source=_ENDED_SOURCE,
@@ -221,9 +221,9 @@ def _too_many_waiting(result: LoadGenResult) -> Finding:
     return Finding(
         "invalid",
         "pipeline overloaded",
-        f"LoadGen ended the run at {result.effective_number('max_async_queries'):,.0f} waiting queries; it "
-        f"asked {format_number(result.target_qps, 3)} queries/s and {format_number(rate, 3)} were answered",
-        "queries that come faster than they are answered pile up",
+        f"LoadGen ended the run at {result.effective_number('max_async_queries'):,.0f} waiting queries; "
+        f"of {format_number(result.target_qps, 3)} queries/s {format_number(rate, 3)} were answered",
+        "queries arrive faster than they are answered",
         setting="settings.target_qps" if rate else None,
         value=rounded_down(0.9 * rate) if rate else None,
         source=_ENDED_SOURCE,

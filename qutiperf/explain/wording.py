@@ -1,4 +1,4 @@
-"""Numbers as explanations print them, and the rounding of values that a user is to set."""
+"""Formats numbers in explanations, and rounds suggested settings."""
 
 import math
 from collections.abc import Callable
@@ -28,12 +28,12 @@ def percent_text(share: float) -> str:
 
 
 def rounded_down(value: float) -> float:
-    """To three significant digits, for a value that must not be larger."""
+    """Rounded down to three significant digits, for upper limits."""
     return _rounded(value, math.floor)
 
 
 def rounded_up(value: float) -> float:
-    """To three significant digits, for a value that must not be smaller."""
+    """Rounded up to three significant digits, for lower limits."""
     return _rounded(value, math.ceil)
 
 

@@ -20,7 +20,10 @@ HIGHER_IS_BETTER = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class AnalysedRow:
-    """One measured row: the names to group and label by, and the known figures."""
+    """One measured row: the names to group and label by, and the known figures.
+
+    `impossible` names figures that are left out because they would exceed 100 %.
+    """
 
     sut: str
     operating_mode: str
@@ -31,6 +34,7 @@ class AnalysedRow:
     datatype: str | None
     setting: str
     figures: Mapping[str, float]
+    impossible: frozenset[str] = frozenset()
 
     @property
     def label(self) -> str:
@@ -56,11 +60,11 @@ def correlations(rows: Sequence[AnalysedRow], left: str, right: str) -> list[Cor
     groups = [("all", "all", usable)]
     for sut, task in sorted({(row.sut, row.task) for row in usable}):
         groups.append((sut, task, [row for row in usable if (row.sut, row.task) == (sut, task)]))
-    found = []
+    lines = []
     for sut, task, group in groups:
         one = np.array([row.figures[left] for row in group])
         two = np.array([row.figures[right] for row in group])
-        found.append(
+        lines.append(
             Correlation(
                 sut=sut,
                 task=task,
@@ -70,12 +74,12 @@ def correlations(rows: Sequence[AnalysedRow], left: str, right: str) -> list[Cor
                 spearman=correlation(one, two, "spearman"),
             )
         )
-    return found
+    return lines
 
 
 @dataclass(frozen=True, slots=True)
 class Orthogonality:
-    """Quantisation and pruning of one network: gains alone and after the other, from unrounded values.
+    """Quantisation and pruning of one network: the gain of each alone and of both, from unrounded values.
 
     A base, B quantised, C pruned, D both: pruning_gain = C/A, quantisation_gain = B/A, both_gain = D/A and
     ratio = AD/(BC): at 1 the two gains multiply; above 1 they reinforce each other. For figures for which
@@ -109,7 +113,7 @@ def orthogonality(rows: Sequence[AnalysedRow], figure: str) -> list[Orthogonalit
 
 def _orthogonal(key: tuple[str, ...], values: Mapping[tuple[str, float], float]) -> list[Orthogonality]:
     """All combinations within one platform, network and setting that have the four values."""
-    found = []
+    combinations = []
     full = max((scale for _, scale in values), default=0.0)
     datatypes = sorted({datatype for datatype, _ in values}, key=_width, reverse=True)
     for wide, narrow in ((a, b) for a in datatypes for b in datatypes if _width(a) > _width(b)):
@@ -121,7 +125,7 @@ def _orthogonal(key: tuple[str, ...], values: Mapping[tuple[str, float], float])
             known = [value for value in four if value is not None]
             if len(known) == 4:
                 base, quantised, pruned, both = known
-                found.append(
+                combinations.append(
                     Orthogonality(
                         *(key[0], key[1], key[2], key[3], wide, narrow, scale),
                         pruning_gain=pruned / base,
@@ -130,7 +134,7 @@ def _orthogonal(key: tuple[str, ...], values: Mapping[tuple[str, float], float])
                         ratio=base * both / (quantised * pruned),
                     )
                 )
-    return found
+    return combinations
 
 
 def _width(datatype: str) -> int:
@@ -149,11 +153,15 @@ def pareto(rows: Sequence[AnalysedRow], figures: Sequence[str]) -> list[Analysed
 
 @dataclass(frozen=True, slots=True)
 class Quartiles:
-    """Spread of a figure over the rows of a platform and task."""
+    """Spread of a figure over the `n` rows of a platform and task that have it.
+
+    `above_100` more rows are left out because their figure, an efficiency, would exceed 100 %.
+    """
 
     sut: str
     task: str
     n: int
+    above_100: int
     minimum: float
     first: float
     median: float
@@ -164,12 +172,14 @@ class Quartiles:
 def quartiles(rows: Sequence[AnalysedRow], figure: str) -> list[Quartiles]:
     """One line per platform and task that has the figure."""
     usable = _with(rows, figure)
-    found = []
+    spreads = []
     for sut, task in sorted({(row.sut, row.task) for row in usable}):
         values = [row.figures[figure] for row in usable if (row.sut, row.task) == (sut, task)]
+        group = [row for row in rows if (row.sut, row.task) == (sut, task)]
+        above = sum(figure in row.impossible for row in group)
         five = [float(value) for value in np.percentile(values, [0, 25, 50, 75, 100])]
-        found.append(Quartiles(sut, task, len(values), *five))
-    return found
+        spreads.append(Quartiles(sut, task, len(values), above, *five))
+    return spreads
 
 
 def _with(rows: Sequence[AnalysedRow], *figures: str) -> list[AnalysedRow]:

@@ -11,10 +11,10 @@ from qutiperf.spec.config import Yaml, read_yaml
 from qutiperf.spec.level0_terms import Calibration
 
 
-def write_calibration(out: Path, base: CatalogFile, name: str, found: Calibration) -> None:
+def write_calibration(out: Path, base: CatalogFile, name: str, fitted: Calibration) -> None:
     """Raises SetupError if the file cannot be written."""
-    calibration: Yaml = found.model_dump(exclude_none=True)
-    calibration["terms"] = found.terms.model_dump(exclude_defaults=True)
+    calibration: Yaml = fitted.model_dump(exclude_none=True)
+    calibration["terms"] = fitted.terms.model_dump(exclude_defaults=True)
     write_platform(out, base, name, {"calibration": calibration})
 
 

@@ -51,7 +51,7 @@ def capability(
 ) -> Capability:
     """Capability for computing in `datatype` with weights stored as `weight_datatype` (default: the same).
 
-    Raises InputError if the platform's peaks or bandwidth are unknown or it cannot carry the datatype.
+    Raises InputError if the platform's peaks or bandwidth are unknown or it cannot compute the datatype.
     """
     peaks = peaks_of(platform, mode, where)
     carrier = _carrier(peaks, datatype, where)
@@ -90,14 +90,14 @@ def bandwidth_of(platform: Platform, where: str) -> float:
 
 
 def _carrier(peaks: Mapping[str, float], datatype: str, where: str) -> str:
-    """The datatype itself, else the narrowest wider one, for integers an integer one if possible."""
+    """The datatype itself, else the narrowest wider one; for integers, preferably a wider integer."""
     if datatype in peaks:
         return datatype
     bits, integer = datatype_bits(datatype), "int" in datatype
     wider = [name for name in peaks if datatype_bits(name) >= bits and (integer or "int" not in name)]
     if not wider:
         cure = f"it has {', '.join(sorted(peaks))}"
-        raise InputError(f"the platform cannot carry {datatype}", where=where, cure=cure)
+        raise InputError(f"the platform cannot compute {datatype}", where=where, cure=cure)
     return min(wider, key=lambda name: (("int" in name) != integer, datatype_bits(name)))
 
 

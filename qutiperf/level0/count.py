@@ -1,4 +1,4 @@
-"""From a model file or graph to its requirements."""
+"""Counts the requirements of a model file or graph."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -105,7 +105,7 @@ def _layer(proto: onnx.NodeProto, graph: Graph) -> LayerRequirement | None:
     try:
         return rule(node)
     except (IndexError, ValueError) as error:
-        problem = f"node '{node.name}' ({_full_name(proto)}) has shapes its rule cannot read: {error}"
+        problem = f"node '{node.name}' ({_full_name(proto)}) has unsupported shapes: {error}"
         raise InputError(problem, where=graph.name) from None
 
 
@@ -116,7 +116,7 @@ def _unknown_shape(proto: onnx.NodeProto, graph: Graph) -> "UnknownShapeError":
     source = next(unknown, proto)
     output = next((name for name in source.output if name not in graph.shapes), "")
     problem = f"ONNX cannot infer the shape of '{output}', the output of {_full_name(source)}"
-    cure = "the inputs' shapes do not help: write its shape into the file's value_info"
+    cure = "giving input shapes does not help: add the shape of this tensor to the file's value_info"
     return UnknownShapeError(problem, where=graph.name, cure=cure)
 
 

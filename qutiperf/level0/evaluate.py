@@ -1,9 +1,9 @@
-"""Predictions against the measured points, under three protocols.
+"""Compares predictions with the measured points, under three protocols.
 
-in_sample: constants fitted to the points they are judged on. leave_one_network_out: every network (topology
-at one channel scale) is predicted with constants fitted to the others. leave_one_topology_out: every topology
-with constants fitted to the other topologies. Terms are chosen inside the fold. Platforms of one family share
-their constants.
+in_sample: constants fitted to the points that they are evaluated on. leave_one_network_out: every network
+(topology at one channel scale) is predicted with constants fitted to the others. leave_one_topology_out:
+every topology with constants fitted to the other topologies. Terms are chosen inside the fold. Platforms of
+one family share their constants.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,10 +48,10 @@ class Evaluation:
     def score(self, model: str, protocol: str, chosen: NDArray[np.bool_]) -> Scores:
         return score(self.predicted(model, protocol)[chosen], self.measured[chosen])
 
-    def rows_of(self, **wanted: str) -> NDArray[np.bool_]:
+    def rows_of(self, **attributes: str) -> NDArray[np.bool_]:
         """True for rows with these attributes (sut, task ...)."""
         return np.array(
-            [all(getattr(row, key) == value for key, value in wanted.items()) for row in self.rows]
+            [all(getattr(row, key) == value for key, value in attributes.items()) for row in self.rows]
         )
 
 
@@ -168,12 +168,12 @@ def interval_factor(errors: Array, networks: NDArray[np.int64]) -> float:
 
 def fronts(evaluation: Evaluation, protocol: str) -> dict[str, FrontScores]:
     """Per task: the predicted front of accuracy against best-batch throughput beside the measured one."""
-    found = {}
+    scores_of_task = {}
     for task in sorted({row.task for row in evaluation.rows}):
         chosen = evaluation.best & evaluation.rows_of(task=task)
         known = np.array(["top1_percent" in row.figures for row in evaluation.rows])
         index = np.flatnonzero(chosen & known)
         accuracy = np.array([evaluation.rows[number].figures["top1_percent"] for number in index.tolist()])
         predicted = evaluation.refined[protocol][index]
-        found[task] = score_front(accuracy, predicted, evaluation.measured[index])
-    return found
+        scores_of_task[task] = score_front(accuracy, predicted, evaluation.measured[index])
+    return scores_of_task

@@ -1,4 +1,4 @@
-"""The terms that each family of platforms may have: the menu of a fit, most ordinary first."""
+"""The terms that a fit may choose for each family of platforms, the most common ones first."""
 
 from collections.abc import Mapping
 
@@ -64,5 +64,5 @@ FAMILIES: Mapping[str, tuple[Terms, ...]] = {
 
 
 def candidates(family: str) -> tuple[Terms, ...]:
-    """The menu of a family, or the ordinary one for an unlisted family."""
+    """The candidates of a family; an unlisted family has the default ones."""
     return FAMILIES.get(family, FAMILIES["cpu"])

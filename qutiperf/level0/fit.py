@@ -37,13 +37,13 @@ PRIOR_WEIGHT = 0.1
 SOFT_ERROR = 0.1  # log error from which the loss grows linearly
 MAXIMUM_FOLDS = 12
 EVALUATIONS = 40
-# a second start for the search: arithmetic and memory far below what the data sheet says
+# a second start for the search: arithmetic and memory far below the data sheet's values
 START_FACTORS: Mapping[str, float] = {"compute_efficiency": 0.01, "memory_efficiency": 0.1}
 TOLERANCE = 1.1  # an earlier (more ordinary) candidate wins unless another's error is this much smaller
 
 
 def chosen_numbers() -> dict[str, float]:
-    """Every number of the method that is neither measured nor from a data sheet."""
+    """All numbers of the method that are neither measured nor from a data sheet."""
     priors = {f"prior median of {name}": median for name, (median, _) in PRIORS.items()}
     times = {f"prior median of a time paid {often}, us": median for often, (median, _) in TIME_PRIORS.items()}
     spreads = {
@@ -90,7 +90,7 @@ def fit(measured: Measured, terms: Terms) -> Fitted:
 
     starts = [centre, centre + np.log([START_FACTORS.get(name, 1.0) for name in names])]
     solutions = [least_squares(residuals, start, max_nfev=EVALUATIONS) for start in starts]
-    solution = min(solutions, key=lambda found: float(found.cost))
+    solution = min(solutions, key=lambda result: float(result.cost))
     return Fitted(terms, dict(zip(names, np.exp(solution.x).tolist(), strict=True)))
 
 

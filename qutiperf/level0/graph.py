@@ -202,7 +202,7 @@ def _sized(value: onnx.ValueInfoProto, given: Sequence[int] | None, where: str) 
 
 
 def _unsized(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:
-    """An output whose declared shape may name another batch: only its type is kept."""
+    """The output without its shape, which may declare another batch size."""
     return helper.make_tensor_value_info(value.name, value.type.tensor_type.elem_type, None)
 
 
@@ -219,18 +219,18 @@ def _quantised(graph: onnx.GraphProto, bits: Mapping[str, int]) -> dict[str, int
     """Bits that a tensor is rounded to before any other use: QuantizeLinear after a QDQ layer."""
     producers = {name: node for node in graph.node for name in node.output}
     uses = Counter(name for node in graph.node for name in node.input)
-    found: dict[str, int] = {}
+    rounded: dict[str, int] = {}
     for node in graph.node:
         if node.op_type != "QuantizeLinear" or node.output[0] not in bits:
             continue
         name, width = node.input[0], bits[node.output[0]]
         while uses[name] == 1:
-            found[name] = width
+            rounded[name] = width
             producer = producers.get(name)
             if producer is None or producer.op_type not in _ACTIVATIONS:
                 break
             name = producer.input[0]
-    return found
+    return rounded
 
 
 def _batch(skeleton: onnx.ModelProto) -> int:
@@ -240,19 +240,19 @@ def _batch(skeleton: onnx.ModelProto) -> int:
 
 
 def _constants(graph: onnx.GraphProto) -> dict[str, Constant]:
-    found = {
+    constants = {
         tensor.name: Constant(math.prod(tensor.dims), BITS.get(tensor.data_type))
         for tensor in graph.initializer
     }
     for node in graph.node:
         if node.op_type == "Constant":
-            found[node.output[0]] = _constant_of(node.attribute)
-        elif node.op_type in _PASSES_CONSTANTS and node.input and node.input[0] in found:
-            found[node.output[0]] = found[node.input[0]]
-        elif node.input and all(name in found for name in node.input if name):
-            elements = max(found[name].elements for name in node.input if name)
-            found.update({name: Constant(elements, None) for name in node.output})
-    return found
+            constants[node.output[0]] = _constant_of(node.attribute)
+        elif node.op_type in _PASSES_CONSTANTS and node.input and node.input[0] in constants:
+            constants[node.output[0]] = constants[node.input[0]]
+        elif node.input and all(name in constants for name in node.input if name):
+            elements = max(constants[name].elements for name in node.input if name)
+            constants.update({name: Constant(elements, None) for name in node.output})
+    return constants
 
 
 def _constant_of(attributes: Iterable[onnx.AttributeProto]) -> Constant:

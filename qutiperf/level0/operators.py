@@ -1,4 +1,4 @@
-"""Counting rules of ONNX operators: one small function per way of counting, one table of operators.
+"""Counting rules of ONNX operators: a function for each way of counting, and a table of operators.
 
 Conventions: a multiply-accumulate is 2 ops; operators that only move data count nothing; elementwise
 operators count 1 op per output, normalisation and softmax NORMALISATION_OPS per element (subtract,
@@ -314,7 +314,7 @@ CONTRIB_RULES: Mapping[str, Rule] = {"Attention": packed_attention}
 
 
 def rule_of(node: onnx.NodeProto) -> Rule | None:
-    """The counting rule of a node, None for an operator that has none."""
+    """The counting rule of a node; None if its operator has none."""
     if node.domain in {"", "ai.onnx"}:
         return RULES.get(node.op_type)
     return CONTRIB_RULES.get(node.op_type, RULES.get(node.op_type))

@@ -1,4 +1,4 @@
-"""Puts settings of networks on platforms together into the arrays that a prediction takes."""
+"""Combines networks, platforms and settings into the arrays that a prediction takes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from qutiperf.level0.predict import Points
 
 @dataclass(frozen=True, slots=True)
 class PredictedPoint:
-    """One point: which network (its number), on what, with how many inputs in flight.
+    """One point: the number of its network, the capability that it runs on, and the inputs in flight.
 
-    `in_flight` is the batch, or the streams of a platform of several cores; `share` is the part of an FPGA's
-    fabric that the design uses, 1 elsewhere.
+    `in_flight` is the batch size, or the number of streams on a platform with several cores; `share` is the
+    part of an FPGA's fabric that the design uses, 1 elsewhere.
     """
 
     network: int

@@ -120,7 +120,7 @@ def _rate(inputs: Array, seconds: Array) -> Array:
 
 
 def _times(term: str, network: Network) -> float:
-    """How often a cost occurs in a pass over the network."""
+    """The number of times that a cost occurs in a pass over the network."""
     counts = {
         "none": 0.0,
         "once": 1.0,

@@ -48,8 +48,8 @@ class Prediction(StrictModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The target of a prediction: platform (`where` names it in errors), datatype and operating mode.
+class PredictionTarget:
+    """Platform (`where` names it in errors), datatype and operating mode of a prediction.
 
     `weight_datatype` is that of the stored weights if it differs; `share` is the used part of an FPGA.
     """
@@ -67,8 +67,14 @@ class Asked:
         return capability(self.platform, self.datatype, self.operating_mode, self.where, self.weight_datatype)
 
 
+Asked = PredictionTarget  # the name that cli/level0.py still imports
+
+
 def predict(
-    network: Network, asked: Asked, settings: Sequence[tuple[int, int]], model: ModelName = "refined"
+    network: Network,
+    target: PredictionTarget,
+    settings: Sequence[tuple[int, int]],
+    model: ModelName = "refined",
 ) -> list[Prediction]:
     """One prediction per (batch_size, streams); raises InputError if the platform's figures are unknown."""
     if model == "published":
@@ -76,14 +82,14 @@ def predict(
     for batch, streams in settings:
         if batch < 1 or streams < 1:
             raise InputError(
-                f"batch {batch} with {streams} streams", where=asked.where, cure="give 1 or more"
+                f"batch {batch} with {streams} streams", where=target.where, cure="give 1 or more"
             )
-    able = asked.capability
+    able = target.capability
     points = points_of(
-        [network], [PredictedPoint(0, able, _in_flight(able, *setting), asked.share) for setting in settings]
+        [network], [PredictedPoint(0, able, _in_flight(able, *setting), target.share) for setting in settings]
     )
     bounds = plain(points)
-    calibration = asked.platform.calibration if model == "refined" else None
+    calibration = target.platform.calibration if model == "refined" else None
     throughput = bounds.throughput_ips
     if calibration is not None:
         throughput = refined(points, calibration.terms, calibration.constants)
@@ -136,18 +142,18 @@ def _at(base: Prediction, setting: tuple[int, int], rate_ips: float, bound: Boun
 
 
 def predict_many(
-    networks: Sequence[Network], asked: Asked, settings: Sequence[tuple[int, int, int]]
+    networks: Sequence[Network], target: PredictionTarget, settings: Sequence[tuple[int, int, int]]
 ) -> Array:
     """Inputs/s for many (network number, batch_size, streams) at once, refined if calibrated."""
-    able = asked.capability
+    able = target.capability
     points = points_of(
         networks,
         [
-            PredictedPoint(number, able, _in_flight(able, batch, streams), asked.share)
+            PredictedPoint(number, able, _in_flight(able, batch, streams), target.share)
             for number, batch, streams in settings
         ],
     )
-    calibration = asked.platform.calibration
+    calibration = target.platform.calibration
     if calibration is None:
         return plain(points).throughput_ips
     return refined(points, calibration.terms, calibration.constants)

@@ -93,24 +93,24 @@ def published_measurements() -> list[Measurement]:
 def published_networks() -> Mapping[str, PublishedNetwork]:
     """By name, in the order of the published table."""
     rows = _rows(folder() / "qutibench_networks.csv", ("topology", "gop", "built_topology"))
-    return {found.name: found for found in map(_network_row, rows)}
+    return {row.name: row for row in map(_network_row, rows)}
 
 
 @cache
 def network(topology: str, channel_scale_percent: float) -> Network:
     """Layers of a published network scaled to its published totals, or of a topology; raises InputError."""
     name = f"{topology} {channel_scale_percent:g} %"
-    found = published_networks().get(name)
-    if found is None:
+    published = published_networks().get(name)
+    if published is None:
         model = declare(topology, channel_scale_percent)
         return network_of(requirements_of_model(model, name), topology)
-    model = declare(found.built_topology, found.built_channel_scale_percent)
+    model = declare(published.built_topology, published.built_channel_scale_percent)
     layers = network_of(requirements_of_model(model, name), topology)
     # only the pruned networks have totals that differ from those of their layers
-    pruned = found.built_channel_scale_percent != found.channel_scale_percent
-    if not pruned or found.weights_me is None:
+    pruned = published.built_channel_scale_percent != published.channel_scale_percent
+    if not pruned or published.weights_me is None:
         return layers
-    return layers.matched(found.gop * BILLION, found.weights_me * MILLION)
+    return layers.matched(published.gop * BILLION, published.weights_me * MILLION)
 
 
 def share_of_fabric(sut: str, topology: str, channel_scale_percent: float, datatype: str) -> float:

@@ -51,8 +51,8 @@ def correlation(left: Array, right: Array, kind: str) -> float | None:
     """Pearson or Spearman; None if undefined."""
     if len(left) < 3 or np.ptp(left) == 0 or np.ptp(right) == 0:
         return None
-    found = spearmanr(left, right) if kind == "spearman" else pearsonr(left, right)
-    return float(found.statistic)
+    result = spearmanr(left, right) if kind == "spearman" else pearsonr(left, right)
+    return float(result.statistic)
 
 
 def front(costs: Array) -> list[int]:

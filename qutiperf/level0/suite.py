@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from qutiperf.level0.capability import bandwidth_of, datatype_bits, peaks_of
-from qutiperf.level0.prediction import Asked, ModelName, predict
+from qutiperf.level0.prediction import ModelName, PredictionTarget, predict
 from qutiperf.level0.reference import PublishedNetwork, network, published_networks, share_of_fabric
 from qutiperf.spec.sut import Platform, load_sut
 from qutiperf.units import MILLISECONDS_PER_SECOND
@@ -42,13 +42,13 @@ def suite(model: ModelName) -> list[SuiteCell]:
         system = load_sut(name)[0]
         for mode in system.operating_modes:
             for datatype in _datatypes(system.platform, mode, name):
-                asked = Asked(system.platform, name, datatype, mode)
-                cells += [_cell(found, asked, model) for found in _networks()]
+                target = PredictionTarget(system.platform, name, datatype, mode)
+                cells += [_cell(published, target, model) for published in _networks()]
     return cells
 
 
 def _networks() -> Iterator[PublishedNetwork]:
-    return (found for found in published_networks().values() if found.gop_printed is not None)
+    return (published for published in published_networks().values() if published.gop_printed is not None)
 
 
 def _datatypes(platform: Platform, mode: str, where: str) -> list[str]:
@@ -56,21 +56,23 @@ def _datatypes(platform: Platform, mode: str, where: str) -> list[str]:
     return peaks if platform.packed_weights else ["int2", "int4", *peaks]
 
 
-def _cell(found: PublishedNetwork, asked: Asked, model: ModelName) -> SuiteCell:
+def _cell(published: PublishedNetwork, target: PredictionTarget, model: ModelName) -> SuiteCell:
     if model == "published":
-        intensity, bound, ips = printed_throughput(found, asked)
+        intensity, bound, ips = printed_throughput(published, target)
     else:
-        share = share_of_fabric(asked.where, found.topology, found.channel_scale_percent, asked.datatype)
-        layers = network(found.topology, found.channel_scale_percent)
-        one = predict(layers, replace(asked, share=share), [(1, 1)], model)[0]
+        share = share_of_fabric(
+            target.where, published.topology, published.channel_scale_percent, target.datatype
+        )
+        layers = network(published.topology, published.channel_scale_percent)
+        one = predict(layers, replace(target, share=share), [(1, 1)], model)[0]
         intensity = one.operational_intensity_ops_per_byte or 0.0
         bound, ips = one.bound, one.predicted_throughput_ips
     return SuiteCell(
-        sut=asked.where,
-        operating_mode=asked.operating_mode,
-        datatype=asked.datatype,
-        topology=found.topology,
-        channel_scale_percent=found.channel_scale_percent,
+        sut=target.where,
+        operating_mode=target.operating_mode,
+        datatype=target.datatype,
+        topology=published.topology,
+        channel_scale_percent=published.channel_scale_percent,
         operational_intensity_ops_per_byte=intensity,
         bound=bound,
         predicted_throughput_ips=ips,
@@ -78,13 +80,13 @@ def _cell(found: PublishedNetwork, asked: Asked, model: ModelName) -> SuiteCell:
     )
 
 
-def printed_throughput(found: PublishedNetwork, asked: Asked) -> tuple[float, str, float]:
+def printed_throughput(published: PublishedNetwork, target: PredictionTarget) -> tuple[float, str, float]:
     """Operational intensity, bound and inputs/s, computed as for the printed table."""
-    bits = datatype_bits(asked.datatype)
-    peaks = peaks_of(asked.platform, asked.operating_mode, asked.where)
-    peak_tops = peaks.get(asked.datatype, max(peaks.values()))
-    intensity = round((found.operational_intensity_int8_printed or 0.0) * 8 / bits, 2)
-    bandwidth = bandwidth_of(asked.platform, asked.where)
+    bits = datatype_bits(target.datatype)
+    peaks = peaks_of(target.platform, target.operating_mode, target.where)
+    peak_tops = peaks.get(target.datatype, max(peaks.values()))
+    intensity = round((published.operational_intensity_int8_printed or 0.0) * 8 / bits, 2)
+    bandwidth = bandwidth_of(target.platform, target.where)
     compute, memory = peak_tops * GOP_PER_TOP, bandwidth * intensity
     bound = "compute" if compute <= memory else "memory"
-    return intensity, bound, min(compute, memory) / (found.gop_printed or found.gop)
+    return intensity, bound, min(compute, memory) / (published.gop_printed or published.gop)

@@ -211,7 +211,7 @@ RULES: Mapping[str, Rule] = {
 
 
 def requirements_of_tflite(path: Path, input_shapes: Shapes | None = None) -> Requirements:
-    """Raises SetupError without LiteRT, InputError for a file or shapes that LiteRT rejects."""
+    """Raises SetupError if LiteRT is missing, InputError for a file or shapes that LiteRT rejects."""
     return requirements_of_interpreter(_open(path, input_shapes or {}), path.name)
 
 
@@ -254,7 +254,7 @@ def _open(path: Path, input_shapes: Shapes) -> DetailedInterpreter:
 
 
 def _resize(interpreter: DetailedInterpreter, input_shapes: Shapes, where: str) -> None:
-    """Raises InputError for an unknown input or another number of dimensions."""
+    """Raises InputError for an unknown input or a wrong number of dimensions."""
     tensors = {tensor["name"]: tensor for tensor in interpreter.get_input_details()}
     for name, sizes in input_shapes.items():
         if name not in tensors:

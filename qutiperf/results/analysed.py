@@ -8,7 +8,7 @@ from qutiperf.level0.capability import OPS_PER_TOP, capability
 from qutiperf.level0.evaluate import measured_points
 from qutiperf.level0.predict import plain
 from qutiperf.level0.reference import Measurement, network
-from qutiperf.results.derived import Basis, derived, derived_of
+from qutiperf.results.derived import Basis, basis_of, derived, impossible
 from qutiperf.results.record import RunRecord
 from qutiperf.spec.scenario import Mode
 from qutiperf.spec.sut import load_sut
@@ -33,7 +33,7 @@ def published_rows(rows: Sequence[Measurement]) -> list[AnalysedRow]:
         )
         figures |= _known(asdict(derived(basis)))
         figures |= _known({"hardware_cost": platform.hardware_cost})
-        published.append(_published(row, figures))
+        published.append(_published(row, figures, impossible(basis)))
     return published
 
 
@@ -42,7 +42,7 @@ def _known(figures: Mapping[str, float | None]) -> dict[str, float]:
     return {name: value for name, value in figures.items() if value is not None and value > 0}
 
 
-def _published(row: Measurement, figures: Mapping[str, float]) -> AnalysedRow:
+def _published(row: Measurement, figures: Mapping[str, float], above: frozenset[str]) -> AnalysedRow:
     setting = f"streams {row.streams}" if row.streams > 1 else f"batch {row.batch_size}"
     return AnalysedRow(
         sut=row.sut,
@@ -54,6 +54,7 @@ def _published(row: Measurement, figures: Mapping[str, float]) -> AnalysedRow:
         datatype=row.datatype,
         setting=setting,
         figures=figures,
+        impossible=above,
     )
 
 
@@ -69,7 +70,8 @@ def record_rows(records: Sequence[RunRecord]) -> list[AnalysedRow]:
 
 def _of_record(record: RunRecord, accuracy: RunRecord | None) -> AnalysedRow:
     deployment, workload = record.point.deployment, record.inputs.workload
-    known = record.figures.model_dump() | asdict(derived_of(record))
+    basis = basis_of(record)
+    known = record.figures.model_dump() | asdict(derived(basis))
     if accuracy is not None and accuracy.valid:
         known |= {
             "top1_percent": accuracy.figures.top1_percent,
@@ -88,4 +90,5 @@ def _of_record(record: RunRecord, accuracy: RunRecord | None) -> AnalysedRow:
         datatype=variant.weight_datatype,
         setting=" ".join(f"{name} {value}" for name, value in deployment.items()),
         figures=_known(known),
+        impossible=impossible(basis),
     )

@@ -51,6 +51,15 @@ def derived(basis: Basis) -> Derived:
     )
 
 
+def impossible(basis: Basis) -> frozenset[str]:
+    """Names of the figures that would be above 100 %, and so are left unknown."""
+    shares = {
+        "utilisation_percent": utilisation_percent(basis),
+        "compute_efficiency_percent": efficiency_percent(basis),
+    }
+    return frozenset(name for name, share in shares.items() if share is not None and share > PERCENT)
+
+
 def basis_of(record: RunRecord) -> Basis:
     figures, prediction = record.figures, record.prediction or StoredPrediction()
     return Basis(
@@ -80,31 +89,55 @@ def utilisation_percent(basis: Basis) -> float | None:
     )
 
 
-def efficiency_reason(record: RunRecord) -> str | None:
-    """The reason why a record with a predicted throughput has no efficiency: it would exceed 100 %.
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """A measurement above what theory allows, so that the efficiency is not a figure: why, and the cure."""
 
-    One line with the likely cause and its cure; None if the efficiency is possible or unknown.
-    """
+    what: str
+    because: str
+    cure: str
+
+
+def excess(record: RunRecord) -> Excess | None:
+    """None where the efficiency is possible or unknown."""
     basis, prediction = basis_of(record), record.prediction
     percent, used = efficiency_percent(basis), utilisation_percent(basis)
-    if used is not None and used > PERCENT and prediction is not None:
-        return (
-            f"{used:,.0f} % of the peak is impossible: the SUT file's {prediction.peak_tops:g} TOP/s for "
-            f"{prediction.carrier or prediction.datatype} is too low; run `qutiperf calibrate`"
-        )
-    if percent is None or percent <= PERCENT or prediction is None:
+    if prediction is None:
         return None
-    excess = f"measured compute throughput is {percent:,.0f} % of the predicted"
-    return f"{excess}, so no efficiency is given: {_cause_of_excess(prediction)}"
+    host = record.inputs.sut.platform.family == "cpu"
+    if used is not None and used > PERCENT:
+        what = f"measured compute throughput needs {used:,.0f} % of the peak, which is impossible"
+        datatype = prediction.carrier or prediction.datatype
+        because = f"the SUT file's {prediction.peak_tops:g} TOP/s for {datatype} is too low"
+        return Excess(what, because, _correct("peak", host=host))
+    if percent is None or percent <= PERCENT:
+        return None
+    what = f"measured compute throughput is {percent:,.0f} % of the predicted, so there is no efficiency"
+    return Excess(what, *_cause_of_excess(prediction, percent, host=host))
 
 
-def _cause_of_excess(prediction: StoredPrediction) -> str:
+def efficiency_reason(record: RunRecord) -> str | None:
+    """The excess in one line, None where there is none."""
+    found = excess(record)
+    return f"{found.what}: {found.because}; {found.cure}" if found else None
+
+
+def _cause_of_excess(prediction: StoredPrediction, percent: float, *, host: bool) -> tuple[str, str]:
+    """Reading the weights once per batch instead of once per input gains at most the size of the batch."""
     if prediction.model == "refined":
-        return "the calibration does not describe this system; fit it again with `qutiperf level0 fit`"
+        cause = "the calibration does not describe this system"
+        return cause, "fit it again with `qutiperf level0 fit`"
+    if prediction.bound == "memory" and percent <= PERCENT * (prediction.batch_size or 1):
+        cause = "the plain model reads the weights from memory for every input, the device once per batch"
+        return cause, "fit a model that reads them once per batch with `qutiperf level0 fit`"
     if prediction.bound == "memory":
-        rereads = "the plain model reads all weights from memory again for every input of a batch"
-        return f"{rereads}; if that does not explain it, run `qutiperf calibrate`"
-    return "the SUT file's peak or memory bandwidth is too low; run `qutiperf calibrate`"
+        cause = "the weights stay in a cache, or the SUT file's memory bandwidth is too low"
+        return cause, _correct("memory bandwidth", host=host)
+    return "the SUT file's peak is too low", _correct("peak", host=host)
+
+
+def _correct(name: str, *, host: bool) -> str:
+    return f"measure the {name} with `qutiperf calibrate`" if host else f"correct the {name} in the SUT file"
 
 
 def ratio(upper: float | None, lower: float | None, factor: float = 1.0) -> float | None:

@@ -1,6 +1,8 @@
 """Figures of merit and quality of a run, from LoadGen's result and the worker's observations."""
 
+import re
 from collections.abc import Mapping
+from typing import Literal
 
 from qutiperf.mlperf_logs import LoadGenResult
 from qutiperf.results.record import Figures, HarnessTax, Observed, PhaseTime, Quality
@@ -11,6 +13,16 @@ from qutiperf.units import milliseconds_from_ns
 GENERATOR_SHARE = 0.2
 NOISY_FOREIGN_PERCENT = 10.0
 UNSTABLE_PERCENT = 20.0
+ReasonKind = Literal["harness", "unstable", "other programs", "retries", "other"]
+_REASONS: Mapping[ReasonKind, str] = {
+    "harness": "the harness alone takes {:.0f} % of the measured time",
+    "unstable": "compute time per input varied by {:.0f} % over the run",
+    "other programs": "other processes used {:.0f} % of the cores",
+    "retries": "{:.0f} requests were sent again after a lost connection",
+}
+_PATTERNS = {
+    kind: re.compile(re.escape(text).replace(re.escape("{:.0f}"), r"\d+")) for kind, text in _REASONS.items()
+}
 _PERCENTILES = ("mean", "p50", "p90", "p99", "p99_9")
 
 
@@ -65,18 +77,21 @@ def quality(
     reasons: list[tuple[Quality, str]] = []
     share = generator_share(scenario, measured, tax)
     if share is not None and share > GENERATOR_SHARE:
-        reasons.append(
-            ("generator_limited", f"the harness alone takes {100 * share:.0f} % of the measured time")
-        )
+        reasons.append(("generator_limited", _REASONS["harness"].format(100 * share)))
     spread = observed.unsteadiness_percent
     if spread is not None and spread > UNSTABLE_PERCENT:
-        reasons.append(("unstable", f"compute time per input varied by {spread:.0f} % over the run"))
+        reasons.append(("unstable", _REASONS["unstable"].format(spread)))
     if foreign_cpu_percent is not None and foreign_cpu_percent > NOISY_FOREIGN_PERCENT:
-        reasons.append(("noisy", f"other processes used {foreign_cpu_percent:.0f} % of the cores"))
+        reasons.append(("noisy", _REASONS["other programs"].format(foreign_cpu_percent)))
     retries = observed.adapter_figures.get("retries", 0)
     if retries:
-        reasons.append(("noisy", f"{retries:.0f} requests were sent again after a lost connection"))
+        reasons.append(("noisy", _REASONS["retries"].format(retries)))
     return (reasons[0][0] if reasons else "ok"), [reason for _, reason in reasons]
+
+
+def kind_of_reason(reason: str) -> ReasonKind:
+    """What a stored reason is about: records hold reasons as text alone."""
+    return next((kind for kind, pattern in _PATTERNS.items() if pattern.fullmatch(reason)), "other")
 
 
 def generator_share(scenario: ScenarioName, measured: Figures, tax: HarnessTax | None) -> float | None:

@@ -8,7 +8,7 @@ from qutiperf.errors import InputError, QutiperfError
 from qutiperf.level0.measured import Measured
 from qutiperf.level0.network import Network
 from qutiperf.level0.points import PredictedPoint, points_of
-from qutiperf.level0.prediction import Asked, predict
+from qutiperf.level0.prediction import PredictionTarget, predict
 from qutiperf.level0.subject import Subject, subject_of_workload
 from qutiperf.printable import bounded
 from qutiperf.results.record import RunRecord, StoredPrediction
@@ -31,7 +31,7 @@ def prediction_of_run(sut: SystemUnderTest, workload: Workload, deployment: Sett
         return StoredPrediction(note=bounded(str(error), _NOTE_CHARACTERS))
     counted = StoredPrediction(ops=subject.network.total_ops, weights=subject.network.total_weights)
     try:
-        target = asked_of(sut, subject, str(deployment.get("operating_mode") or "default"))
+        target = _target_of(sut, subject, str(deployment.get("operating_mode") or "default"))
         setting = (_count(deployment, "batch_size"), _count(deployment, "streams"))
         prediction = predict(subject.network, target, [setting])[0]
     except QutiperfError as error:
@@ -39,8 +39,8 @@ def prediction_of_run(sut: SystemUnderTest, workload: Workload, deployment: Sett
     return StoredPrediction(**prediction.model_dump())
 
 
-def asked_of(sut: SystemUnderTest, subject: Subject, mode: str) -> Asked:
-    return Asked(sut.platform, sut.name, subject.datatype, mode, subject.weight_datatype)
+def _target_of(sut: SystemUnderTest, subject: Subject, mode: str) -> PredictionTarget:
+    return PredictionTarget(sut.platform, sut.name, subject.datatype, mode, subject.weight_datatype)
 
 
 def _count(deployment: Settings, name: str) -> int:
@@ -91,7 +91,7 @@ def _setting(
     record: RunRecord, subjects: Mapping[str, Subject], names: Sequence[str], platform: Platform
 ) -> PredictedPoint:
     subject, deployment = subjects[record.point.workload], record.point.deployment
-    able = asked_of(
+    able = _target_of(
         record.inputs.sut.model_copy(update={"platform": platform}),
         subject,
         str(deployment.get("operating_mode") or "default"),

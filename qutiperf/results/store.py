@@ -254,6 +254,10 @@ def _is_run_folder(path: Path) -> bool:
     return not path.name.startswith(".") and os.path.lexists(path / RECORD)
 
 
+def _is_run_with_record(path: Path) -> bool:
+    return _RUN_FOLDER.fullmatch(path.name) is not None and (path / RECORD).is_file()
+
+
 def _run_and_attempt(path: Path) -> tuple[str, int]:
     match = _RUN_FOLDER.fullmatch(path.name)
     return (match[1], int(match[2])) if match else (path.name, 0)
@@ -291,6 +295,7 @@ def _check_is_free(folder: Path) -> None:
         for entry in folder.iterdir()
         if entry.name not in (_STAGING, LOCK)
         and not entry.name.startswith(_TEMPORARY)
+        and not _is_run_with_record(entry)  # a results folder that lost its marker gets a new one
         and not (entry.name == MARKER and entry.is_file())
     )
     if others:

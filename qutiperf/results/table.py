@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 
 from qutiperf.results.derived import Derived, derived_of, efficiency_reason
 from qutiperf.results.record import Figures, RunRecord, StoredPrediction
@@ -15,14 +16,26 @@ DERIVED = (
 )
 _DEPLOYMENT = ("batch_size", "threads", "streams", "operating_mode")
 _ACCURACY = ("top1_percent", "top5_percent")
-_COLUMNS = frozenset(
-    {
-        *("run_id", "attempt", "sut", "workload", "scenario", "mode", "profile", "repeat", *_DEPLOYMENT),
-        *("valid", "quality", "reasons", *Figures.model_fields, *DERIVED, "compute_clock", "over_network"),
-        *("end_to_end", "power_source", "topology", "channel_scale_percent", "weight_datatype"),
-        *("activation_datatype", "failure", "started_utc", "superseded"),
-    }
-)
+# Every row has these, in this order; after the deployment parameters come those of the adapters, and at the
+# end their figures.
+COLUMNS: dict[str, type] = {
+    "run_id": str,
+    "attempt": int,
+    **dict.fromkeys(("sut", "workload", "scenario", "mode", "profile"), str),
+    "repeat": int,
+    **dict.fromkeys(("batch_size", "threads", "streams"), int),
+    "operating_mode": str,
+    "valid": bool,
+    **dict.fromkeys(("quality", "reasons"), str),
+    **dict.fromkeys((*Figures.model_fields, *DERIVED), float),
+    "compute_clock": str,
+    **dict.fromkeys(("over_network", "end_to_end"), bool),
+    **dict.fromkeys(("power_source", "topology"), str),
+    "channel_scale_percent": float,
+    **dict.fromkeys(("weight_datatype", "activation_datatype", "failure"), str),
+    "started_utc": datetime,
+}
+SUPERSEDED = "superseded"
 
 
 def rows(records: Sequence[RunRecord]) -> list[Row]:
@@ -50,7 +63,7 @@ def _options(records: Sequence[RunRecord]) -> dict[str, str]:
 
 def _free(origin: str, name: str) -> str:
     """`name`, or `<origin>_<name>` if every row already has a column of that name."""
-    return f"{origin}_{name}" if name in _COLUMNS else name
+    return f"{origin}_{name}" if name in COLUMNS or name == SUPERSEDED else name
 
 
 def _adapter_figures(record: RunRecord, columns: Mapping[str, str]) -> Row:

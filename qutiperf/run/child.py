@@ -65,16 +65,20 @@ class _Connection:
     """The socket to the supervisor: one request, its answer, and ends of children between them."""
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self.process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_SUPERVISOR), str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
-        self._socket, self._buffer = ours, b""
+        self._socket, theirs = socket.socketpair()
+        try:
+            with theirs:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-I", "-S", str(_SUPERVISOR), str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,
+                )
+        except BaseException:
+            self._socket.close()  # a traceback that is kept, as in a notebook, would keep it open
+            raise
+        self._buffer = b""
         self._messages: list[dict[str, object]] = []
         self.ending: Ending | None = None
 
@@ -137,8 +141,8 @@ class Nursery:
     def close(self) -> None:
         """Kills remaining processes and leaves an operating mode that is still on."""
         if self._connection is not None:
-            connection, self._connection = self._connection, None
-            connection.close()
+            self._connection.close()
+            self._connection = None
 
     def start(self, module: str, task: BaseModel, folder: Path, log: Path) -> "Child":
         """Runs `python -m MODULE FOLDER DESCRIPTOR` in `folder`, which has its task as JSON.
@@ -153,16 +157,17 @@ class Nursery:
             "cwd": str(folder),
             "log": str(log),
         }
+        pid: object = None
         try:
-            connection = self._connected()
-            connection.ending = None
-            pid = connection.request(request, "pid", write_end)
-        except OSError:
-            pid = None
+            with contextlib.suppress(OSError):
+                connection = self._connected()
+                connection.ending = None
+                pid = connection.request(request, "pid", write_end)
         finally:
             os.close(write_end)
+            if not isinstance(pid, int):
+                os.close(read_end)
         if not isinstance(pid, int):
-            os.close(read_end)
             self.close()
             problem = pid["error"] if isinstance(pid, dict) else _SUPERVISOR_KILLED
             raise SetupError(f"a process cannot be started: {problem}", where=module)

@@ -34,7 +34,7 @@ class Job(StrictModel):
 class Event(StrictModel):
     """One line on the worker's event pipe; samples are prepared between `preparing` and `prepared`."""
 
-    event: Literal["loaded", "started", "preparing", "prepared", "estimated", "done", "failed"]
+    event: Literal["loaded", "started", "preparing", "prepared", "estimated", "done", "failed", "closed"]
     folder: str | None = None
     seconds: float | None = None
     failure: Failure | None = None

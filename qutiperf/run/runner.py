@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Literal, Protocol
@@ -140,7 +141,7 @@ class Runner:
         running = False
         while waiting:
             events, failure = _events(child, min(_TICK_S, watch.left_s))
-            for event in events:
+            for number, event in enumerate(events, 1):
                 if event.event == "started":
                     running = True
                     watch.begin(_limit_s(waiting[0][0]))
@@ -149,14 +150,15 @@ class Runner:
                     running = False
                     watch.look()
                     run, folder = waiting.pop(0)
-                    yield self._finished(run, folder, watch, None if waiting else child)
+                    end = None if waiting else _End(child, events[number:], failure)
+                    yield self._finished(run, folder, watch, end)
+                    if end is not None:
+                        return
                 elif event.event == "failed":
                     failure = event.failure
                     break
                 else:
                     _set_clock(watch, event, waiting[0][0])
-            if not waiting:
-                return
             failure = failure or _gone(child, watch, "run" if running else "load")
             if failure is not None:
                 child.kill()
@@ -179,8 +181,8 @@ class Runner:
         record = self._record(run, watch, valid=False, reasons=[failure.reason], failure=failure)
         return self._placed(run, folder, record, watch)
 
-    def _finished(self, run: PlannedRun, folder: Path, watch: Watch, last: Child | None) -> RunRecord:
-        """The record of a completed run; `last` is the worker if this was its last run."""
+    def _finished(self, run: PlannedRun, folder: Path, watch: Watch, end: "_End | None") -> RunRecord:
+        """The record of a completed run; `end` is the worker's if this was its last run."""
         try:
             observed = Observed.model_validate_json((folder / OBSERVED).read_bytes())
             result = read_result(folder)
@@ -188,8 +190,8 @@ class Runner:
             failure = Failure(stage="run", kind="error", reason=f"its logs cannot be read: {error}")
             return self._failed_record(run, folder, failure, watch)
         record = self._judged(run, watch, observed, result)
-        if last is not None:
-            record = _with_end(record, last)
+        if end is not None:
+            record = _with_end(record, end)
         (folder / OBSERVED).unlink()
         return self._placed(run, folder, record, watch)
 
@@ -300,18 +302,31 @@ def _gone(child: Child, watch: Watch, stage: Literal["load", "run"]) -> Failure 
     return Failure(stage=stage, kind="time_limit", reason=reason)
 
 
-def _with_end(record: RunRecord, worker: Child) -> RunRecord:
+@dataclass(frozen=True, slots=True)
+class _End:
+    """A worker after its last run, and what it reported in the same moment."""
+
+    worker: Child
+    events: list[Event]
+    failure: Failure | None
+
+
+def _with_end(record: RunRecord, end: _End) -> RunRecord:
     """The record of a worker's last run, with the result of `close()` and the processes left running."""
-    failure: Failure | None = None
+    worker, events, failure = end.worker, end.events, end.failure
     limit = monotonic() + CLOSE_LIMIT_S
-    while worker.ending is None and failure is None and (left := limit - monotonic()) > 0:
-        events, failure = _events(worker, left)
+    while True:
         failure = next((event.failure for event in events if event.failure), failure)
-    ending = worker.ending
+        left = limit - monotonic()
+        if worker.ending is not None or failure is not None or left <= 0:
+            break
+        new, failure = _events(worker, left)
+        events = [*events, *new]
+    ending, closed = worker.ending, any(event.event == "closed" for event in events)
     if failure is None and ending is None:
         reason = f"close() did not return within {CLOSE_LIMIT_S:.0f} s"
         failure = Failure(stage="close", kind="time_limit", reason=reason)
-    elif failure is None and ending is not None and ending.exit_code != 0:
+    elif failure is None and ending is not None and (ending.exit_code != 0 or not closed):
         failure = Failure(stage="close", kind="crash", reason=f"{ending} while the adapter was closed")
     left_running = list(worker.kill().left)
     if failure is not None:

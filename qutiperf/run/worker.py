@@ -23,6 +23,7 @@ from qutiperf.harness.network_fields import network_fields
 from qutiperf.harness.phases import Phases
 from qutiperf.harness.run import Outcome, Trial, samples_per_query
 from qutiperf.harness.streams import FirstError
+from qutiperf.printable import error_text
 from qutiperf.results.histogram import Histogram
 from qutiperf.results.record import Failure, Observed, PhaseTime
 from qutiperf.run.child import Replies, end_now, read_task
@@ -30,7 +31,6 @@ from qutiperf.run.job import OBSERVED, PHASES, Event, Job, JobRun
 from qutiperf.spec.scenario import Mode
 
 _FAILED = 70  # EX_SOFTWARE
-_REASON_CHARACTERS = 1000
 
 
 class Reporter:
@@ -50,23 +50,12 @@ class Reporter:
             {
                 "stage": stage,
                 "kind": "error",
-                "reason": _reason(error),
+                "reason": error_text(error, with_type=not isinstance(error, QutiperfError)),
                 "setup_missing": isinstance(error, SetupError),
             }
         )
         self.send(Event(event="failed", folder=folder, failure=failure))
         end_now(_FAILED)
-
-
-def _reason(error: BaseException) -> str:
-    """One line of bounded length, even for an error whose `__str__` raises."""
-    name = type(error).__name__
-    try:
-        text = str(error) if isinstance(error, QutiperfError) else f"{name}: {error}"
-    except BaseException as second:  # noqa: BLE001 - an adapter's code
-        text = f"{name}, whose text is not available: its __str__ raises {type(second).__name__}"
-    text = " ".join(text[: 4 * _REASON_CHARACTERS].split())
-    return text if len(text) <= _REASON_CHARACTERS else f"{text[:_REASON_CHARACTERS]} ..."
 
 
 def load_model(job: Job) -> tuple[LoadedModel, dict[str, str]]:
@@ -185,6 +174,7 @@ def main(folder: str, descriptor: str) -> None:
         model.close()
     except BaseException as error:  # noqa: BLE001 - as above
         reporter.fail("close", None, error)
+    reporter.send(Event(event="closed"))
     end_now()
 
 

@@ -1,1 +1,1 @@
-"""What is asked: the types of every file that a measurement starts from, and their expansion into points."""
+"""The types of the files that describe a measurement, and their expansion into points."""

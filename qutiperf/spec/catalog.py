@@ -1,4 +1,4 @@
-"""Finds, lists and reads the files of the four folders: an existing path wins, else a shipped name."""
+"""Finds, lists and reads the files of the four folders; an existing path precedes a shipped name."""
 
 import fnmatch
 import glob
@@ -30,7 +30,7 @@ _FOLDER_OF: Mapping[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class CatalogFile:
-    """One file as read: `data` without kind, schema_version and extends, after merging what it extends."""
+    """One file as read: `data` without kind, schema_version and extends, merged with the file it extends."""
 
     kind: Kind
     path: Path
@@ -40,21 +40,21 @@ class CatalogFile:
 
 @cache
 def root() -> Path:
-    """The folder that holds the four folders: inside the installed package, else the checkout."""
+    """The folder that contains the four folders: in the installed package, else the checkout."""
     package = Path(str(resources.files("qutiperf")))
     installed = package / "_catalog"
     return installed if installed.is_dir() else package.parent
 
 
 def names(kind: Kind) -> list[str]:
-    """Names of the shipped files of a kind, numbers in them by size; examples of SUTs carry their folder."""
+    """Names of the shipped files of a kind in natural order; names of example SUTs include their folder."""
     folder = root() / _FOLDER_OF[kind]
     paths = _yaml_files(folder, "**/*.yaml" if kind == "sut" else "*.yaml")
     return sorted((path.relative_to(folder).as_posix().removesuffix(".yaml") for path in paths), key=_natural)
 
 
 def _natural(name: str) -> list[tuple[float, str]]:
-    """Sorts 12.5 before 100."""
+    """A sort key that puts 12.5 before 100."""
     parts = re.split(r"(\d+(?:\.\d+)?)", name)
     return [(float(part), "") if part[:1].isdigit() else (-1.0, part) for part in parts]
 
@@ -64,34 +64,35 @@ def _yaml_files(folder: Path, pattern: str) -> list[Path]:
 
 
 def matching(kind: Kind, pattern: str, beside: Path | None = None) -> list[str]:
-    """Paths that match a glob (relative to `beside` too), else the shipped names that do, sorted.
+    """Sorted paths that match a glob (also relative to `beside`), else the shipped names that match.
 
-    A text without `*?[`, or that of an existing file, stands for itself. Raises InputError for no match.
+    A pattern without `*?[`, or the path of an existing file, is returned as it is. Raises InputError if
+    nothing matches.
     """
     if not any(sign in pattern for sign in "*?[") or unreadable(pattern) is None:
         return [pattern]
-    found = _paths_matching(pattern, beside) or fnmatch.filter(names(kind), pattern)
-    if not found:
-        what = f"no {kind} matches '{shortened(pattern)}', and no file does"
+    matches = _paths_matching(pattern, beside) or fnmatch.filter(names(kind), pattern)
+    if not matches:
+        what = f"no {kind} and no file matches '{shortened(pattern)}'"
         raise InputError(what, cure=nearest(pattern, names(kind)))
-    return found
+    return matches
 
 
 def _paths_matching(pattern: str, beside: Path | None) -> list[str]:
-    """Files in the working directory, else beside the sweep; only .yaml and .yml files are looked for."""
+    """.yaml and .yml files in the working directory, else in the folder of the sweep."""
     if Path(pattern).suffix not in _SUFFIXES or "\0" in pattern:
         return []
     for folder in (None, *([beside] if beside else [])):
         names_there = glob.glob(pattern, root_dir=folder)  # noqa: PTH207 (Path.glob refuses absolute ones)
         paths = [str(folder / name) if folder else name for name in names_there]
-        found = sorted(path for path in paths if unreadable(path) is None)
-        if found:
-            return found
+        files = sorted(path for path in paths if unreadable(path) is None)
+        if files:
+            return files
     return []
 
 
 def find(kind: Kind, name: str, beside: Path | None = None) -> Path:
-    """Path of the file that `name` stands for: a path, relative to `beside` too, or a shipped name."""
+    """The file of a name: a path, which may be relative to `beside`, or a shipped name."""
     problems = []
     for path in (Path(name), *([beside / name] if beside else [])):
         if path.suffix in _SUFFIXES:
@@ -104,7 +105,7 @@ def find(kind: Kind, name: str, beside: Path | None = None) -> Path:
     for problem in problems:
         if problem != MISSING:
             raise InputError(problem, where=shortened(name))
-    what = f"no {kind} named '{shortened(name)}', and no file of that path"
+    what = f"no {kind} named '{shortened(name)}', and no file with that path"
     raise InputError(what, cure=nearest(name, names(kind)))
 
 
@@ -139,7 +140,7 @@ def _checked(kind: Kind, path: Path) -> Yaml:
 
 
 def merge(base: Yaml, over: Yaml) -> Yaml:
-    """`base` with the keys of `over`; mappings are merged, anything else is replaced."""
+    """`base` with the keys of `over`; mappings are merged, other values are replaced."""
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
@@ -148,7 +149,7 @@ def merge(base: Yaml, over: Yaml) -> Yaml:
 
 
 def export(target: Path) -> list[Path]:
-    """Copies the four folders into `target` for editing; raises InputError if one is there, SetupError."""
+    """Copies the four folders into `target` for editing; raises InputError if one exists, else SetupError."""
     for folder in CONTENT_FOLDERS:
         if (target / folder).exists():
             raise InputError("exists already", where=str(target / folder), cure="name another folder")

@@ -6,7 +6,8 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from enum import Enum
+from pathlib import Path, PurePath
 from typing import Annotated, Literal, TypeVar
 
 import yaml
@@ -273,17 +274,50 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
     return found
 
 
-def apply_overrides(data: Yaml, overrides: Sequence[str]) -> Yaml:
-    """A copy of `data` with every `dotted.key=value`; `1,8,64` becomes a list; raises InputError."""
+Overrides = Sequence[str] | Mapping[str, object]
+
+
+def apply_overrides(data: Yaml, overrides: Overrides) -> Yaml:
+    """A copy of `data` with every `dotted.key=value`; `1,8,64` becomes a list; raises InputError.
+
+    A mapping of dotted keys has values as a YAML file would have them.
+    """
     changed = {key: _copied(value) for key, value in data.items()}
+    if isinstance(overrides, Mapping):
+        for name, given in overrides.items():
+            _put(changed, _path(str(name), str(name)), _plain(given, str(name)), shortened(str(name)))
+        return changed
     for override in overrides:
         key, separator, text = override.partition("=")
-        path = key.strip().split(".")
-        if not separator or not all(path) or len(path) > MOST_DEPTH:
-            problem = f"'{shortened(override)}' is not key=value"
-            raise InputError(problem, where="--set", cure="write --set a.b=1,8,64")
+        path = _path(key if separator else "", override)
         _put(changed, path, _override_value(text), shortened(override))
     return changed
+
+
+def _path(key: str, override: str) -> list[str]:
+    path = key.strip().split(".")
+    if not all(path) or len(path) > MOST_DEPTH:
+        problem = f"'{shortened(override)}' is not key=value"
+        raise InputError(problem, where="--set", cure="write --set a.b=1,8,64")
+    return path
+
+
+def _plain(value: object, name: str, depth: int = 0) -> YamlValue:
+    """As a YAML file would have it: numbers and arrays of numpy, tuples, ranges and paths become such."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value.value if isinstance(value, Enum) else value
+    if depth < MOST_DEPTH and isinstance(value, Mapping):
+        return {str(key): _plain(inner, name, depth + 1) for key, inner in value.items()}
+    if depth < MOST_DEPTH and isinstance(value, list | tuple | range):
+        return [_plain(inner, name, depth + 1) for inner in value]
+    if isinstance(value, PurePath):
+        return str(value)
+    if depth < MOST_DEPTH and callable(getattr(value, "tolist", None)):  # of numpy and pandas
+        return _plain(value.tolist(), name, depth + 1)  # type: ignore[attr-defined]  # it is callable
+    kind = type(value).__name__
+    cure = "use numbers, text, true, false, null, lists and mappings"
+    what = f"{shortened(name)}: a value of type {kind} cannot be a setting"
+    raise InputError(what, where="set", cure=cure)
 
 
 def _copied(value: YamlValue) -> YamlValue:

@@ -21,7 +21,7 @@ CONSTANTS = {
 
 
 class Terms(StrictModel):
-    """Which times a batch costs on this kind of hardware; level0/predict.py says what each one means."""
+    """The terms of the time of a batch on this kind of hardware, explained in level0/predict.py."""
 
     call: Times = "once"
     call_follows_clock: bool = False
@@ -56,10 +56,10 @@ class Terms(StrictModel):
 
 
 class Calibration(StrictModel):
-    """Terms with the constants fitted to measured points, how many, and how well they extrapolate.
+    """Terms with fitted constants, the number of measured points, and how well the fit extrapolates.
 
-    `error_factor` is the geometric mean error of leaving one network out; `interval_factor` f says that a
-    network that was not measured is expected in predicted / f ... predicted x f.
+    `error_factor` is the geometric mean error of leaving one network out; with `interval_factor` f, the
+    expected range of a network that was not measured is predicted / f ... predicted x f.
     """
 
     terms: Terms

@@ -1,7 +1,7 @@
-"""The largest and smallest values that a measurement may start from, checked before anything is measured.
+"""The largest and smallest values of settings, checked before any measurement.
 
-They keep out slips of the unit and values that end late: in a full memory, an endless loop or an overflow of
-LoadGen's integers. Types read back from stored results do not check them: what was measured stays readable.
+The limits catch wrong units, and values that would later exhaust the memory, never finish or overflow
+LoadGen's integers. They do not apply to stored results, which must stay readable.
 """
 
 from collections.abc import Mapping
@@ -12,24 +12,24 @@ from qutiperf.units import MILLISECONDS_PER_SECOND
 
 # The standard profile takes 10 s a run: 10,000 runs are 28 hours. Each costs the plan about 1 ms and 20 kB.
 MOST_POINTS = 10_000
-# LoadGen makes all queries of a test before it issues the first, at about 100 bytes a query or sample.
+# LoadGen generates all queries of a test before it issues the first one, about 100 bytes per query or sample.
 MOST_QUERIES = 100_000_000
 # A year. LoadGen keeps times as nanoseconds in int64, which end after 292 years.
 MOST_SECONDS = 31_536_000
-# LoadGen counts durations in whole milliseconds and latencies in whole nanoseconds; below that is 0.
+# LoadGen counts durations in whole milliseconds and latencies in whole nanoseconds; less than 1 rounds to 0.
 LEAST_DURATION_S = 1e-3
 LEAST_LATENCY_MS = 1e-6
 # Early stopping needs about 4.6 / (1 - p) queries for percentile p: 4.6 million at this one.
 MOST_PERCENTILE = 0.999999
 LEAST_PERCENTILE = 0.01
-# Deployment: a batch is one array, and the plan holds its bytes against the memory of this host too; Linux
+# Deployment: a batch is one array, and the plan also compares its bytes with the memory of this host; Linux
 # runs on up to 8,192 processors (NR_CPUS of x86-64); every stream loads the model, starts a thread and
 # may open a connection, of which a process has 1,024 by default (RLIMIT_NOFILE).
 MOST = {"batch_size": 1_000_000, "threads": 8192, "streams": 1024}
 # All threads of all streams: the default of kernel.pid_max, which counts threads.
 MOST_THREADS_OF_ALL_STREAMS = 32_768
 
-# One sample, which the plan prepares twice to time it; an image of ImageNet has 600 kB.
+# One sample, which the plan prepares twice to measure the time; an ImageNet image has 600 kB.
 MOST_SAMPLE_BYTES = 1_000_000_000
 
 _COUNTS = (1, MOST_QUERIES)
@@ -51,7 +51,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
 
 
 def check_settings(settings: RunSettings, where: str) -> None:
-    """Raises InputError, naming key and limit, for a value beyond what LoadGen or the memory can take."""
+    """Raises InputError with the key and the limit for a value that LoadGen or the memory cannot handle."""
     for name, (least, most) in _RANGES.items():
         value = getattr(settings, name)
         if value is not None and not least <= value <= most:
@@ -61,13 +61,13 @@ def check_settings(settings: RunSettings, where: str) -> None:
 
 
 def check_scenario(scenario: Scenario, where: str) -> None:
-    """As `check_settings`, of every profile."""
+    """Applies `check_settings` to every profile."""
     for profile, settings in scenario.profiles.items():
         check_settings(settings, f"{where}: profiles.{profile}")
 
 
 def check_load(settings: RunSettings, where: str) -> None:
-    """Of one run's final settings: raises InputError if LoadGen would have to prepare too many queries."""
+    """Raises InputError if LoadGen would generate too many queries with these final settings of a run."""
     seconds = settings.min_duration_s or 0.0
     for name in ("target_qps", "target_latency_ms"):
         value = getattr(settings, name)
@@ -80,7 +80,7 @@ def check_load(settings: RunSettings, where: str) -> None:
 
 
 def check_sample(sample_bytes: int, where: str) -> None:
-    """Raises InputError if one sample of the model's input is too large to be prepared."""
+    """Raises InputError if one sample of the model's input is too large to prepare."""
     if sample_bytes > MOST_SAMPLE_BYTES:
         problem = f"model.input.shape: one sample has {sample_bytes:,} bytes"
         raise InputError(problem, where=where, cure=f"the limit is {MOST_SAMPLE_BYTES:,}")

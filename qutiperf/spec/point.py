@@ -1,4 +1,4 @@
-"""Points of measurement: what a sweep crosses, expanded by one pure function, with stable ids."""
+"""Points of measurement: the expansion of a sweep by one pure function, with stable ids."""
 
 import fnmatch
 import math
@@ -21,7 +21,7 @@ _ALONE = (ScenarioName.SINGLE_STREAM, ScenarioName.MULTI_STREAM)
 
 
 class Point(StrictModel):
-    """One run: everything that decides its outcome but the contents of the files it names."""
+    """One run: everything that determines its result, except for the contents of the files that it names."""
 
     sut: str
     workload: str
@@ -34,13 +34,13 @@ class Point(StrictModel):
 
     @property
     def load_parameters(self) -> Settings:
-        """What must be loaded anew when it changes."""
+        """The parameters whose change requires loading the model again."""
         return {name: value for name, value in self.deployment.items() if name != "batch_size"}
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A SUT with what its adapter makes of the options: which of them a sweep may vary."""
+    """A SUT with the options of its adapter that a sweep may vary."""
 
     sut: SystemUnderTest
     options: frozenset[str]
@@ -48,7 +48,7 @@ class System:
 
 
 def point_id(point: Point, digests: Mapping[str, str], host_fingerprint: str) -> str:
-    """12 hex digits that change with anything that could change the result."""
+    """12 hex digits of a hash of everything that can change the result."""
     whole = {"point": point.model_dump(mode="json"), "files": dict(digests), "host": host_fingerprint}
     return sha256_of(whole)[:12]
 
@@ -60,7 +60,7 @@ def expand(
     scenarios: Mapping[ScenarioName, Scenario],
     with_labels: frozenset[str],
 ) -> list[Point]:
-    """Every point of the sweep, those of one load together, accuracy first; raises InputError."""
+    """Every point of the sweep, grouped by load, accuracy first; raises InputError."""
     axes = {name: _axes(sweep, system) for name, system in systems.items()}
     _check_size(sweep, list(axes.values()), len(workloads) * len(scenarios))
     points: list[Point] = []
@@ -87,11 +87,11 @@ def expand(
 
 
 def _check_size(sweep: Sweep, axes: Sequence[tuple[Axes, Axes]], tests: int) -> None:
-    """Raises InputError if there are too many points, before any is made."""
+    """Raises InputError if there would be too many points; creates none of them."""
     loads = sum(math.prod(len(values) for axis in both for values in axis.values()) for both in axes)
     count = loads * tests * sweep.repeats
     if count > MOST_POINTS:
-        problem = f"crosses {count:,} points, more than the limit of {MOST_POINTS:,}"
+        problem = f"has {count:,} points, more than the limit of {MOST_POINTS:,}"
         raise InputError(problem, where=f"sweep {sweep.name}", cure="split it, or name fewer values")
 
 
@@ -132,7 +132,9 @@ def _axes(sweep: Sweep, system: System) -> tuple[Axes, Axes]:
     _check_parameters({**offered.load, **offered.tune}, sut.name, system)
     if "batch_size" in offered.load:
         cure = "move it to deployment.tune"
-        raise InputError("deployment.load.batch_size: needs no new load", where=sut.name, cure=cure)
+        raise InputError(
+            "deployment.load.batch_size: does not require loading the model again", where=sut.name, cure=cure
+        )
     chosen = {name: value for name, value in sweep.deployment.items() if not _pointless(name, value, system)}
     _check_parameters(chosen, sweep.name, system)
     default: Axes = {"streams": [1], "operating_mode": ["default"]}
@@ -151,12 +153,12 @@ def _axes(sweep: Sweep, system: System) -> tuple[Axes, Axes]:
 
 
 def _pointless(name: str, value: Setting | list[Setting], system: System) -> bool:
-    """Whether it is `threads: all` for an adapter that chooses its threads by itself."""
+    """True for `threads: all` if the adapter chooses its threads by itself."""
     return name == "threads" and name not in system.options and value in (ALL, [ALL])
 
 
 def _check_parameters(names: Iterable[str], where: str, system: System) -> None:
-    """Raises InputError for a parameter that neither the harness nor the system's adapter has."""
+    """Raises InputError for a parameter of neither the harness nor the system's adapter."""
     known = {"batch_size", "streams", "operating_mode", *system.options}
     for name in names:
         if name not in known:
@@ -166,7 +168,7 @@ def _check_parameters(names: Iterable[str], where: str, system: System) -> None:
 
 
 def _check_threads(load: Axes, system: System) -> None:
-    """Raises InputError if the streams' threads would be more than Linux starts by default."""
+    """Raises InputError if all streams together would have more threads than Linux allows by default."""
     threads, streams = (max(int(value) for value in load.get(name, [1])) for name in ("threads", "streams"))
     if threads * streams > MOST_THREADS_OF_ALL_STREAMS:
         problem = f"deployment.threads: {threads:,} in each of {streams:,} streams is above the limit"
@@ -192,7 +194,7 @@ def _check_modes(modes: Sequence[Setting], system: System) -> None:
 
 
 def _values(name: str, values: Sequence[Setting], system: System) -> list[Setting]:
-    """The values with ranges expanded; raises InputError for no value, a wrong one or too many."""
+    """The values with ranges expanded; raises InputError if there are none, too many, or an invalid one."""
     ranges = [_range(name, value, system.cores) for value in values]
     count = sum(map(len, ranges))
     if count > MOST_POINTS:
@@ -211,7 +213,7 @@ def _values(name: str, values: Sequence[Setting], system: System) -> list[Settin
 
 
 def _range(name: str, value: Setting, cores: int) -> Sequence[Setting]:
-    """`all` is every core; `1:128:x2` doubles, `1:9:2` adds; raises InputError."""
+    """`all` is the number of cores; `1:128:x2` doubles, `1:9:2` adds; raises InputError."""
     if value == ALL and name in ("threads", "streams"):
         return [cores]
     if name not in _COUNTS or not isinstance(value, str) or ":" not in value:

@@ -1,7 +1,8 @@
-"""The rules of an MLPerf round that are data: its seeds and the LoadGen versions that carry them."""
+"""The data of an MLPerf round: its seeds and the LoadGen versions that contain them."""
 
 from qutiperf.spec.catalog import CatalogFile, names, read
 from qutiperf.spec.config import StrictModel, parse_model
+from qutiperf.spec.round_rules import RoundRules
 
 
 class Seeds(StrictModel):
@@ -13,22 +14,26 @@ class Seeds(StrictModel):
 
 
 class Round(StrictModel):
-    """One round; `loadgen_versions` are the released wheels whose built-in mlperf.conf has its seeds."""
+    """One round; `loadgen_versions` are the released wheels whose built-in mlperf.conf has its seeds.
+
+    A round without `rules` can be measured for, but its trees cannot be checked.
+    """
 
     name: str
     seeds: Seeds
     loadgen_versions: list[str]
     loadgen_requirement: str
     source: str
+    rules: RoundRules | None = None
 
 
 def load_round(name: str) -> tuple[Round, CatalogFile]:
-    """Raises InputError if there is no such round or its file is wrong."""
+    """Raises InputError if the round does not exist or its file is invalid."""
     file = read("round", name)
     return parse_model(Round, file.data, str(file.path)), file
 
 
 def round_of_version(version: str) -> str | None:
-    """The round whose seeds a LoadGen version carries, None if no shipped round lists it."""
+    """The round whose seeds are built into a LoadGen version; None if no shipped round lists it."""
     rounds = (load_round(name)[0] for name in names("round"))
     return next((entry.name for entry in rounds if version in entry.loadgen_versions), None)

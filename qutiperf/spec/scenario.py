@@ -1,4 +1,4 @@
-"""The types of what is asked: LoadGen scenarios with their profiles, and the settings of one run."""
+"""The types of LoadGen scenarios with their profiles, and of the settings of one run."""
 
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -29,7 +29,7 @@ class Mode(StrEnum):
 
 
 class Profile(StrEnum):
-    """How long and by which rules; only `submission` can be submitted to MLPerf."""
+    """The duration of a run and its rules; only `submission` can be submitted to MLPerf."""
 
     SUBMISSION = "submission"
     STANDARD = "standard"
@@ -37,10 +37,10 @@ class Profile(StrEnum):
 
 
 class RunSettings(StrictModel):
-    """What LoadGen and the harness are told; None leaves LoadGen's own value or the probe's finding.
+    """Settings of LoadGen and of the harness; None keeps LoadGen's default or the value from the probe.
 
-    `end_to_end` puts decoding and preprocessing inside the timed query: in the stream's own thread with
-    `feed_threads` 0 (serial), else in that many threads ahead of it (pipelined).
+    `end_to_end` puts decoding and preprocessing inside the timed query: in the stream's own thread if
+    `feed_threads` is 0 (serial), else in that many separate threads (pipelined).
     """
 
     min_duration_s: Positive | None = None
@@ -57,12 +57,12 @@ class RunSettings(StrictModel):
     time_limit_s: Positive | None = None
 
     def overridden_by(self, other: "RunSettings") -> "RunSettings":
-        """These settings with every key that `other` was given."""
+        """These settings, overridden by every key that is set in `other`."""
         return RunSettings(**{**self.model_dump(exclude_unset=True), **other.model_dump(exclude_unset=True)})
 
 
 class Metric(StrictModel):
-    """The figure that the scenario is judged by."""
+    """The figure of merit of the scenario."""
 
     figure: str
     better: Literal["higher", "lower"]
@@ -79,6 +79,6 @@ class Scenario(StrictModel):
 
 
 def load_scenario(name: str) -> tuple[Scenario, CatalogFile]:
-    """Raises InputError if there is no such scenario or its file is wrong."""
+    """Raises InputError if the scenario does not exist or its file is invalid."""
     file = read("scenario", name)
     return parse_model(Scenario, file.data, str(file.path)), file

@@ -1,4 +1,4 @@
-"""The types of who answers: a system under test, its deployment parameters and its platform."""
+"""The types of a system under test, its deployment parameters and its platform."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,14 +16,14 @@ Measure = Annotated[float, Field(gt=0)]
 
 
 class Deployment(StrictModel):
-    """Parameters that may be swept: `load` ones need the model loaded again, `tune` ones do not."""
+    """Parameters of a sweep: changing `load` ones requires loading the model again, `tune` ones do not."""
 
     load: dict[str, Choices] = {}
     tune: dict[str, Choices] = {}
 
 
 class OperatingMode(StrictModel):
-    """Commands (argv) that put the device into a mode and take it out again."""
+    """Commands (argv) that switch the device to a mode and back."""
 
     enter: list[str] = []
     leave: list[str] = []
@@ -31,11 +31,11 @@ class OperatingMode(StrictModel):
 
 
 class Platform(StrictModel):
-    """What the device could do in theory; `detect` is resolved on the host that runs it.
+    """The theoretical figures of the device; `detect` is resolved on the host of the run.
 
-    `operating_mode_peaks_tops` replaces the peaks in the modes it names; `packed_weights` says whether
-    weights of a datatype that the device lacks keep their own width in memory; `cores` work on one input
-    each; `calibration` holds the constants of the refined prediction.
+    `operating_mode_peaks_tops` replaces the peaks in the modes that it names; `packed_weights` is true if
+    weights of a datatype that the device lacks keep their own width in memory; each of the `cores` works on
+    one input; `calibration` has the constants of the refined prediction.
     """
 
     family: str
@@ -53,13 +53,13 @@ class Platform(StrictModel):
 
 
 class Power(StrictModel):
-    """Which meter measures the device."""
+    """The power meter of the device."""
 
     meter: str = "auto"
 
 
 class Verified(StrictModel):
-    """When, and with which version, somebody last ran this file on the hardware it names."""
+    """The date and version of the last run of this file on its hardware."""
 
     date: str
     version: str
@@ -68,7 +68,8 @@ class Verified(StrictModel):
 class SystemUnderTest(StrictModel):
     """One accelerator through one runtime; `adapter` is a registered name or `file.py:Class`.
 
-    `model_suffixes` picks among the formats a workload has, in this order, for adapters that load several.
+    `model_suffixes` selects a format of the workload's model, in this order of preference, for adapters that
+    load several formats.
     """
 
     name: str
@@ -85,7 +86,7 @@ class SystemUnderTest(StrictModel):
 
 
 def load_sut(name: str, beside: Path | None = None) -> tuple[SystemUnderTest, CatalogFile]:
-    """An adapter's file is resolved against the SUT file; raises InputError if something is wrong."""
+    """Resolves an adapter's path relative to the SUT file; raises InputError if the file is invalid."""
     file = read("sut", name, beside)
     adapter = file.data.get("adapter")
     if isinstance(adapter, str) and ".py:" in adapter:

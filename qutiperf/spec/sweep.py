@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from qutiperf.errors import InputError
 from qutiperf.spec.catalog import CatalogFile, read
-from qutiperf.spec.config import StrictModel, Yaml, apply_overrides, parse_model, shortened
+from qutiperf.spec.config import Overrides, StrictModel, Yaml, apply_overrides, parse_model, shortened
 from qutiperf.spec.limits import MOST_POINTS, check_settings
 from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName
 from qutiperf.spec.sut import Setting
@@ -44,8 +44,8 @@ class Sweep(StrictModel):
         return [spelled.get(name.lower(), name) if type(name) is str else name for name in names]
 
 
-def load_sweep(name: str, overrides: list[str]) -> tuple[Sweep, CatalogFile]:
-    """The sweep after the `--set` overrides; raises InputError if its file or an override is wrong."""
+def load_sweep(name: str, overrides: Overrides) -> tuple[Sweep, CatalogFile]:
+    """The sweep after the overrides; raises InputError if its file or an override is wrong."""
     file = read("sweep", name)
     return parse_sweep(apply_overrides(file.data, overrides), str(file.path)), file
 

@@ -144,7 +144,7 @@ class OutputSpec(StrictModel):
 
     name: str
     kind: Literal["scores", "class_id", "tensor"]
-    label_offset: int = 0
+    label_offset: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
     quantization: QuantizationSpec | None = None
 
 

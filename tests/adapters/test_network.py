@@ -261,7 +261,7 @@ def test_batches_and_requests_have_limits(device: Served) -> None:
     ("method", "path", "headers", "status", "reason"),
     [
         ("GET", "/", {}, 404, "there is nothing at /"),
-        ("GET", "/v2/models/model/infer", {}, 405, "infer takes a POST"),
+        ("GET", "/v2/models/model/infer", {}, 405, "infer needs a POST"),
         (
             "POST",
             "/v2/models/model/infer",
@@ -270,7 +270,7 @@ def test_batches_and_requests_have_limits(device: Served) -> None:
             "a request needs a Content",
         ),
         ("POST", "/v2/models/model/infer", {"Content-Length": "2"}, 400, "it has no inputs"),
-        ("POST", "/v2/models/model", {"Content-Length": "2"}, 405, "takes a GET"),
+        ("POST", "/v2/models/model", {"Content-Length": "2"}, 405, "needs a GET"),
         (
             "POST",
             "/v2/qutiperf/link",

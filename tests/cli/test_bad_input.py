@@ -39,10 +39,10 @@ def workload_text(**changes: str) -> str:
         (["repeats=0"], "repeats: should be greater than or equal to 1, not 0"),
         (
             ["suts=cpu-onnxruntme"],
-            "no sut named 'cpu-onnxruntme', and no file of that path; did you mean 'cpu-onnxruntime'?",
+            "no sut named 'cpu-onnxruntme', and no file with that path; did you mean 'cpu-onnxruntime'?",
         ),
         (["workloads=digits-mlp-12.5-fp33"], "did you mean 'digits-mlp-12.5-fp32'?"),
-        (["workloads=digts-*"], "no workload matches 'digts-*'"),
+        (["workloads=digts-*"], "no workload and no file matches 'digts-*'"),
         (
             ["scenarios=SingelStream"],
             "scenarios.0: should be 'SingleStream', 'MultiStream', 'Offline' or 'Server'",
@@ -302,7 +302,10 @@ def test_rounds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         (["run", "--model", "m.onnx"], "m.onnx: there is no such file"),
         (["run", "--model", "m.tflite"], "m.tflite: there is no such file"),
         (["run", "--model", "m.pb"], "its inputs cannot be read; --model takes .onnx and .tflite"),
-        (["run", "quickstrat"], "no sweep named 'quickstrat', and no file of that path; did you mean 'quick"),
+        (
+            ["run", "quickstrat"],
+            "no sweep named 'quickstrat', and no file with that path; did you mean 'quick",
+        ),
         (["run", "quickstart", "--profile", "fast"], "profile: should be 'submission', 'standard' or 'test_"),
         (["show"], "Missing argument 'results'"),
         (["doctor", "now"], "unexpected extra argument"),
@@ -372,7 +375,7 @@ def test_names_that_no_file_can_have(
     for name, shown in (("a\0b", r"a\x00b"), ("a\udcffb", r"a\udcffb")):
         line = fails(capsys, [word.replace(LONG, name) for word in arguments], 2)
         assert shown in line
-        assert line.endswith("holds a NUL or bytes that are not UTF-8; rename it")
+        assert line.endswith("contains a NUL or bytes that are not UTF-8; rename it")
     assert list(tmp_path.iterdir()) == []
 
 

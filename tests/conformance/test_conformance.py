@@ -21,15 +21,15 @@ from tests.places import TESTS
 OFFENDERS = TESTS / "offenders.py"
 BUDGET_S = 0.15
 SEEN = {
-    "ThroughAGlobal": "two instances side by side: outputs differ by up to ",
+    "ThroughAGlobal": "two instances in parallel: outputs differ by up to ",
     "BatchDependent": "a batch of 8: outputs differ by up to ",
     "RaisesOnPartial": "1 of 8: ValueError: 1 samples, built for 8",
     "LabelShifted": "right at label_offset 0, but ",
     "SwapsChannels": "NCHW: red and blue are swapped (RGB read as BGR)",
-    "MisreadsLayout": "NHWC: the layout is taken for NCHW",
+    "MisreadsLayout": "NHWC: the layout is read as NCHW",
     "Mirrors": "the answer to a bright pixel at 0 differs from onnxruntime's",
     "LosesFraction": "float32 input 0.02 reaches the model as 0",
-    "ChangesInput": "infer changes its input",
+    "ChangesInput": "infer() changes its input",
     "SharesOutputs": "a call of a second instance overwrites the outputs of the first",
     "SlowClock": "compute_ns is 1000000000000, but the call took ",
     "ConstantClock": "compute_ns is 1 every time, for every batch",
@@ -71,12 +71,16 @@ def test_an_honest_adapter_passes(name: str, tmp_path: Path, sut_file: SutFile) 
 
 def test_another_format_is_held_against_the_onnx_file(tmp_path: Path, sut_file: SutFile) -> None:
     finding = found(sut_file(f"{OFFENDERS}:OtherFormat"), "layout", tmp_path, budget_s=2)
-    seen = "64 images with one bright pixel get onnxruntime's answers"
+    seen = "64 images with one bright pixel: same answers as onnxruntime"
     assert (finding.verdict, finding.seen) == ("pass", seen)
     skipped = found(sut_file(f"{OFFENDERS}:OtherFormat"), "values", tmp_path)
-    assert (skipped.verdict, skipped.seen) == ("skipped", "the probe is an ONNX file, it loads .tflite")
+    assert (skipped.verdict, skipped.seen) == (
+        "skipped",
+        "the probe is an ONNX file; the adapter loads .tflite",
+    )
 
 
+@pytest.mark.slow
 def test_the_simulated_device_passes_where_it_applies(tmp_path: Path, sut_file: SutFile) -> None:
     options = "options: {latency_us: 300.0, latency_per_input_us: 100.0}\n"
     sut = sut_file("simulated", extra=options)
@@ -106,7 +110,7 @@ def test_a_hang_is_a_verdict(tmp_path: Path, sut_file: SutFile) -> None:
     job = kit.job_for(str(sut_file(f"{OFFENDERS}:Hangs")), None, 0.1)
     with Nursery() as nursery:
         finding = kit._in_process(nursery, "reload", job, tmp_path, limit_s=2)
-    assert (finding.verdict, finding.seen) == ("FAIL", "did not end within 2 s: it hangs")
+    assert (finding.verdict, finding.seen) == ("FAIL", "did not finish within 2 s: it hangs")
 
 
 @pytest.mark.slow
@@ -127,7 +131,7 @@ def test_bad_input_has_exit_code_2(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, sut_file: SutFile
 ) -> None:
     line = fails(capsys, ["adapter", "test", "cpu-onnxruntim"], 2)
-    assert "no sut named 'cpu-onnxruntim', and no file of that path" in line
+    assert "no sut named 'cpu-onnxruntim', and no file with that path" in line
     (tmp_path / "there.json").touch()
     line = fails(capsys, ["adapter", "test", "cpu-onnxruntime", "--out", str(tmp_path / "there.json")], 2)
     assert "exists already" in line
@@ -149,6 +153,7 @@ def test_slope_and_interval_by_hand() -> None:
     assert ratio_interval([5] * 30, [10] * 30) == (0.5, 0.5, 0.5)
 
 
+@pytest.mark.slow
 def test_new_writes_what_passes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     from qutiperf.cli import main
 
@@ -179,9 +184,9 @@ def test_what_new_writes_passes_the_kit(tmp_path: Path) -> None:
         ("a b", "'a b' cannot name an adapter"),
         ("class", "'class' cannot name an adapter"),
         ("../x", "'../x' cannot name an adapter"),
-        ("onnxruntime", "'onnxruntime' is shipped already"),
-        ("cpu-onnxruntime", "'cpu-onnxruntime' is shipped already"),
-        ("my_adapter", "'my_adapter' is shipped already"),
+        ("onnxruntime", "'onnxruntime' is the name of a shipped adapter"),
+        ("cpu-onnxruntime", "'cpu-onnxruntime' is the name of a shipped adapter"),
+        ("my_adapter", "'my_adapter' is the name of a shipped adapter"),
     ],
 )
 def test_new_refuses_names(

@@ -149,8 +149,12 @@ def test_a_malformed_message_is_answered_400_and_the_connection_goes_on(
         (post(b"{}").replace(b"Length: 2", b"Length: 2_0"), 400, "Content-Length: '2_0' is not a whole"),
         (post(b"{}").replace(b"Length: 2", b"Length:"), 400, "Content-Length: '' is not a whole number"),
         (post(b"{}", "Content-Length: 3"), 400, "it has more than one Content-Length"),
-        (post(b"{}", "Transfer-Encoding: chunked"), 411, "a request needs a Content-Length, no Transfer"),
-        (b"GET /v2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411, "no Transfer-Encoding"),
+        (post(b"{}", "Transfer-Encoding: chunked"), 411, "a request needs a Content-Length instead"),
+        (
+            b"GET /v2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            411,
+            "instead of a Transfer-Encoding",
+        ),
         (f"POST {INFER} HTTP/1.1\r\n\r\n".encode(), 411, "a request needs a Content-Length"),
         (post(b"{}", f"{protocol.HEADER_LENGTH}: ²"), 400, "Inference-Header-Content-Length: '²' is not"),
         (post(b"{}", f"{protocol.HEADER_LENGTH}: {'9' * 5000}"), 400, "is not a whole number"),
@@ -354,7 +358,7 @@ def test_connections_have_a_limit() -> None:
         for each in kept:
             each.sendall(b"GET /v2 HTTP/1.1\r\n\r\n")
             assert answered(each) == (200, "")
-        reason = "2 connections are open, the most it holds (max_connections)"
+        reason = "2 connections are open, which is the limit (max_connections)"
         assert asked(server, b"GET /v2 HTTP/1.1\r\n\r\n") == (503, reason)
         with pytest.raises(SetupError, match=r"/v2 answered 503: 2 connections are open"):
             OpenInference().load(MODEL, Options(url=server.url))
@@ -391,7 +395,7 @@ def eventually_closed(connection: socket.socket) -> bool:
 def test_an_open_server_without_a_token_is_warned_of(host: str, warns: bool, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("s3cret")
     with serving(host=host) as server:
-        expected = f"every machine that reaches {server.url} can use it; give --token-file to ask for a token"
+        expected = f"every machine that reaches {server.url} can use it; give --token-file to require a token"
         assert server.warning() == (expected if warns else None)
     with serving(host=host, token_file=str(tmp_path / "token")) as server:
         assert server.warning() is None

@@ -1,5 +1,7 @@
 """Analyses: by hand on a few rows, and on the published table."""
 
+from dataclasses import replace
+
 import pytest
 
 from qutiperf.errors import InputError
@@ -48,6 +50,14 @@ def test_quartiles_and_correlation_by_hand() -> None:
     assert everything.spearman == board.spearman == -1.0
 
 
+def test_quartiles_count_the_rows_whose_efficiency_would_be_impossible() -> None:
+    figure = "compute_efficiency_percent"
+    rows = [_row(100, "fp32", **{figure: 40.0}), _row(50, "fp32", **{figure: 60.0})]
+    beaten = replace(_row(25, "fp32", compute_throughput_ips=682.0), impossible=frozenset({figure}))
+    (spread,) = quartiles([*rows, beaten], figure)
+    assert (spread.n, spread.above_100, spread.median, spread.maximum) == (2, 1, 50.0, 60.0)
+
+
 def test_the_published_table_can_be_analysed() -> None:
     rows = published_rows(published_measurements())
     assert len(rows) == 969
@@ -55,6 +65,7 @@ def test_the_published_table_can_be_analysed() -> None:
     assert {one.sut for one in spreads} >= {"TX2", "NCS"}
     # 200 rows lie above the plain model's bound: the smallest network stays in the caches
     assert sum(one.n for one in spreads) == 769
+    assert sum("compute_efficiency_percent" in row.impossible for row in rows) == 200
     assert max(one.maximum for one in spreads) <= 100.0
     assert all(
         row.figures["top1_percent"] > 0 for row in pareto(rows, ["top1_percent", "energy_delay_mj_ms"])

@@ -38,6 +38,7 @@ def test_known_constants_are_found_again() -> None:
     assert found == pytest.approx(TRUTH, rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_network_left_out_is_predicted_from_the_others() -> None:
     everything = _stick(TRUTH)
     measured = everything.take(np.flatnonzero(everything.group < 4))
@@ -45,6 +46,7 @@ def test_a_network_left_out_is_predicted_from_the_others() -> None:
     assert np.abs(np.log(predicted / measured.throughput_ips)).max() < 0.1
 
 
+@pytest.mark.slow
 def test_the_left_out_points_are_not_seen() -> None:
     """Changing the points of one network changes no prediction of that network."""
     measured = _stick(TRUTH)
@@ -67,6 +69,7 @@ def dataflow() -> Calibration:
     return calibrate(measured_points(rows), "dataflow-fpga", "test")
 
 
+@pytest.mark.slow
 def test_calibration_of_a_device_says_how_sure_it_is(dataflow: Calibration) -> None:
     assert (dataflow.points, dataflow.networks) == (154, 8)
     assert dataflow.error_factor is not None
@@ -76,6 +79,7 @@ def test_calibration_of_a_device_says_how_sure_it_is(dataflow: Calibration) -> N
     assert set(dataflow.constants) == set(dataflow.terms.constants)
 
 
+@pytest.mark.slow
 def test_shipped_constants_are_those_of_the_fit(dataflow: Calibration) -> None:
     shipped = load_sut("ZCU104-FINN")[0].platform.calibration
     assert isinstance(shipped, Calibration)

@@ -13,7 +13,7 @@ from qutiperf.level0.network import Network, network_of
 from qutiperf.level0.points import PredictedPoint, points_of
 from qutiperf.level0.predict import plain, refined
 from qutiperf.level0.prediction import (
-    Asked,
+    PredictionTarget,
     predict,
     predict_many,
 )
@@ -130,7 +130,7 @@ def test_a_missing_datatype_runs_in_the_next_wider() -> None:
 @pytest.mark.parametrize(
     ("changes", "datatype", "message"),
     [
-        ({}, "fp64", "it: the platform cannot carry fp64; it has fp32, int8"),
+        ({}, "fp64", "it: the platform cannot compute fp64; it has fp32, int8"),
         ({}, "float", "'float' is not a datatype"),
         ({"peaks_tops": None}, "int8", "it: platform.peaks_tops: is not known in mode 'default'"),
         ({"memory_bandwidth_gb_s": "detect"}, "int8", "it: platform.memory_bandwidth_gb_s: is not known"),
@@ -143,21 +143,21 @@ def test_what_cannot_be_predicted_says_why(changes: dict[str, object], datatype:
 
 
 def test_uncalibrated_falls_back_to_plain_and_says_so() -> None:
-    asked = Asked(_platform(), "it", "int8")
-    found, second = predict(_network(), asked, [(1, 1), (8, 1)])
+    target = PredictionTarget(_platform(), "it", "int8")
+    found, second = predict(_network(), target, [(1, 1), (8, 1)])
     assert found.model == "plain"
     assert found.note == "not calibrated: this is the plain model"
     assert found.bound == "memory"
     assert found.predicted_throughput_ips == pytest.approx(1e10 / 3e6)
     assert second.predicted_latency_ms == pytest.approx(8 * found.predicted_latency_ms)
     with pytest.raises(InputError, match="batch 0"):
-        predict(_network(), asked, [(0, 1)])
+        predict(_network(), target, [(0, 1)])
 
 
 def test_a_calibrated_platform_carries_its_interval() -> None:
     platform = load_sut("TX2")[0].platform
     network = network_of(requirements_of_model(declare("resnet50-v1"), "resnet50-v1"))
-    found = predict(network, Asked(platform, "TX2", "fp16", "maxn"), [(128, 1)])[0]
+    found = predict(network, PredictionTarget(platform, "TX2", "fp16", "maxn"), [(128, 1)])[0]
     assert found.model == "refined"
     assert found.interval_factor is not None
     # measured: 130.9 inputs/s
@@ -165,11 +165,11 @@ def test_a_calibrated_platform_carries_its_interval() -> None:
 
 
 def test_ten_thousand_predictions_take_less_than_a_second() -> None:
-    asked = Asked(load_sut("TX2")[0].platform, "TX2", "fp16", "maxn")
+    target = PredictionTarget(load_sut("TX2")[0].platform, "TX2", "fp16", "maxn")
     networks = [network_of(requirements_of_model(declare(name), name)) for name in ("cnv", "resnet50")]
     settings = [(number % 2, 1 + number % 128, 1) for number in range(10_000)]
     begin = time.perf_counter()
-    assert (predict_many(networks, asked, settings) > 0).all()
+    assert (predict_many(networks, target, settings) > 0).all()
     assert time.perf_counter() - begin < 1.0
 
 

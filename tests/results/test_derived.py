@@ -12,7 +12,7 @@ from qutiperf.results.record import Figures, RunRecord, StoredPrediction
 from qutiperf.results.table import rows
 from tests.results.test_metrics import a_record
 
-EXCESS = "measured compute throughput is 300 % of the predicted, so no efficiency is given"
+EXCESS = "measured compute throughput is {} % of the predicted, so there is no efficiency"
 
 
 def measured(throughput_ips: float, **prediction: object) -> RunRecord:
@@ -78,25 +78,33 @@ def test_overflow_is_unknown() -> None:
         (
             600.0,
             {},
-            f"{EXCESS}: the plain model reads all weights from memory again for every input of a "
-            "batch; if that does not explain it, run `qutiperf calibrate`",
+            f"{EXCESS.format(300)}: the plain model reads the weights from memory for every input, "
+            "the device once per batch; fit a model that reads them once per batch with "
+            "`qutiperf level0 fit`",
+        ),
+        (
+            600.0,
+            {"batch_size": 2},
+            f"{EXCESS.format(300)}: the weights stay in a cache, or the SUT file's memory bandwidth is too "
+            "low; measure the memory bandwidth with `qutiperf calibrate`",
         ),
         (
             600.0,
             {"bound": "compute"},
-            f"{EXCESS}: the SUT file's peak or memory bandwidth is too low; run `qutiperf calibrate`",
+            f"{EXCESS.format(300)}: the SUT file's peak is too low; "
+            "measure the peak with `qutiperf calibrate`",
         ),
         (
             600.0,
             {"model": "refined"},
-            f"{EXCESS}: the calibration does not describe this system; "
+            f"{EXCESS.format(300)}: the calibration does not describe this system; "
             "fit it again with `qutiperf level0 fit`",
         ),
         (
             1500.0,
             {},
-            "150 % of the peak is impossible: the SUT file's 1 TOP/s for fp32 is too low; "
-            "run `qutiperf calibrate`",
+            "measured compute throughput needs 150 % of the peak, which is impossible: the SUT file's "
+            "1 TOP/s for fp32 is too low; measure the peak with `qutiperf calibrate`",
         ),
     ],
 )
@@ -107,8 +115,11 @@ def test_an_efficiency_above_100_percent_is_a_reason_and_no_figure(
     assert efficiency_reason(record) == reason
     [row] = rows([record])
     assert row["reasons"] == ([reason] if reason else [])
+    [analysed] = record_rows([record])
     if reason:
         assert row["compute_efficiency_percent"] is None
+        assert "compute_efficiency_percent" not in analysed.figures
+    assert ("compute_efficiency_percent" in analysed.impossible) is bool(reason)
 
 
 def test_the_table_and_the_analyses_have_the_same_figures() -> None:

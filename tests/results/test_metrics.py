@@ -181,3 +181,13 @@ def test_accuracy_is_joined_from_the_run_that_is_referred_to() -> None:
     assert (line.top1_percent, line.offline_ips, line.offline_batch_size, line.runs) == (98.0, 5.0, 8, 4)
     assert line.problems == ["Offline batch 64 INVALID: too short"]
     assert line.single_stream_p90_ms is None
+
+
+def test_every_reason_of_a_quality_is_recognised() -> None:
+    observed = OBSERVED.model_copy(update={"unsteadiness_percent": 31.4, "adapter_figures": {"retries": 3.0}})
+    tax = HarnessTax(single_stream_ns=1.0, offline_samples_per_s=1000.0)
+    found = Figures(system_throughput_ips=500.0)
+    _, reasons = metrics.quality(ScenarioName.OFFLINE, found, observed, tax, 76.2)
+    kinds = [metrics.kind_of_reason(reason) for reason in reasons]
+    assert kinds == ["harness", "unstable", "other programs", "retries"]
+    assert metrics.kind_of_reason("Min duration not satisfied") == "other"

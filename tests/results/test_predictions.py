@@ -56,6 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.mark.slow
 def test_a_record_holds_its_prediction(folder: Path) -> None:
     records = Store.open(folder / "results").latest()
     assert len(records) == 4
@@ -71,6 +72,7 @@ def test_a_record_holds_its_prediction(folder: Path) -> None:
         assert stored.predicted_throughput_ips == pytest.approx(20e9 / (4 * 97_712))
 
 
+@pytest.mark.slow
 def test_show_derives_efficiency_and_utilisation(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", str(folder / "results"), "--json"], False) == 0
     for row in json.loads(capsys.readouterr().out):
@@ -82,6 +84,7 @@ def test_show_derives_efficiency_and_utilisation(folder: Path, capsys: pytest.Ca
         assert row["compute_gops"] == pytest.approx(throughput * 8_017_792 / 1e9)
 
 
+@pytest.mark.slow
 def test_own_runs_can_be_fitted_and_analysed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results, out = str(folder / "results"), folder / "fitted.yaml"
     assert main(["level0", "fit", results, "--sut", str(folder / "mine.yaml"), "--out", str(out)], False) == 0
@@ -94,6 +97,7 @@ def test_own_runs_can_be_fitted_and_analysed(folder: Path, capsys: pytest.Captur
     assert row["n"] == 4
 
 
+@pytest.mark.slow
 def test_a_wrong_input_of_a_topology_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = folder / "wrong.yaml"
     wrong.write_text(WORKLOAD.replace("name: image,", "name: picture,"), encoding="utf-8")

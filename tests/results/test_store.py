@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qutiperf.errors import InputError
-from qutiperf.results.store import RECORD, Store, read_record
+from qutiperf.results.store import MARKER, RECORD, Store, read_record
 from tests.results.test_metrics import a_record
 
 
@@ -70,6 +70,18 @@ def test_a_cut_record_is_reported_in_one_line(tmp_path: Path) -> None:
     path.write_text('{"run')
     with pytest.raises(InputError, match=r"record.json: Invalid JSON: EOF"):
         read_record(path.parent)
+
+
+def test_a_folder_that_lost_its_marker_is_repaired(tmp_path: Path) -> None:
+    folder = placed(Store.create(tmp_path))
+    (tmp_path / MARKER).unlink()
+    with pytest.raises(InputError, match="is not a results folder"):
+        Store.open(tmp_path)
+    assert [record.run_id for record in Store.create(tmp_path).records()] == [folder.name.partition("-")[0]]
+    (tmp_path / MARKER).unlink()
+    (folder / RECORD).unlink()
+    with pytest.raises(InputError, match=f"is not a results folder; it contains {folder.name}"):
+        Store.create(tmp_path)
 
 
 def test_nothing_is_staged_before_there_is_a_run(tmp_path: Path) -> None:

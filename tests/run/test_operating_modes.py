@@ -70,14 +70,15 @@ def test_a_command_that_is_not_installed_is_reported_before_anything_is_measured
 
 KILLED = [
     pytest.param(signal.SIGTERM, "parent", id="parent-SIGTERM"),
-    pytest.param(signal.SIGHUP, "parent", id="parent-SIGHUP", marks=pytest.mark.slow),
-    pytest.param(signal.SIGINT, "parent", id="parent-SIGINT", marks=pytest.mark.slow),
+    pytest.param(signal.SIGHUP, "parent", id="parent-SIGHUP"),
+    pytest.param(signal.SIGINT, "parent", id="parent-SIGINT"),
     pytest.param(signal.SIGKILL, "parent", id="parent-SIGKILL"),
-    pytest.param(signal.SIGKILL, "worker", id="worker-SIGKILL", marks=pytest.mark.slow),
-    pytest.param(signal.SIGKILL, "supervisor", id="supervisor-SIGKILL", marks=pytest.mark.slow),
+    pytest.param(signal.SIGKILL, "worker", id="worker-SIGKILL"),
+    pytest.param(signal.SIGKILL, "supervisor", id="supervisor-SIGKILL"),
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "target"), KILLED)
 def test_a_kill_leaves_nothing_running_and_nothing_switched_on(
     number: signal.Signals, target: str, tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile
@@ -92,6 +93,10 @@ def test_a_kill_leaves_nothing_running_and_nothing_switched_on(
     code = process.wait(60)
     expected = {"worker": 4, "supervisor": 4}.get(target, -9 if number == signal.SIGKILL else 130)
     assert code == expected
+    if code == 130:
+        line = "qutiperf: interrupted; finished runs are kept, and the same command continues "
+        line += "with the remaining ones"
+        assert (tmp_path / "errors").read_text().splitlines()[-1] == line
     _, alive = psutil.wait_procs(children, timeout=20)
     for child in alive:
         child.kill()
@@ -101,6 +106,7 @@ def test_a_kill_leaves_nothing_running_and_nothing_switched_on(
     assert list((tmp_path / "state").glob("qutiperf/modes/*")) == []
 
 
+@pytest.mark.slow
 def test_the_next_start_leaves_a_mode_that_a_kill_of_everything_left_on(
     tmp_path: Path,
     sut_file: SutFile,
@@ -136,12 +142,13 @@ def _start(
     sut = sut_file(f"{FAULTY}:StartsChildren", extra=f"operating_modes: {{fast: {mode}}}\n")
     chosen = ["--set", "deployment.operating_mode=fast", "--set", "modes=PerformanceOnly"]
     chosen += ["--set", "settings.min_duration_s=30", "--out", str(tmp_path / "out")]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "qutiperf", "run", str(sweep_file(sut)), *chosen],
-        stderr=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")},
-    )
+    with (tmp_path / "errors").open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "qutiperf", "run", str(sweep_file(sut)), *chosen],
+            stderr=errors,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")},
+        )
     limit = time.monotonic() + 60
     while time.monotonic() < limit and process.poll() is None:
         if list((tmp_path / "out").glob(".staging/*/*/mlperf_log_summary.txt")) and log.exists():

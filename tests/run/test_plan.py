@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from qutiperf.cli import main
-from qutiperf.cli.run import parts_of_model
 from qutiperf.errors import InputError
 from qutiperf.host import available_cores, facts
 from qutiperf.models.workload_of import workload_of_file
 from qutiperf.results.store import Store
 from qutiperf.run.plan import gather, make_plan
+from qutiperf.run.sweep import parts_of_model
 from qutiperf.spec.sweep import load_sweep
 from tests.cli.test_cli import model
 from tests.conftest import SutFile, fails
@@ -105,26 +105,23 @@ def test_a_parameter_that_the_adapter_lacks(
     device = sut_file("simulated", extra="deployment: {load: {batch_size: [1, 2]}}\n")
     line = fails(capsys, ["run", str(sweep_file(device)), "--out", str(tmp_path / "out")], 2)
     assert (
-        line == "qutiperf: device: deployment.load.batch_size: needs no new load; move it to deployment.tune"
+        line == "qutiperf: device: deployment.load.batch_size: does not require loading the model again; "
+        "move it to deployment.tune"
     )
     assert not (tmp_path / "out").exists()
 
 
 def test_every_system_of_a_model_is_a_part(tmp_path: Path, sut_file: SutFile) -> None:
     path, device = model(tmp_path / "mine.onnx", ["batch", 3]), str(sut_file("simulated"))
-    suts = ["cpu-onnxruntime", device, device]
-    whole, parts = parts_of_model(
-        workload_of_file(path), suts, "1,8", "Offline", ["settings.min_duration_s=2"]
-    )
+    suts, workload = ["cpu-onnxruntime", device, device], workload_of_file(path)
+    whole, parts = parts_of_model(workload, suts, ["Offline"], [1, 8], ["settings.min_duration_s=2"])
     assert whole.name == "mine"
     assert [(list(material.suts), part.deployment) for part, material in parts] == [
         (["cpu-onnxruntime"], {"threads": "all", "batch_size": [1, 8], "streams": 1}),
         (["device"], {"batch_size": [1, 8], "streams": 1}),
     ]
     assert [part.settings.min_duration_s for part, _ in parts] == [2, 2]
-    _, parts = parts_of_model(
-        workload_of_file(path), ["cpu-onnxruntime"], "1", "Offline", ["deployment.threads=2"]
-    )
+    _, parts = parts_of_model(workload, ["cpu-onnxruntime"], ["Offline"], [1], ["deployment.threads=2"])
     assert parts[0][0].deployment == {"threads": 2, "batch_size": [1], "streams": 1}
 
 

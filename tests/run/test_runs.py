@@ -32,6 +32,7 @@ def failures(out: Path) -> list[RunRecord]:
     return [record for record in Store.open(out).records() if record.failure]
 
 
+@pytest.mark.slow
 def test_a_simulated_device_is_measured_as_fast_as_it_is(
     sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
 ) -> None:
@@ -99,13 +100,21 @@ def test_records_are_whole(sut_file: SutFile, sweep_file: SweepFile, tmp_path: P
 @pytest.mark.parametrize(
     ("adapter", "kind", "stage", "reason"),
     [
-        ("RaisesInLoad", "error", "load", "RuntimeError: no such device: npu7"),
+        pytest.param(
+            "RaisesInLoad", "error", "load", "RuntimeError: no such device: npu7", marks=pytest.mark.slow
+        ),
         ("RaisesInInfer", "error", "run", "RuntimeError: the device was lost"),
         pytest.param("WrongShape", "error", "run", "shape", marks=pytest.mark.slow),
         pytest.param("WrongBatch", "error", "run", "9", marks=pytest.mark.slow),
         pytest.param("NotANumber", "error", "run", "NaN", marks=pytest.mark.slow),
         pytest.param("Hangs", "time_limit", "run", TOO_LONG, marks=pytest.mark.slow),
-        ("Crashes", "crash", "run", "the process died of SIGSEGV (segmentation fault)"),
+        pytest.param(
+            "Crashes",
+            "crash",
+            "run",
+            "the process died of SIGSEGV (segmentation fault)",
+            marks=pytest.mark.slow,
+        ),
         pytest.param("Exits", "crash", "run", EXITED, marks=pytest.mark.slow),
     ],
 )
@@ -129,6 +138,7 @@ def test_faults_are_failed_records_and_the_sweep_goes_on(
         assert "about to crash" in failed.failure.log_tail
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("adapter", "kind", "reason"),
     [
@@ -137,11 +147,14 @@ def test_faults_are_failed_records_and_the_sweep_goes_on(
             "ExitsInClose",
             "crash",
             "the process ended with exit status 3 while the adapter was closed",
-            marks=pytest.mark.slow,
         ),
         pytest.param(
-            "HangsInClose", "time_limit", "close() did not return within 1 s", marks=pytest.mark.slow
+            "ExitsWellInClose",
+            "crash",
+            "the process ended with exit status 0 while the adapter was closed",
         ),
+        pytest.param("LeavesInClose", "error", "SystemExit: 0"),
+        pytest.param("HangsInClose", "time_limit", "close() did not return within 1 s"),
     ],
 )
 def test_a_close_that_fails_is_in_the_record_of_the_last_run(
@@ -168,6 +181,7 @@ def test_a_close_that_fails_is_in_the_record_of_the_last_run(
     assert last.close_failure.reason == reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("adapter", "kind", "reason"),
     [
@@ -175,13 +189,11 @@ def test_a_close_that_fails_is_in_the_record_of_the_last_run(
             "RaisesSilently",
             "error",
             "SilentError, whose text is not available: its __str__ raises ValueError",
-            marks=pytest.mark.slow,
         ),
-        pytest.param("LongError", "error", f"RuntimeError: {'x' * 986} ...", marks=pytest.mark.slow),
+        pytest.param("LongError", "error", f"RuntimeError: {'x' * 986} ..."),
+        pytest.param("RaisesSurrogates", "error", "RuntimeError: \\udcff"),
         ("WritesToEveryPipe", "error", "something other than the worker wrote to its reply pipe"),
-        pytest.param(
-            "DeletesItsFolder", "error", "mlperf_log_detail.txt: cannot be read", marks=pytest.mark.slow
-        ),
+        pytest.param("DeletesItsFolder", "error", "mlperf_log_detail.txt: cannot be read"),
     ],
 )
 def test_hostile_adapters_are_failed_records(
@@ -197,6 +209,7 @@ def test_hostile_adapters_are_failed_records(
     assert len(failed.failure.reason) < 1100
 
 
+@pytest.mark.slow
 def test_what_an_adapter_leaves_running_is_killed_and_recorded(
     sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
 ) -> None:
@@ -324,6 +337,7 @@ def test_an_interrupted_sweep_keeps_what_it_has(
     assert not (out / ".staging").exists()
 
 
+@pytest.mark.slow
 def test_accuracy_beside_performance(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], sweep_file: SweepFile
 ) -> None:

@@ -209,7 +209,7 @@ def test_what_is_not_a_file_is_not_opened(tmp_path: Path) -> None:
         ("loop.yaml", "loop.yaml: cannot be read: Too many levels of symbolic links"),
         ("large.yaml", "large.yaml: holds 10,000,000,000 bytes, more than 1,000,000"),
         ("x" * 5000, "(5,0"),
-        ("a\0b.yaml", "its name is not text: it holds a NUL"),
+        ("a\0b.yaml", "its name is not text: it contains a NUL"),
         ("a\udcffb.yaml", "bytes that are not UTF-8"),
     ]:
         with pytest.raises(InputError) as caught:

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from qutiperf.cli import main
 from qutiperf.errors import InputError
 from qutiperf.spec.scenario import RunSettings
 from qutiperf.spec.sweep import parse_sweep
+from qutiperf.spec.workload import OutputSpec
 from tests.conftest import SutFile, fails
 
 SweepFile = Callable[..., Path]
@@ -108,7 +110,7 @@ def refusal(capsys: pytest.CaptureFixture[str], folder: Path, sweep: str, *overr
         ("repeats=1000000000", "repeats: should be less than or equal to 10000, not 1000000000"),
         (
             "repeats=10000",
-            "sweep quickstart: crosses 1,440,000 points, more than the limit of 10,000; split it",
+            "sweep quickstart: has 1,440,000 points, more than the limit of 10,000; split it",
         ),
     ],
 )
@@ -234,3 +236,10 @@ def test_a_run_of_a_wrong_name_writes_nothing(
 def test_ordinary_names_are_names() -> None:
     for name in ("quickstart", "Möbius 3.5 (copy)", "..hidden", "n" * 200):
         assert parse_sweep({**SWEEP, "name": name}, "s.yaml").name == name
+
+
+@pytest.mark.parametrize("offset", [1_000_001, -1_000_001, 1 << 63])
+def test_a_label_offset_is_bounded(offset: int) -> None:
+    with pytest.raises(ValidationError, match="label_offset"):
+        OutputSpec(name="scores", kind="scores", label_offset=offset)
+    assert OutputSpec(name="scores", kind="scores", label_offset=1_000_000).label_offset == 1_000_000

@@ -1,0 +1,108 @@
+"""The progress of a measurement, as a callback receives it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Literal
+
+from qutiperf.errors import InputError
+from qutiperf.printable import one_line
+from qutiperf.results.record import RunRecord
+from qutiperf.run.plan import Group, PlannedRun
+from qutiperf.run.sweep import PlannedSweep
+from qutiperf.spec.scenario import Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One event: `planned` once, then `started` and `finished` for every run, `running` once a second.
+
+    `run` is the current run, as "digits-mlp-100-fp32 Offline batch 8". `done` and `total` count the runs of
+    this call; `done_before` are those of the sweep that were stored already. `outcome` and `reason` belong to
+    the run that is `finished`; `valid` and `invalid` are LoadGen's verdict.
+    """
+
+    event: Literal["planned", "started", "running", "finished"]
+    sweep: str
+    folder: Path
+    done_before: int
+    done: int
+    total: int
+    remaining_s: float
+    run: str = ""
+    outcome: Literal["valid", "invalid", "failed"] | None = None
+    reason: str | None = None
+
+
+class Tracker:
+    """Turns what the runner reports into progress, notes and warnings; calls back in the measuring thread."""
+
+    def __init__(
+        self,
+        report: Callable[[Progress], None],
+        note: Callable[[str], None],
+        damaged: Callable[[Sequence[InputError]], None],
+    ) -> None:
+        self._report, self.note, self.damaged = report, note, damaged
+        self._sweep, self._folder, self._run = "", Path(), ""
+        self._done_before = self._done = self._total = 0
+        self._left_s = self._spent_s = self._expected_s = 0.0
+        self._started = monotonic()
+
+    def planned(self, planned: PlannedSweep, groups: Sequence[Group], folder: Path) -> None:
+        runs = [run for group in groups for run in group.runs]
+        self._sweep, self._folder, self._total = planned.sweep.name, folder, len(runs)
+        self._done_before = sum(len(group.runs) for group in planned.groups) - len(runs)
+        self._left_s = sum(group.estimated_s for group in groups)
+        self._send("planned")
+        self._left_s = sum(run.estimated_s for run in runs)
+
+    def started(self, run: PlannedRun) -> None:
+        self._started, self._run = monotonic(), title(run)
+        self._send("started")
+
+    def tick(self) -> None:
+        self._send("running")
+
+    def finished(self, run: PlannedRun, record: RunRecord) -> None:
+        self._left_s -= run.estimated_s
+        self._expected_s += run.estimated_s
+        self._spent_s += monotonic() - self._started
+        self._done, self._run = self._done + 1, title(run)
+        if record.failure:
+            self._send("finished", "failed", record.failure.reason)
+        elif record.valid:
+            self._send("finished", "valid")
+        else:
+            self._send("finished", "invalid", next(iter(record.reasons), "no reason given"))
+
+    def _send(
+        self,
+        event: Literal["planned", "started", "running", "finished"],
+        outcome: Literal["valid", "invalid", "failed"] | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """The remaining time is the planned one, stretched by how much longer the finished runs took."""
+        factor = self._spent_s / self._expected_s if self._expected_s else 1.0
+        self._report(
+            Progress(
+                event=event,
+                sweep=self._sweep,
+                folder=self._folder,
+                done_before=self._done_before,
+                done=self._done,
+                total=self._total,
+                remaining_s=self._left_s * factor,
+                run=self._run,
+                outcome=outcome,
+                reason=reason,
+            )
+        )
+
+
+def title(run: PlannedRun) -> str:
+    """`digits-mlp-100-fp32 Offline batch 8`."""
+    point = run.point
+    batch = f"{point.scenario.value} batch {point.deployment['batch_size']}"
+    return one_line(f"{point.workload} {'accuracy' if point.mode is Mode.ACCURACY else batch}")

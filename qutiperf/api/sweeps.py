@@ -1,0 +1,120 @@
+"""Measures from Python: a sweep, or one model; both return a DataFrame with one row a run."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qutiperf.api.frame import frame_of_records, warn_of_damaged
+from qutiperf.api.progress import Progress, Tracker
+from qutiperf.models.workload_of import Given, workload_of_file
+from qutiperf.run.sweep import PlannedSweep, measure_sweep, plan_model, plan_sweep
+from qutiperf.spec.config import apply_overrides
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+DEFAULT_SUT = "cpu-onnxruntime"
+_SUTS = {".tflite": "cpu-litert"}  # of files that the default system does not load
+DEFAULT_SCENARIOS = ("SingleStream", "Offline")
+_LOG = logging.getLogger("qutiperf")
+
+
+def measure(
+    model: str | Path,
+    *,
+    sut: str | Path | Sequence[str | Path] | None = None,
+    scenarios: str | Sequence[str] = DEFAULT_SCENARIOS,
+    batch: int | Sequence[int] = 1,
+    shape: Mapping[str, Sequence[int | str]] | None = None,
+    dim: Mapping[str, int] | None = None,
+    constant: Mapping[str, float] | None = None,
+    data: str | Path | None = None,
+    out: str | Path | None = None,
+    set: Mapping[str, object] | None = None,  # noqa: A002 - as the option of the command line
+    profile: str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> "DataFrame":
+    """Measures an ONNX or TFLite file on random data; there is no accuracy.
+
+    As `qutiperf run --model`: `sut` is one or more systems under test, by default cpu-onnxruntime, or
+    cpu-litert for a .tflite file. `shape` has the sizes that the file leaves open
+    (`{"image": ["batch", 3, 224, 224]}`), `dim` those of named dimensions (`{"seq": 128}`), `constant` values
+    of inputs (`{"sr": 16000}`); `data` is an .npz file of samples by input name. `set` has overrides of the
+    sweep's keys, `profile` is "submission", "standard" or "test_run". `out` is the results folder, by default
+    results/MODEL. Valid runs that are stored there are not repeated.
+
+    Returns the rows of the measured and stored runs as `load` does; a run that failed is a row with `failure`
+    and `reasons`. Raises InputError or SetupError before anything is measured. KeyboardInterrupt, or an
+    exception of `progress`, ends the worker process; finished runs are kept.
+    """
+    suts = [sut] if isinstance(sut, str | Path) else sut or [default_sut(Path(model))]
+    opened = Given(
+        [f"{name}={','.join(map(str, sizes))}" for name, sizes in (shape or {}).items()],
+        [f"{name}={size}" for name, size in (dim or {}).items()],
+        [f"{name}={value}" for name, value in (constant or {}).items()],
+        None if data is None else Path(data),
+    )
+    given = apply_overrides({}, {"scenarios": scenarios, "batch": batch})
+    planned = plan_model(
+        workload_of_file(Path(model), opened),
+        [str(name) for name in suts],
+        given["scenarios"],
+        given["batch"],
+        _overrides(set, profile),
+    )
+    return _measured(planned, out, progress)
+
+
+def run(
+    sweep: str | Path,
+    out: str | Path | None = None,
+    *,
+    set: Mapping[str, object] | None = None,  # noqa: A002 - as the option of the command line
+    profile: str | None = None,
+    round_name: str | None = None,
+    audit_config: str | Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> "DataFrame":
+    """Measures a shipped sweep or a sweep file, as `qutiperf run`; the rest as in `measure`.
+
+    `set` overrides keys of the sweep: `{"deployment.batch_size": [1, 8], "workloads": "digits-*"}`. `out` is
+    by default results/SWEEP. `round_name` requires the LoadGen that carries the seeds of an MLPerf round.
+    """
+    planned = plan_sweep(str(sweep), _overrides(set, profile))
+    return _measured(planned, out, progress, audit_config, round_name)
+
+
+def _measured(
+    planned: PlannedSweep,
+    out: str | Path | None,
+    progress: Callable[[Progress], None] | None,
+    audit_config: str | Path | None = None,
+    round_name: str | None = None,
+) -> "DataFrame":
+    records = measure_sweep(
+        planned,
+        Path(out) if out is not None else default_folder(planned),
+        Tracker(progress or _ignore, _LOG.info, warn_of_damaged),
+        audit_config=Path(audit_config) if audit_config is not None else None,
+        round_name=round_name,
+    )
+    return frame_of_records(records)
+
+
+def default_sut(model: Path) -> str:
+    """The system that measures a model file if none is named."""
+    return _SUTS.get(model.suffix, DEFAULT_SUT)
+
+
+def default_folder(planned: PlannedSweep) -> Path:
+    """results/SWEEP in the working directory."""
+    return Path("results") / planned.sweep.name
+
+
+def _overrides(given: Mapping[str, object] | None, profile: str | None) -> dict[str, object]:
+    return {**(given or {}), **({"profile": profile} if profile is not None else {})}
+
+
+def _ignore(_: Progress) -> None:
+    return

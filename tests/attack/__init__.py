@@ -1,0 +1,1 @@
+"""Seeded attacks on the package: `python -m tests.attack` tries them and names what did not hold."""

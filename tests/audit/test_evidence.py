@@ -1,0 +1,77 @@
+"""The same evidence from a record of ours as from a tree; LoadGen's own logs have no findings."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from qutiperf.audit.evidence import DETAIL, SUMMARY, evidence_in, evidence_of_record
+from qutiperf.audit.finding import AuditFinding
+from qutiperf.audit.tree import list_tree
+from tests.places import DATA, LOGS
+
+RECORD = DATA / "results_862dfec" / "5a7223736c89-1"
+KINDS = sorted(path.name for path in LOGS.iterdir())
+
+
+def findings(folder: Path) -> list[AuditFinding]:
+    names = frozenset(path.name for path in folder.iterdir())
+    return list(evidence_in(folder, folder.name, names).findings({}))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_loadgen_wrote_has_no_finding(kind: str) -> None:
+    """Valid and invalid runs, errors and audits, of 5.1.2 and 6.0.17: no log contradicts itself."""
+    assert findings(LOGS / kind) == []
+
+
+def test_a_record_of_ours() -> None:
+    evidence = evidence_of_record(RECORD)
+    assert evidence.trace is not None
+    assert evidence.record is not None
+    assert evidence.trace.scenario == "SingleStream"
+    assert list(evidence.findings({})) == []
+
+
+def test_an_edited_record(tmp_path: Path) -> None:
+    folder = tmp_path / RECORD.name
+    shutil.copytree(RECORD, folder)
+    data = json.loads((folder / "record.json").read_text())
+    data["figures"]["system_latency_p90_ms"] /= 2
+    (folder / "record.json").write_text(json.dumps(data))
+    (found,) = evidence_of_record(folder).findings({})
+    assert found.rule == "record-differs"
+    assert found.what == "system_latency_p90_ms is 0.0181845, the log has 36,369 ns"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ('"num_errors", "value": 0', '"num_errors", "value": 2', "log-errors"),
+        (
+            '"effective_max_duration_ms", "value": 0',
+            '"effective_max_duration_ms", "value": 9',
+            "log-settings",
+        ),
+        ('"result_validity", "value": "VALID"', '"result_validity", "value": "INVALID"', "log-verdict"),
+        (":::MLLOG", ":::LOG", "log-unreadable"),
+        ('"pid": ', '"pid": 1', "log-processes"),
+    ],
+)
+def test_edits_are_named(old: str, new: str, rule: str, tmp_path: Path) -> None:
+    for name in (DETAIL, SUMMARY):
+        shutil.copy(LOGS / "single_stream_valid" / name, tmp_path / name)
+    text = (tmp_path / DETAIL).read_text()
+    assert old in text
+    count = 1 if rule == "log-processes" else -1
+    (tmp_path / DETAIL).write_text(text.replace(old, new, count))
+    assert rule in [finding.rule for finding in findings(tmp_path)]
+
+
+def test_a_tree_lists_without_following(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/file").write_text("abc")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    tree = list_tree(tmp_path)
+    assert (tree.files, tree.links, tree.subfolders("")) == ({"a/file": 3}, ["loop"], ["a"])
