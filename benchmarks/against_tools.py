@@ -163,8 +163,8 @@ def resnet50() -> Workload:
         dataset=DatasetSpec(name="synthetic", count=64),
         model=ModelSpec(
             topology=Topology(name="resnet50"),
-            input=InputSpec(name="image", dtype="float32", shape=["batch", 3, 224, 224]),
-            output=OutputSpec(name="scores", kind="scores"),
+            inputs=[InputSpec(name="image", dtype="float32", shape=["batch", 3, 224, 224])],
+            outputs=[OutputSpec(name="scores", kind="scores")],
         ),
     )
 

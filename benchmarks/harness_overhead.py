@@ -160,8 +160,8 @@ def pooling_workload(model: Path) -> Workload:
         dataset=DatasetSpec(name="synthetic", count=SAMPLES),
         model=ModelSpec(
             file=str(model),
-            input=InputSpec(name="image", dtype="float32", shape=["batch", 3, 224, 224]),
-            output=OutputSpec(name="scores", kind="scores"),
+            inputs=[InputSpec(name="image", dtype="float32", shape=["batch", 3, 224, 224])],
+            outputs=[OutputSpec(name="scores", kind="scores")],
         ),
     )
 
@@ -172,8 +172,8 @@ def null_workload() -> Workload:
         task="image-classification",
         dataset=DatasetSpec(name="synthetic", count=1024),
         model=ModelSpec(
-            input=InputSpec(name="image", dtype="float32", shape=["batch", 4]),
-            output=OutputSpec(name="scores", kind="scores"),
+            inputs=[InputSpec(name="image", dtype="float32", shape=["batch", 4])],
+            outputs=[OutputSpec(name="scores", kind="scores")],
         ),
     )
 

@@ -41,7 +41,7 @@ ROOMS: dict[str, list[str]] = {
     ],
     "datasets": [
         "base",
-        "classification imagenet images_in_memory quantized synthetic",
+        "classification imagenet images_in_memory inputs npz quantized synthetic",
         "cifar10 digits mnist",
         "__init__",
     ],
@@ -50,6 +50,7 @@ ROOMS: dict[str, list[str]] = {
         "digits onnx_file tflite_file",
         "topologies_efficientnet topologies_imagenet",
         "topologies workload_of",
+        "workload_text",
         "topology_spec",
     ],
     "adapters": [
@@ -62,6 +63,7 @@ ROOMS: dict[str, list[str]] = {
     "level0": [
         "calibration_file families requirements standins",
         "capability graph network",
+        "running",
         "operators predict scores",
         "analysis measured points tflite",
         "count fit prediction",
@@ -83,10 +85,11 @@ ROOMS: dict[str, list[str]] = {
         "records",
         "__init__",
     ],
-    "harness": ["load network_fields phases samples schedule", "streams", "loaded_model probe", "run"],
+    "harness": ["load many network_fields phases samples schedule", "streams", "loaded_model probe", "run"],
     "run": [
-        "child job pairing supervisor watch",
-        "operating_mode plan worker",
+        "child job model_tensors supervisor watch",
+        "operating_mode pairing",
+        "plan worker",
         "runner",
         "overhead",
         "sweep",
@@ -119,7 +122,8 @@ ROOMS: dict[str, list[str]] = {
     "api": ["frame progress", "explanations sweeps theory", "__init__"],
     "cli": [
         "combinations console",
-        "adapter agree calibrate check export level0 listing models progress published results serve",
+        "adapter agree calibrate check export level0 listing models progress published results serve "
+        "workload",
         "analyse doctor explain level0_fit show",
         "run",
         "__init__",

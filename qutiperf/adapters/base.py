@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.generic]
+Arrays = tuple[Array, ...]
 
 
 class Completion(NamedTuple):
@@ -30,11 +31,27 @@ class Quantization(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Tensor:
+    """An input: shape of one sample, and the axis of the batch, None for a tensor that has none."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    batch_axis: Optional[int] = 0
+
+    def batched(self, count: int) -> tuple[int, ...]:
+        """The shape for `count` samples."""
+        axis = self.batch_axis
+        return self.shape if axis is None else (*self.shape[:axis], count, *self.shape[axis:])
+
+
+@dataclass(frozen=True)
 class Model:
     """The model to load; `input_shape` is of one sample, `fixed_batch` set where the file fixes the batch.
 
     Quantizations are those that the workload declares: batches come in the input's own integers, outputs
-    are given back in theirs. Both are None where the tensors are real numbers.
+    are given back in theirs. Both are None where the tensors are real numbers. `many` models have other
+    inputs or outputs too, or a batch that is not the first axis: they go through `Adapter.infer_many`.
     """
 
     path: str
@@ -45,6 +62,21 @@ class Model:
     fixed_batch: Optional[int] = None
     input_quantization: Optional[Quantization] = None
     output_quantization: Optional[Quantization] = None
+    batch_axis: Optional[int] = 0
+    more_inputs: tuple[Tensor, ...] = ()
+    more_outputs: tuple[str, ...] = ()
+    many: bool = False
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """All inputs, in the order of `infer`."""
+        first = Tensor(self.input_name, self.input_dtype, self.input_shape, self.batch_axis)
+        return (first, *self.more_inputs)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of all outputs, in the order of `infer`."""
+        return (self.output_name, *self.more_outputs)
 
 
 OptionsT = TypeVar("OptionsT")
@@ -58,7 +90,8 @@ class Adapter(abc.ABC, Generic[OptionsT]):
     parameter. `runtime_module` is what must be importable, `extra` what pip installs it.
     `model_suffixes` are the model files it loads, the one it prefers first; with none it takes whatever
     the workload has, a workload without a model too. `over_network` says that the device is reached
-    through a network, so that its records say so as well.
+    through a network, so that its records say so as well. `many_tensors` says that it takes models with
+    several inputs or outputs.
     """
 
     options_type: ClassVar[type[object]]
@@ -66,6 +99,7 @@ class Adapter(abc.ABC, Generic[OptionsT]):
     extra: ClassVar[Optional[str]] = None
     model_suffixes: ClassVar[tuple[str, ...]] = ()
     over_network: ClassVar[bool] = False
+    many_tensors: ClassVar[bool] = False
 
     @classmethod
     def runtime_for(cls, options: OptionsT) -> Optional[str]:
@@ -85,6 +119,13 @@ class Adapter(abc.ABC, Generic[OptionsT]):
 
         A Completion, or the plain pair where half a microsecond counts. `batch` is valid during the call.
         """
+
+    def infer_many(self, batch: Arrays) -> tuple[Arrays, Optional[int]]:
+        """As `infer` for a model that is `many`: an array for each input, answered by one for each output.
+
+        Only adapters with `many_tensors` have this. Inputs without a batch axis are given as they are.
+        """
+        raise NotImplementedError
 
     def close(self) -> None:
         """Frees the device; does nothing before `load` and when called again."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Optional
 
 import numpy as np
 
-from qutiperf.adapters.base import Adapter, Array, Model
+from qutiperf.adapters.base import Adapter, Array, Arrays, Model
 from qutiperf.adapters.litert_delegate import load_delegate
 from qutiperf.adapters.litert_file import check_tensors, delegated, refusal
 from qutiperf.errors import InputError, SetupError
@@ -53,6 +53,7 @@ class LiteRt(Adapter[Options]):
     runtime_module = LITERT
     extra = "litert"
     model_suffixes = (".tflite",)
+    many_tensors = True
 
     @classmethod
     def runtime_for(cls, options: Options) -> str:
@@ -68,7 +69,9 @@ class LiteRt(Adapter[Options]):
         self._on_delegate = delegated(self._interpreter)
         if options.delegate and self._on_delegate is not None and self._on_delegate[0] == 0:
             raise SetupError(f"the delegate {options.delegate} took no operator of it", where=model.path)
-        self._input, self._output, self._output_shape = check_tensors(self._interpreter, model)
+        inputs, outputs, self._output_shape = check_tensors(self._interpreter, model)
+        self._inputs, self._outputs = inputs, outputs
+        self._input, self._output = inputs[0], outputs[0]
         self._resize(model.fixed_batch or 1)
         self._off_plain = delegated(self._interpreter)
         if not options.xnnpack and self._off_plain != self._on_delegate:
@@ -86,6 +89,16 @@ class LiteRt(Adapter[Options]):
         interpreter.set_tensor(self._input, batch)
         interpreter.invoke()
         return interpreter.get_tensor(self._output), None
+
+    def infer_many(self, batch: Arrays) -> tuple[Arrays, Optional[int]]:
+        interpreter, axis = self._interpreter, self._model.batch_axis
+        count = 1 if axis is None else batch[0].shape[axis]
+        if count != self._size:
+            self._resize(count)
+        for index, array in zip(self._inputs, batch):  # noqa: B905
+            interpreter.set_tensor(index, array)
+        interpreter.invoke()
+        return tuple(interpreter.get_tensor(index) for index in self._outputs), None
 
     def close(self) -> None:
         self.__dict__.pop("_interpreter", None)
@@ -107,16 +120,19 @@ class LiteRt(Adapter[Options]):
         """Raises InputError where the graph does not work for so many samples."""
         model, interpreter = self._model, self._interpreter
         try:
-            interpreter.resize_tensor_input(self._input, [count, *model.input_shape])
+            for index, tensor in zip(self._inputs, model.inputs):  # noqa: B905
+                interpreter.resize_tensor_input(index, list(tensor.batched(count)))
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise refusal(error, model.path, f"a batch of {count} cannot be run", FREE_BATCH) from None
+        self._size = count
+        if model.many:
+            return
         tensors = {tensor["index"]: tensor for tensor in interpreter.get_output_details()}
         shape = [int(size) for size in tensors[self._output]["shape"]]
         if shape != [count, *self._output_shape]:
             problem = f"a batch of {count} makes its output '{model.output_name}' {shape}"
             raise InputError(problem, where=model.path, cure=FREE_BATCH)
-        self._size = count
 
 
 def _share(counts: Optional[tuple[int, int]]) -> str:

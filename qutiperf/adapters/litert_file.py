@@ -7,7 +7,7 @@ from typing import Any, Optional, Protocol
 
 import numpy as np
 
-from qutiperf.adapters.base import Model, Quantization
+from qutiperf.adapters.base import Model, Quantization, Tensor
 from qutiperf.errors import InputError, QutiperfError, SetupError
 
 EDGE_TPU_OPERATOR = "edgetpu-custom-op"
@@ -15,54 +15,56 @@ _STAND_IN = "DELEGATE"
 _SCALE_TOLERANCE = 1e-6  # the file has float32, a workload may have been written with fewer digits
 _LONGEST = 200
 
-Tensor = dict[str, Any]
+Details = dict[str, Any]  # of a tensor or an operator, as the interpreter gives them
 
 
 class Interpreter(Protocol):
     """The part of the runtime's interpreter that is asked here."""
 
-    def get_input_details(self) -> list[Tensor]: ...
-    def get_output_details(self) -> list[Tensor]: ...
+    def get_input_details(self) -> list[Details]: ...
+    def get_output_details(self) -> list[Details]: ...
     def get_signature_list(self) -> dict[str, object]: ...
 
 
-def check_tensors(interpreter: Interpreter, model: Model) -> tuple[int, int, list[int]]:
-    """Numbers of the input and output tensor, and the output's shape for one sample; raises InputError."""
+def check_tensors(interpreter: Interpreter, model: Model) -> tuple[list[int], list[int], list[int]]:
+    """Numbers of the model's inputs and outputs, and the first output's shape for one sample.
+
+    Raises InputError if the file's tensors are not those of the workload.
+    """
     signatures = sorted(interpreter.get_signature_list())
     if len(signatures) > 1:
         problem = f"it has several signatures: {', '.join(signatures)}"
         raise InputError(problem, where=model.path, cure="convert one of them alone")
-    source = _input(interpreter.get_input_details(), model)
-    result = _output(interpreter.get_output_details(), model)
-    _check_input(source, model)
-    _check_quantization("output", result, model.output_quantization, model.path)
-    return int(source["index"]), int(result["index"]), [int(size) for size in result["shape"][1:]]
+    sources, results = interpreter.get_input_details(), interpreter.get_output_details()
+    inputs = {str(tensor["name"]): tensor for tensor in sources}
+    outputs = {str(tensor["name"]): tensor for tensor in results}
+    names = [tensor.name for tensor in model.inputs]
+    if sorted(inputs) != sorted(names):
+        raise InputError(f"its inputs are {sorted(inputs)}, not {names}", where=model.path)
+    for name in model.outputs:
+        if name not in outputs:
+            raise InputError(f"it has no output '{name}', but {sorted(outputs)}", where=model.path)
+    for tensor in model.inputs:
+        _check_input(inputs[tensor.name], tensor, model)
+    _check_quantization("input", inputs[model.input_name], model.input_quantization, model.path)
+    first = outputs[model.output_name]
+    _check_quantization("output", first, model.output_quantization, model.path)
+    return (
+        [int(inputs[name]["index"]) for name in names],
+        [int(outputs[name]["index"]) for name in model.outputs],
+        [int(size) for size in first["shape"][1:]],
+    )
 
 
-def _input(tensors: list[Tensor], model: Model) -> Tensor:
-    names: list[str] = [str(tensor["name"]) for tensor in tensors]
-    if names != [model.input_name]:
-        raise InputError(f"its inputs are {sorted(names)}, not ['{model.input_name}']", where=model.path)
-    return tensors[0]
-
-
-def _output(tensors: list[Tensor], model: Model) -> Tensor:
-    found = {str(tensor["name"]): tensor for tensor in tensors}
-    if model.output_name not in found:
-        raise InputError(f"it has no output '{model.output_name}', but {sorted(found)}", where=model.path)
-    return found[model.output_name]
-
-
-def _check_input(tensor: Tensor, model: Model) -> None:
-    dtype = np.dtype(tensor["dtype"]).name
-    if dtype != np.dtype(model.input_dtype).name:
-        raise InputError(f"its input is {dtype}, not {model.input_dtype}", where=model.path)
-    given = [-1 if model.fixed_batch is None else model.fixed_batch, *model.input_shape]
-    sizes: list[int] = list(tensor["shape_signature"])
+def _check_input(found: Details, tensor: Tensor, model: Model) -> None:
+    dtype = np.dtype(found["dtype"]).name
+    if dtype != np.dtype(tensor.dtype).name:
+        raise InputError(f"its input is {dtype}, not {tensor.dtype}", where=model.path)
+    given = list(tensor.batched(-1 if model.fixed_batch is None else model.fixed_batch))
+    sizes: list[int] = list(found["shape_signature"])
     shape = [int(size) for size in sizes]
     if shape != given:
         raise InputError(f"its input is {_as_yaml(shape)}, not {_as_yaml(given)}", where=model.path)
-    _check_quantization("input", tensor, model.input_quantization, model.path)
 
 
 def _as_yaml(shape: list[int]) -> str:
@@ -70,7 +72,7 @@ def _as_yaml(shape: list[int]) -> str:
     return "[" + ", ".join("batch" if size == -1 else str(size) for size in shape) + "]"
 
 
-def _check_quantization(side: str, tensor: Tensor, given: Optional[Quantization], path: str) -> None:
+def _check_quantization(side: str, tensor: Details, given: Optional[Quantization], path: str) -> None:
     scale, zero_point = tensor["quantization"]
     if scale == 0 and given is None:
         return
@@ -118,7 +120,7 @@ def delegated(interpreter: object) -> Optional[tuple[int, int]]:
     return len(taken), len(operators)
 
 
-def _between(part: Tensor, operators: list[Tensor], maker: dict[int, int]) -> set[int]:
+def _between(part: Details, operators: list[Details], maker: dict[int, int]) -> set[int]:
     borders = {int(tensor) for tensor in part["inputs"]}
     waiting, found = [int(tensor) for tensor in part["outputs"]], set()
     while waiting:

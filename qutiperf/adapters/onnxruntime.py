@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Optional
 
 import numpy as np
 
-from qutiperf.adapters.base import Adapter, Array, Model
+from qutiperf.adapters.base import Adapter, Array, Arrays, Model
 from qutiperf.adapters.onnxruntime_device import MEMORY, DeviceTensors, placement
 from qutiperf.errors import InputError, SetupError
 
@@ -23,7 +23,11 @@ _NUMPY_OF_ONNX = {
     "tensor(double)": "float64",
     "tensor(uint8)": "uint8",
     "tensor(int8)": "int8",
+    "tensor(uint16)": "uint16",
+    "tensor(int16)": "int16",
+    "tensor(uint32)": "uint32",
     "tensor(int32)": "int32",
+    "tensor(uint64)": "uint64",
     "tensor(int64)": "int64",
     "tensor(bool)": "bool",
 }
@@ -59,6 +63,7 @@ class OnnxRuntime(Adapter[Options]):
     options_type = Options
     runtime_module = "onnxruntime"
     model_suffixes = (".onnx", ".ort")
+    many_tensors = True
 
     def load(self, model: Model, options: Options) -> None:
         import onnxruntime
@@ -72,14 +77,23 @@ class OnnxRuntime(Adapter[Options]):
             )
         self._session, self._nodes = _session(model, options)
         memory = MEMORY.get(options.provider)
+        if model.many and memory is not None:
+            problem = (
+                f"{options.provider}: models with several inputs or outputs are not bound to its memory yet"
+            )
+            raise InputError(problem, where=model.path, cure=f"use {CPU_PROVIDER}")
         self._bound = None if memory is None else _bound(self._session, model, memory, options)
         self._run = self._session.run
-        self._input, self._outputs = model.input_name, [model.output_name]
+        self._input, self._outputs = model.input_name, list(model.outputs)
+        self._inputs = [tensor.name for tensor in model.inputs]
 
     def infer(self, batch: Array) -> tuple[Array, Optional[int]]:
         if self._bound is not None:
             return self._bound.infer(batch)
         return self._run(self._outputs, {self._input: batch})[0], None  # type: ignore[return-value]  # a tensor
+
+    def infer_many(self, batch: Arrays) -> tuple[Arrays, Optional[int]]:
+        return tuple(self._run(self._outputs, dict(zip(self._inputs, batch)))), None  # type: ignore[arg-type]  # noqa: B905
 
     def close(self) -> None:
         for name in ("_run", "_session", "_bound"):
@@ -183,13 +197,17 @@ def _provider_options(text: str) -> dict[str, str]:
 def _check_tensors(session: onnxruntime.InferenceSession, model: Model) -> None:
     inputs = {tensor.name: tensor for tensor in session.get_inputs()}
     outputs = [tensor.name for tensor in session.get_outputs()]
-    if list(inputs) != [model.input_name]:
-        raise InputError(f"its inputs are {sorted(inputs)}, not ['{model.input_name}']", where=model.path)
-    if model.output_name not in outputs:
-        raise InputError(f"it has no output '{model.output_name}', but {sorted(outputs)}", where=model.path)
-    dtype = _NUMPY_OF_ONNX.get(inputs[model.input_name].type)
-    if dtype != np.dtype(model.input_dtype).name:
-        raise InputError(f"its input is {dtype}, not {model.input_dtype}", where=model.path)
+    names = [tensor.name for tensor in model.inputs]
+    if sorted(inputs) != sorted(names):
+        raise InputError(f"its inputs are {sorted(inputs)}, not {names}", where=model.path)
+    for name in model.outputs:
+        if name not in outputs:
+            raise InputError(f"it has no output '{name}', but {sorted(outputs)}", where=model.path)
+    for tensor in model.inputs:
+        dtype = _NUMPY_OF_ONNX.get(inputs[tensor.name].type)
+        if dtype != np.dtype(tensor.dtype).name:
+            which = f"input '{tensor.name}'" if model.many else "input"
+            raise InputError(f"its {which} is {dtype}, not {tensor.dtype}", where=model.path)
 
 
 def _first_line(error: Exception) -> str:

@@ -15,7 +15,7 @@ from typing import Optional
 from urllib.parse import quote, urlsplit
 
 from qutiperf.adapters import protocol
-from qutiperf.adapters.base import Adapter, Array, Completion, Model
+from qutiperf.adapters.base import Adapter, Array, Arrays, Completion, Model, Tensor
 from qutiperf.adapters.open_inference_connection import HttpAnswer, ServerConnection, first_line
 from qutiperf.adapters.protocol import quoted, shown
 from qutiperf.errors import InputError, RunError, SetupError
@@ -64,6 +64,7 @@ class OpenInference(Adapter[Options]):
 
     options_type = Options
     over_network = True
+    many_tensors = True
 
     def load(self, model: Model, options: Options) -> None:
         self._model, self._options = model, options
@@ -100,19 +101,30 @@ class OpenInference(Adapter[Options]):
         self._connection.retries = self._connection.reconnections = 0
 
     def infer(self, batch: Array) -> tuple[Array, Optional[int]]:
+        (outputs,), compute_ns = self._exchange([(self._model.input_name, batch)], len(batch))
+        if outputs.ndim == 0 or len(outputs) != len(batch):
+            problem = f"it answered {list(outputs.shape)} for {len(batch)} samples"
+            raise RunError(problem, where=self._where)
+        return Completion(outputs, compute_ns)
+
+    def infer_many(self, batch: Arrays) -> tuple[Arrays, Optional[int]]:
+        named = [(tensor.name, array) for tensor, array in zip(self._model.inputs, batch)]  # noqa: B905
+        axis = self._model.batch_axis
+        return self._exchange(named, 1 if axis is None else batch[0].shape[axis])
+
+    def _exchange(self, tensors: list[tuple[str, Array]], count: int) -> tuple[Arrays, Optional[int]]:
+        """One request with all inputs, answered with all outputs."""
         self._connection.sent += 1
         header: protocol.Header = {"id": str(self._connection.sent)}
         if self._options.binary:
             header["parameters"] = {"binary_data_output": True}
         try:
-            length, parts = protocol.encode(
-                header, "inputs", [(self._model.input_name, batch)], self._options.binary
-            )
+            length, parts = protocol.encode(header, "inputs", tensors, self._options.binary)
         except protocol.ProtocolError as error:
             raise RunError(f"a batch cannot be sent: {error}", where=self._where) from None
         size = sum(len(part) for part in parts)
         if size > self._options.max_request_mb * _MEGA:
-            problem = f"a batch of {len(batch)} is a request of {size / _MEGA:.3g} MB"
+            problem = f"a batch of {count} is a request of {size / _MEGA:.3g} MB"
             raise RunError(problem, where=self._where, cure="raise max_request_mb or lower batch_size")
         kind = "application/octet-stream" if self._options.binary else "application/json"
         headers = {**self._headers, "Content-Type": kind, "Content-Length": str(size)}
@@ -123,9 +135,9 @@ class OpenInference(Adapter[Options]):
             raise RunError(
                 f"answered {answer.status}: {answer.reason()}", where=self._where, cure=self._binary_hint()
             )
-        return self._outputs(answer, len(batch))
+        return self._outputs(answer)
 
-    def _outputs(self, answer: HttpAnswer, count: int) -> Completion:
+    def _outputs(self, answer: HttpAnswer) -> tuple[Arrays, Optional[int]]:
         text = answer.header_length
         try:
             length = int(text) if text is not None else None
@@ -136,13 +148,12 @@ class OpenInference(Adapter[Options]):
         if request_id is not None and request_id != str(self._connection.sent):
             problem = f"it answered request {quoted(request_id)}, not '{self._connection.sent}'"
             raise RunError(problem, where=self._where, cure="answers were mixed up")
-        outputs = message.tensors.get(self._model.output_name)
-        if outputs is None:
-            problem = f"it answered {quoted(list(message.tensors))}, not '{self._model.output_name}'"
-            raise RunError(problem, where=self._where)
-        if outputs.ndim == 0 or len(outputs) != count:
-            raise RunError(f"it answered {list(outputs.shape)} for {count} samples", where=self._where)
-        return Completion(outputs, self._compute_ns(message.header))
+        for name in self._model.outputs:
+            if name not in message.tensors:
+                problem = f"it answered {quoted(list(message.tensors))}, not '{name}'"
+                raise RunError(problem, where=self._where)
+        outputs = tuple(message.tensors[name] for name in self._model.outputs)
+        return outputs, self._compute_ns(message.header)
 
     def _compute_ns(self, header: protocol.Header) -> Optional[int]:
         """The server's value, even if longer than the call, because the harness counts impossible clocks."""
@@ -264,18 +275,27 @@ def _headers(options: Options) -> dict[str, str]:
 def _check_metadata(metadata: Mapping[str, object], model: Model, options: Options) -> None:
     where = f"{options.url} {options.model_name}"
     inputs, outputs = _tensors(metadata, "inputs"), _tensors(metadata, "outputs")
-    if [name for name, _, _ in inputs] != [model.input_name]:
-        names = [name for name, _, _ in inputs]
-        raise InputError(f"its inputs are {quoted(names)}, not ['{model.input_name}']", where=where)
-    _, datatype, shape = inputs[0]
-    if datatype != protocol.datatype_of(model.input_dtype):
-        raise InputError(f"its input is {shown(datatype, _MOST_TEXT)}, not {model.input_dtype}", where=where)
-    known = [size for size in shape[1:] if isinstance(size, int) and size > 0]
-    if shape and len(known) == len(shape) - 1 and tuple(known) != tuple(model.input_shape):
-        raise InputError(f"its samples are {quoted(known)}, not {list(model.input_shape)}", where=where)
-    if model.output_name not in [name for name, _, _ in outputs]:
-        names = [name for name, _, _ in outputs]
-        raise InputError(f"it has no output '{model.output_name}', but {quoted(names)}", where=where)
+    names, expected = [name for name, _, _ in inputs], [tensor.name for tensor in model.inputs]
+    if sorted(names) != sorted(expected):
+        raise InputError(f"its inputs are {quoted(names)}, not {expected}", where=where)
+    found = {name: (datatype, shape) for name, datatype, shape in inputs}
+    for tensor in model.inputs:
+        _check_input(tensor, *found[tensor.name], where=where)
+    names = [name for name, _, _ in outputs]
+    for name in model.outputs:
+        if name not in names:
+            raise InputError(f"it has no output '{name}', but {quoted(names)}", where=where)
+
+
+def _check_input(tensor: Tensor, datatype: str, shape: list[object], where: str) -> None:
+    """Of sizes only those that the server gives."""
+    if datatype != protocol.datatype_of(tensor.dtype):
+        raise InputError(f"its input is {shown(datatype, _MOST_TEXT)}, not {tensor.dtype}", where=where)
+    axis = tensor.batch_axis
+    sizes = [size for place, size in enumerate(shape) if place != axis]
+    known = [size for size in sizes if isinstance(size, int) and size > 0]
+    if shape and len(known) == len(sizes) and tuple(known) != tuple(tensor.shape):
+        raise InputError(f"its samples are {quoted(known)}, not {list(tensor.shape)}", where=where)
 
 
 def _tensors(metadata: Mapping[str, object], side: str) -> list[tuple[str, str, list[object]]]:

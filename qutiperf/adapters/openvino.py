@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
-from qutiperf.adapters.base import Adapter, Array, Model
+from qutiperf.adapters.base import Adapter, Array, Arrays, Model
 from qutiperf.adapters.openvino_checks import (
     check_device,
     check_taken,
@@ -36,6 +36,7 @@ class OpenVino(Adapter[Options]):
     runtime_module = "openvino"
     extra = "openvino"
     model_suffixes = (".onnx", ".xml", ".tflite")
+    many_tensors = True
 
     def load(self, model: Model, options: Options) -> None:
         if not model.path:
@@ -46,7 +47,8 @@ class OpenVino(Adapter[Options]):
         self._model, self._device = model, options.device
         check_device(self._core, options.device)
         self._properties = needed_properties(self._core, options)
-        self._output = check_tensors(self._read(), model)
+        self._inputs, self._outputs = check_tensors(self._read(), model)
+        self._output = self._outputs[0]
         self._batch = 0
         self._dynamic: Optional[openvino.InferRequest] = None
         self.tune(model.fixed_batch or 1)
@@ -57,6 +59,8 @@ class OpenVino(Adapter[Options]):
         self._request = self._compiled(self._model.fixed_batch or batch_size)
         self._batch = batch_size
         of_one = int(np.prod(self._model.input_shape)) * np.dtype(self._model.input_dtype).itemsize
+        if self._model.many:
+            return
         self._shares = of_one * batch_size >= SHARED_FROM_BYTES
         self._input = self._request.get_input_tensor().data
         if batch_size > 1 and self._dynamic is None and self._takes_dynamic():
@@ -75,6 +79,23 @@ class OpenVino(Adapter[Options]):
             request.set_input_tensor(self._bound(batch))
         request.infer()
         return request.get_output_tensor(self._output).data, int(request.latency * 1e6)
+
+    def infer_many(self, batch: Arrays) -> tuple[Arrays, Optional[int]]:
+        request, axis = self._request, self._model.batch_axis
+        count = 1 if axis is None else batch[0].shape[axis]
+        if count != self._batch:
+            request = self._for_smaller()
+        for number, array in zip(self._inputs, batch):  # noqa: B905
+            request.set_input_tensor(number, self._bound(array))
+        request.infer()
+        outputs = tuple(request.get_output_tensor(number).data for number in self._outputs)
+        return outputs, int(request.latency * 1e6)
+
+    def _for_smaller(self) -> openvino.InferRequest:
+        """A request for batches of any size, compiled when the first smaller one comes."""
+        if self._dynamic is None:
+            self._dynamic = self._compiled(None)
+        return self._dynamic
 
     def close(self) -> None:
         for name in ("_request", "_dynamic", "_input", "_core"):
@@ -110,7 +131,11 @@ class OpenVino(Adapter[Options]):
         """A request to the model compiled for the batch, for any where it is None."""
         read = self._read()
         try:
-            read.reshape([-1 if batch is None else batch, *self._model.input_shape])
+            sizes = {
+                number: list(tensor.batched(-1 if batch is None else batch))
+                for number, tensor in zip(self._inputs, self._model.inputs)  # noqa: B905
+            }
+            read.reshape({read.inputs[number]: shape for number, shape in sizes.items()})
             compiled = self._core.compile_model(read, self._device, self._properties)
         except RuntimeError as error:
             problem = f"openvino cannot compile it for {self._device}: {reason(error)}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
-from qutiperf.adapters.base import Model
+from qutiperf.adapters.base import Model, Tensor
 from qutiperf.adapters.openvino_options import Options, pairs
 from qutiperf.errors import InputError, SetupError
 
@@ -78,33 +78,44 @@ def _text(value: object) -> Optional[str]:
     return {"TRUE": "YES", "FALSE": "NO"}.get(text, text)
 
 
-def check_tensors(read: openvino.Model, model: Model) -> int:
-    """The number of the model's output; raises InputError if the tensors are not those of the workload."""
-    inputs = [name for tensor in read.inputs for name in tensor.get_names()]
-    if len(read.inputs) != 1 or model.input_name not in inputs:
-        raise InputError(f"its inputs are {sorted(inputs)}, not ['{model.input_name}']", where=model.path)
-    element = read.inputs[0].get_element_type()
-    if np.dtype(element.to_dtype()) != np.dtype(model.input_dtype):
-        problem = f"its input is {element.get_type_name()}, not {model.input_dtype}"
+def check_tensors(read: openvino.Model, model: Model) -> tuple[list[int], list[int]]:
+    """The numbers of the model's inputs and outputs; raises InputError if they are not the workload's."""
+    inputs = _numbers([tensor.get_names() for tensor in read.inputs])
+    outputs = _numbers([tensor.get_names() for tensor in read.outputs])
+    names = [tensor.name for tensor in model.inputs]
+    if len(read.inputs) != len(names) or any(name not in inputs for name in names):
+        raise InputError(f"its inputs are {sorted(inputs)}, not {names}", where=model.path)
+    for tensor in model.inputs:
+        _check_input(read.inputs[inputs[tensor.name]], tensor, model)
+    for name in model.outputs:
+        if name not in outputs:
+            raise InputError(f"it has no output '{name}', but {sorted(outputs)}", where=model.path)
+    return [inputs[name] for name in names], [outputs[name] for name in model.outputs]
+
+
+def _numbers(names: list[set[str]]) -> dict[str, int]:
+    """The position of each name: a tensor may have several."""
+    return {name: number for number, each in enumerate(names) for name in each}
+
+
+def _check_input(found: openvino.ConstOutput, tensor: Tensor, model: Model) -> None:
+    """Its type and its sizes: a reshape would make another network of a file with other sizes."""
+    element = found.get_element_type()
+    if np.dtype(element.to_dtype()) != np.dtype(tensor.dtype):
+        problem = f"its input is {element.get_type_name()}, not {tensor.dtype}"
         raise InputError(problem, where=model.path)
-    _check_shape(read.inputs[0].get_partial_shape(), model)
-    outputs = [tensor.get_names() for tensor in read.outputs]
-    for number, names in enumerate(outputs):
-        if model.output_name in names:
-            return number
-    offered = sorted(name for names in outputs for name in names)
-    raise InputError(f"it has no output '{model.output_name}', but {offered}", where=model.path)
-
-
-def _check_shape(found: openvino.PartialShape, model: Model) -> None:
-    """A reshape would make another network of a file with other sizes."""
-    if found.rank.is_dynamic:
+    partial = found.get_partial_shape()
+    if partial.rank.is_dynamic:
         return
-    sizes = [None if size.is_dynamic else size.get_length() for size in found]
-    told = [model.fixed_batch, *model.input_shape]
-    same = len(sizes) == len(told) and sizes[0] == told[0]
-    if not same or any(size not in (None, want) for size, want in zip(sizes[1:], told[1:])):  # noqa: B905
-        shown = [["?" if size is None else size for size in shape] for shape in (sizes, told)]
+    sizes = [None if size.is_dynamic else size.get_length() for size in partial]
+    axis, given = tensor.batch_axis, list(tensor.batched(-1))
+    expected = [model.fixed_batch if position == axis else size for position, size in enumerate(given)]
+    same = len(sizes) == len(expected) and all(
+        size == wanted or (size is None and position != axis)
+        for position, (size, wanted) in enumerate(zip(sizes, expected))  # noqa: B905
+    )
+    if not same:
+        shown = [["?" if size is None else size for size in shape] for shape in (sizes, expected)]
         raise InputError(f"its input is {shown[0]}, not {shown[1]}", where=model.path)
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Optional
 
 import numpy as np
 import numpy.typing as npt
 
-from qutiperf.adapters.base import Adapter, Array, Completion, Model
+from qutiperf.adapters.base import Adapter, Array, Arrays, Completion, Model
 from qutiperf.errors import InputError
 
 _SLEEP_MARGIN_NS = 200_000  # a sleep may oversleep by this much; the rest is waited for by yielding
@@ -34,11 +35,12 @@ class Simulated(Adapter[Options]):
     """Deterministic: the answer depends on the input alone, the time on the batch alone."""
 
     options_type = Options
+    many_tensors = True
 
     def load(self, model: Model, options: Options) -> None:
         if min(model.input_shape, default=1) < 1:
             raise InputError("simulated: the model's input has an empty dimension")
-        self._options = options
+        self._options, self._axis, self._outputs = options, model.batch_axis, len(model.outputs)
         self._eye = np.eye(options.classes, dtype=np.float32)
         self._instant = options.latency_us == 0 and options.latency_per_input_us == 0
         self._answer: npt.NDArray[np.float32] = self._eye[:1]
@@ -55,6 +57,12 @@ class Simulated(Adapter[Options]):
         outputs = self._eye[sums.astype(np.int64) % self._options.classes]
         _wait_until(started + duration)
         return Completion(outputs, duration)
+
+    def infer_many(self, batch: Arrays) -> tuple[Arrays, Optional[int]]:
+        axis = self._axis
+        first = batch[0][np.newaxis] if axis is None else np.moveaxis(batch[0], axis, 0)
+        outputs, compute_ns = self.infer(first)
+        return (outputs,) * self._outputs, compute_ns
 
     def duration_ns(self, batch_size: int) -> int:
         """The compute time of a batch, in nanoseconds."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qutiperf.api.frame import frame_of_records, warn_of_damaged
 from qutiperf.api.progress import Progress, Tracker
-from qutiperf.models.workload_of import workload_of_file
+from qutiperf.models.workload_of import Given, workload_of_file
 from qutiperf.run.sweep import PlannedSweep, measure_sweep, plan_model, plan_sweep
 from qutiperf.spec.config import apply_overrides
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 DEFAULT_SUT = "cpu-onnxruntime"
+_SUTS = {".tflite": "cpu-litert"}  # of files that the default system does not load
 DEFAULT_SCENARIOS = ("SingleStream", "Offline")
 _LOG = logging.getLogger("qutiperf")
 
@@ -22,10 +23,13 @@ _LOG = logging.getLogger("qutiperf")
 def measure(
     model: str | Path,
     *,
-    sut: str | Path | Sequence[str | Path] = DEFAULT_SUT,
+    sut: str | Path | Sequence[str | Path] | None = None,
     scenarios: str | Sequence[str] = DEFAULT_SCENARIOS,
     batch: int | Sequence[int] = 1,
     shape: Mapping[str, Sequence[int | str]] | None = None,
+    dim: Mapping[str, int] | None = None,
+    constant: Mapping[str, float] | None = None,
+    data: str | Path | None = None,
     out: str | Path | None = None,
     set: Mapping[str, object] | None = None,  # noqa: A002 - as the option of the command line
     profile: str | None = None,
@@ -33,19 +37,27 @@ def measure(
 ) -> "DataFrame":
     """Measures an ONNX or TFLite file on random data; there is no accuracy.
 
-    As `qutiperf run --model`: `sut` is one or more systems under test, `shape` the sizes that the file leaves
-    open (`{"image": ["batch", 3, 224, 224]}`), `set` overrides of the sweep's keys, `profile` "submission",
-    "standard" or "test_run". `out` is the results folder, by default results/MODEL. Valid runs that are
-    stored there are not repeated.
+    As `qutiperf run --model`: `sut` is one or more systems under test, by default cpu-onnxruntime, or
+    cpu-litert for a .tflite file. `shape` has the sizes that the file leaves open
+    (`{"image": ["batch", 3, 224, 224]}`), `dim` those of named dimensions (`{"seq": 128}`), `constant` values
+    of inputs (`{"sr": 16000}`); `data` is an .npz file of samples by input name. `set` has overrides of the
+    sweep's keys, `profile` is "submission", "standard" or "test_run". `out` is the results folder, by default
+    results/MODEL. Valid runs that are stored there are not repeated.
 
     Returns the rows of the measured and stored runs as `load` does; a run that failed is a row with `failure`
     and `reasons`. Raises InputError or SetupError before anything is measured. KeyboardInterrupt, or an
     exception of `progress`, ends the worker process; finished runs are kept.
     """
-    suts = [sut] if isinstance(sut, str | Path) else sut
+    suts = [sut] if isinstance(sut, str | Path) else sut or [default_sut(Path(model))]
+    opened = Given(
+        [f"{name}={','.join(map(str, sizes))}" for name, sizes in (shape or {}).items()],
+        [f"{name}={size}" for name, size in (dim or {}).items()],
+        [f"{name}={value}" for name, value in (constant or {}).items()],
+        None if data is None else Path(data),
+    )
     given = apply_overrides({}, {"scenarios": scenarios, "batch": batch})
     planned = plan_model(
-        workload_of_file(Path(model), _shape_text(shape)),
+        workload_of_file(Path(model), opened),
         [str(name) for name in suts],
         given["scenarios"],
         given["batch"],
@@ -90,6 +102,11 @@ def _measured(
     return frame_of_records(records)
 
 
+def default_sut(model: Path) -> str:
+    """The system that measures a model file if none is named."""
+    return _SUTS.get(model.suffix, DEFAULT_SUT)
+
+
 def default_folder(planned: PlannedSweep) -> Path:
     """results/SWEEP in the working directory."""
     return Path("results") / planned.sweep.name
@@ -97,13 +114,6 @@ def default_folder(planned: PlannedSweep) -> Path:
 
 def _overrides(given: Mapping[str, object] | None, profile: str | None) -> dict[str, object]:
     return {**(given or {}), **({"profile": profile} if profile is not None else {})}
-
-
-def _shape_text(shape: Mapping[str, Sequence[int | str]] | None) -> str | None:
-    """As --shape has it."""
-    if not shape:
-        return None
-    return " ".join(f"{name}={','.join(map(str, sizes))}" for name, sizes in shape.items())
 
 
 def _ignore(_: Progress) -> None:

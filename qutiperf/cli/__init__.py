@@ -27,6 +27,7 @@ from qutiperf.cli import (
     run,
     serve,
     show,
+    workload,
 )
 from qutiperf.cli.combinations import check_repeated, check_text
 from qutiperf.errors import InputError, QutiperfError
@@ -54,6 +55,7 @@ app.command("import")(published.import_results)
 level0.app.command("fit")(level0_fit.fit)
 level0.app.command("evaluate")(level0_fit.evaluate)
 app.add_typer(adapter.app, name="adapter")
+app.add_typer(workload.app, name="workload")
 app.add_typer(level0.app, name="level0")
 app.add_typer(models.app, name="models")
 app.add_typer(analyse.app, name="analyse")

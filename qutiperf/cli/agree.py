@@ -71,7 +71,7 @@ def _row(each: "Answers", agreement: "Agreement | None") -> dict[str, object]:
         "sut": each.sut,
         "model": each.model,
         "adapter": each.adapter,
-        "samples": len(each.outputs),
+        "samples": each.count,
         "top1_percent": each.top1_percent,
         "same_label_percent": agreement.same_label_percent if agreement else None,
         "largest_output_difference": agreement.largest_difference if agreement else None,

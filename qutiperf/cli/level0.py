@@ -1,6 +1,7 @@
 """`qutiperf level0 requirements|predict|fit|evaluate`: what theory says."""
 
 from dataclasses import asdict
+from math import isfinite, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +32,9 @@ def requirements(
     scale: Annotated[
         float | None, typer.Option("--scale", help="Channel scale of a topology in percent.")
     ] = None,
+    constant: Annotated[
+        list[str] | None, typer.Option("--constant", help="The value of an input, sr=16000; repeatable.")
+    ] = None,
     as_csv: CsvOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,7 +42,12 @@ def requirements(
     from qutiperf.api.theory import requirements as count
 
     check_one_form(csv=as_csv, json=as_json)
-    counted = count(model, shape=dict(_shape(text) for text in shape or []), scale=scale)
+    counted = count(
+        model,
+        shape=dict(_shape(text) for text in shape or []),
+        scale=scale,
+        constants=dict(_constant(text) for text in constant or []),
+    )
     layers = [asdict(layer) for layer in counted.layers]
     totals = _totals(counted)
     if as_csv:
@@ -49,6 +58,21 @@ def requirements(
         rows = [[layer[name] for name in _LAYER_COLUMNS] for layer in layers if layer["kind"] != "other"]
         console.table(f"{counted.name}: layers that multiply", _LAYER_COLUMNS, rows)
         console.table("total per input", ("what", "value"), [list(pair) for pair in totals.items()])
+
+
+def _constant(text: str) -> tuple[str, float]:
+    from qutiperf.errors import InputError
+    from qutiperf.spec.config import shortened
+
+    name, _, number = text.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = nan
+    if not name or not isfinite(value):
+        problem = f"'{shortened(text, 80)}' is not input=number"
+        raise InputError(problem, where="--constant", cure="write the input's name and value: sr=16000")
+    return name, value
 
 
 def _shape(text: str) -> tuple[str, list[int]]:

@@ -31,7 +31,9 @@ def run(
     ] = None,
     sut: Annotated[
         list[str] | None,
-        typer.Option(help="With --model: a system under test; repeatable. Default: cpu-onnxruntime."),
+        typer.Option(
+            help="With --model: a system under test; repeatable. Default: by the file, cpu-onnxruntime."
+        ),
     ] = None,
     batch: Annotated[
         str | None, typer.Option(help=f"With --model: batch sizes, {_LIST}. Default: 1.")
@@ -40,7 +42,20 @@ def run(
         str | None, typer.Option(help=f"With --model: scenarios, {_LIST}. Default: SingleStream,Offline.")
     ] = None,
     shape: Annotated[
-        str | None, typer.Option(help="With --model: input=batch,3,224,224 where the file leaves sizes open.")
+        list[str] | None,
+        typer.Option(help="With --model: input=batch,3,224,224 where the file leaves sizes open."),
+    ] = None,
+    dim: Annotated[
+        list[str] | None,
+        typer.Option(help="With --model: the size of a named dimension, seq=128; repeatable."),
+    ] = None,
+    constant: Annotated[
+        list[str] | None,
+        typer.Option(help="With --model: the value of an input, sr=16000; repeatable."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="With --model: an .npz file, an array of samples by input name."),
     ] = None,
     mlperf_round: Annotated[
         str | None, typer.Option("--round", help="Require the LoadGen whose seeds this round asks for: v6.1")
@@ -57,22 +72,39 @@ def run(
     Finished runs are stored one by one: the same command goes on where it stopped, repeats nothing that
     is valid, and tries what failed once more.
     """
-    from qutiperf.api.sweeps import DEFAULT_SCENARIOS, DEFAULT_SUT
-    from qutiperf.models.workload_of import workload_of_file
+    from qutiperf.api.sweeps import DEFAULT_SCENARIOS, default_sut
+    from qutiperf.models.workload_of import Given, workload_of_file
     from qutiperf.run.sweep import plan_model, plan_sweep
 
     if (sweep is None) == (model is None):
         raise InputError("name a sweep or --model FILE", cure="qutiperf run quickstart; qutiperf list sweeps")
     overrides = [*(settings or []), *([f"profile={profile}"] if profile else [])]
     if model is None:
-        of_a_model = {"--sut": sut, "--batch": batch, "--scenario": scenario, "--shape": shape}
+        of_a_model: dict[str, object] = {
+            "--sut": sut,
+            "--batch": batch,
+            "--scenario": scenario,
+            "--shape": shape,
+        }
+        of_a_model |= {"--dim": dim, "--constant": constant, "--data": data}
         check_unused(of_a_model, "a sweep names its own", "use --set, or --model FILE instead of the sweep")
         planned = plan_sweep(str(sweep), overrides)
     else:
         scenarios, sizes = _listed(scenario or ",".join(DEFAULT_SCENARIOS)), _listed(batch or "1")
-        workload = workload_of_file(model, shape)
-        planned = plan_model(workload, sut or [DEFAULT_SUT], scenarios, sizes, overrides)
+        workload = workload_of_file(model, Given(shape or (), dim or (), constant or (), data))
+        planned = plan_model(
+            workload, sut or [_noted(model, default_sut(model))], scenarios, sizes, overrides
+        )
     return _measure(planned, out, mlperf_round, audit_config, as_json)
+
+
+def _noted(model: Path, sut: str) -> str:
+    """The system that is picked for a file, with a note where it is not the usual one."""
+    from qutiperf.api.sweeps import DEFAULT_SUT
+
+    if sut != DEFAULT_SUT:
+        console.note(f"{model.name} runs on {sut}; --sut names another system")
+    return sut
 
 
 def _listed(text: str) -> "YamlValue":

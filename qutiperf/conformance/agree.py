@@ -15,11 +15,12 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from qutiperf.adapters.base import Array
-from qutiperf.datasets import open_dataset
+from qutiperf.datasets import open_samples
 from qutiperf.datasets.base import Labels
 from qutiperf.datasets.classification import task_for
+from qutiperf.datasets.inputs import ManyInputs
 from qutiperf.errors import InputError, QutiperfError, RunError, SetupError
-from qutiperf.harness.load import load_instances
+from qutiperf.harness.load import load_instances, model_for
 from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.run.child import Nursery, Replies, end_now, read_task
 from qutiperf.run.child import ask as ask_child
@@ -50,7 +51,10 @@ class Reply(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Outputs [count, ...] of one system as real numbers, with classes numbered as in the dataset."""
+    """Outputs [count, ...] of one system as real numbers, with classes numbered as in the dataset.
+
+    Of a model with several outputs these are of the first; [numbers] where its first axis is not the batch.
+    """
 
     sut: str
     model: str
@@ -58,6 +62,7 @@ class Answers:
     outputs: npt.NDArray[np.float64]
     classes: npt.NDArray[np.int64] | None
     top1_percent: float | None
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +77,9 @@ class Agreement:
 def ask(pairing: Pairing, batch_size: int, count: int | None, limit_s: float) -> Answers:
     """Answers of a system; raises its adapter's errors, or RunError if its process dies or times out."""
     workload = pairing.workload
-    dataset = open_dataset(workload.dataset, workload.model.input)
+    dataset = open_samples(workload)
     samples = min(count or dataset.count, dataset.count)
-    fixed = workload.model.input.fixed_batch
+    fixed = workload.model.fixed_batch
     question = Question(
         sut=pairing.sut, workload=workload, batch_size=min(batch_size, fixed or batch_size), count=samples
     )
@@ -85,7 +90,7 @@ def ask(pairing: Pairing, batch_size: int, count: int | None, limit_s: float) ->
     truth = None if dataset.labels is None or workload.task == "none" else dataset.labels[:samples]
     real, classes = _as_numbers(outputs, workload.model.output, workload.task != "none")
     model = Path(workload.model.file).name if workload.model.file else "a built topology"
-    return Answers(pairing.sut.name, model, reply.adapter, real, classes, _top1(classes, truth))
+    return Answers(pairing.sut.name, model, reply.adapter, real, classes, _top1(classes, truth), samples)
 
 
 def compare(first: Answers, other: Answers) -> Agreement:
@@ -146,20 +151,37 @@ def _reply_of(question: Question, folder: Path, limit_s: float) -> Reply:
 def answer(question: Question, folder: Path) -> dict[str, str]:
     """Loads the system, writes the outputs of all samples, and returns the adapter's description."""
     workload = question.workload
-    dataset = open_dataset(workload.dataset, workload.model.input)
+    dataset = open_samples(workload)
     instances = load_instances(question.sut, workload, question.sut.options, 1, folder)
-    model = LoadedModel(instances, dataset, task_for(workload), workload.model.input.fixed_batch)
+    spec, loaded = workload.model, model_for(workload, folder)
+    model = LoadedModel(instances, dataset, task_for(workload), spec.fixed_batch, spec=spec, model=loaded)
     model.tune(question.batch_size)
     [infer] = model.infers()
     outputs_of_batches = []
     for batch in _batches(question):
-        outputs = np.array(infer(dataset.load(batch))[0])
+        outputs = np.array(infer(_inputs(model, batch))[0])
         model.task.responses(outputs, len(batch))  # raises for impossible outputs
         outputs_of_batches.append(outputs)
-    np.save(folder / _ANSWERS, np.concatenate(outputs_of_batches))
+    np.save(folder / _ANSWERS, _joined(outputs_of_batches, _batches(question)))
     described = instances[0].describe()
     model.close()
     return described
+
+
+def _inputs(model: LoadedModel, batch: Sequence[int]) -> Array:
+    """A batch of the model's samples, for one of its callables."""
+    if not isinstance(model.dataset, ManyInputs):
+        return model.dataset.load(batch)
+    samples = model.samples(False)
+    samples.load(batch)
+    return samples.gather(batch, samples.scratch(len(batch)))
+
+
+def _joined(outputs: list[Array], batches: list[Sequence[int]]) -> Array:
+    """One array of all batches; a plain list of numbers where their first axis is not the batch."""
+    if all(array.shape[:1] == (len(batch),) for array, batch in zip(outputs, batches, strict=True)):
+        return np.concatenate(outputs)
+    return np.concatenate([array.ravel() for array in outputs])
 
 
 def _batches(question: Question) -> list[Sequence[int]]:

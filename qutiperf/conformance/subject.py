@@ -8,7 +8,7 @@ import numpy as np
 from qutiperf.adapters.base import Array, Model
 from qutiperf.adapters.registry import AnyAdapter, adapter_class, make_options
 from qutiperf.conformance.finding import CheckJob
-from qutiperf.datasets import open_dataset
+from qutiperf.datasets import open_samples
 from qutiperf.harness.load import model_for
 from qutiperf.harness.streams import Infer, padded
 
@@ -23,7 +23,7 @@ class LoadedAdapter:
         self.sut, self.workload, self.folder = job.sut, job.workload, folder
         self.adapter = adapter_class(job.sut.adapter)
         self.model = model_for(job.workload, folder)
-        self.dataset = open_dataset(job.workload.dataset, job.workload.model.input)
+        self.dataset = open_samples(job.workload)
         self.batch = self.model.fixed_batch or _batch_size(job)
         self.calls = 0
         self._budget_s, self._started = job.budget_s, monotonic()

@@ -15,8 +15,6 @@ Labels = npt.NDArray[np.int64]
 Raw = bytes | Array
 Description = dict[str, int | str | None]
 
-DTYPES = ("float32", "float16", "float64", "uint8", "int8", "int32", "int64", "bool")
-
 
 class Dataset(abc.ABC):
     """Samples of one split; `labels` [count] is None if there is no ground truth."""

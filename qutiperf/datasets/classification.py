@@ -114,8 +114,6 @@ class Unjudged(Task):
     response_length = 1
 
     def responses(self, outputs: Array, count: int) -> Array:
-        if not outputs.shape or outputs.shape[0] != count:
-            raise RunError(f"outputs of shape {list(outputs.shape)} for {count} samples")
         return np.zeros((count, 1), np.float32)
 
     def response(self, outputs: Array) -> float:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from qutiperf.datasets.base import DTYPES, Array, Dataset, Description, Raw, dtype_of
+from qutiperf.datasets.base import Array, Dataset, Description, Raw, dtype_of
 from qutiperf.errors import InputError
-from qutiperf.spec.workload import DatasetSpec, InputSpec
+from qutiperf.spec.workload import DTYPES, DatasetSpec, InputSpec
 
 _DEFAULT_COUNT = 1024
 

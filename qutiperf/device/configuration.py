@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from qutiperf.adapters import ADAPTERS
-from qutiperf.adapters.base import Adapter, Model, Quantization
+from qutiperf.adapters.base import Adapter, Model, Quantization, Tensor
 from qutiperf.errors import InputError, QutiperfError, RunError
 
 AnyAdapter = Adapter[Any]  # its options are known when it is loaded
@@ -62,6 +62,8 @@ def read_configuration(text: str, where: str) -> Configuration:
             if model.get(name) is not None:
                 model[name] = Quantization(float(model[name][0]), int(model[name][1]))
         model["input_shape"] = tuple(int(size) for size in model["input_shape"])
+        model["more_inputs"] = tuple(_tensor(one, where) for one in model.get("more_inputs", ()))
+        model["more_outputs"] = tuple(str(name) for name in model.get("more_outputs", ()))
         _check_names(data, Configuration, where)
         _check_names(model, Model, f"{where}: model")
         made = Configuration(model=Model(**model), **data)
@@ -71,6 +73,12 @@ def read_configuration(text: str, where: str) -> Configuration:
         raise InputError(f"cannot be read: {type(error).__name__}: {error}", where=where) from None
     check_configuration(made, where)
     return made
+
+
+def _tensor(data: dict[str, Any], where: str) -> Tensor:
+    """An input as JSON holds it; raises InputError, TypeError, ValueError."""
+    _check_names(data, Tensor, f"{where}: model.more_inputs")
+    return Tensor(**{**data, "shape": tuple(int(size) for size in data["shape"])})
 
 
 def check_configuration(configuration: Configuration, where: str) -> None:

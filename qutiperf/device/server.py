@@ -19,7 +19,7 @@ import numpy as np
 
 from qutiperf import __version__
 from qutiperf.adapters import protocol
-from qutiperf.adapters.base import Array
+from qutiperf.adapters.base import Array, Arrays, Tensor
 from qutiperf.adapters.protocol import quoted
 from qutiperf.device.configuration import MEGA, AnyAdapter, Configuration, adapter_errors
 from qutiperf.device.connection import JSON, Connection, RefusedError, whole_number
@@ -33,7 +33,7 @@ _VERSION = "1"
 class Answered(NamedTuple):
     """Outputs of a batch, with compute time by the device's clock, duration of the call, and waiting time."""
 
-    outputs: Array
+    outputs: Arrays
     compute_ns: Optional[int]
     infer_ns: int
     queue_ns: int
@@ -47,28 +47,44 @@ class Instances:
         self._free: SimpleQueue[AnyAdapter] = SimpleQueue()
         self.described = adapters[0].describe()
         model = configuration.model
-        zeros = np.zeros((model.fixed_batch or 1, *model.input_shape), model.input_dtype)
+        self._many = model.many
+        count = model.fixed_batch or 1
+        zeros = tuple(np.zeros(tensor.batched(count), tensor.dtype) for tensor in model.inputs)
         for adapter in adapters:
             with adapter_errors("answer zeros"):
-                outputs, compute_ns = adapter.infer(zeros)
+                outputs, compute_ns = self._answer(adapter, zeros)
             self._free.put(adapter)
-        self.output_shape = tuple(np.shape(outputs))[1:]
-        self.output_dtype = np.asarray(outputs).dtype.name
+        found = [np.asarray(output) for output in outputs]
+        self.output_shapes = [_with_batch(array.shape, count, model.fixed_batch or -1) for array in found]
+        self.output_dtypes = [array.dtype.name for array in found]
         self.has_clock = compute_ns is not None
 
-    def infer(self, batch: Array) -> Answered:
+    def _answer(self, adapter: AnyAdapter, batch: Arrays) -> tuple[Arrays, Optional[int]]:
+        if self._many:
+            return adapter.infer_many(batch)
+        outputs, compute_ns = adapter.infer(batch[0])
+        return (outputs,), compute_ns
+
+    def infer(self, batch: Arrays) -> Answered:
+        """An array for each input of the model, answered by one for each output."""
         arrived = time.perf_counter_ns()
         adapter = self._free.get()
         try:
             started = time.perf_counter_ns()
-            outputs, compute_ns = adapter.infer(batch)
+            outputs, compute_ns = self._answer(adapter, batch)
             ended = time.perf_counter_ns()
             if compute_ns is not None:
                 compute_ns = index(compute_ns)  # raises TypeError if it is not a whole number
-            kept = np.array(outputs)  # the adapter may reuse its memory for the next request
+            # copies, as the adapter may reuse its memory for the next request
+            kept = tuple(np.array(output) for output in outputs)
         finally:
             self._free.put(adapter)
         return Answered(kept, compute_ns, ended - started, started - arrived)
+
+
+def _with_batch(shape: tuple[int, ...], count: int, batch: int) -> list[int]:
+    """An output's shape, its first size the batch where it was that of the zeros."""
+    return [batch, *shape[1:]] if shape[:1] == (count,) else list(shape)
 
 
 class DeviceServer(ConnectionThreads):
@@ -129,17 +145,17 @@ class Handler(Connection):
             "platform": f"qutiperf_{configuration.adapter.rsplit('/', 1)[-1]}",
             "inputs": [
                 {
-                    "name": model.input_name,
-                    "datatype": protocol.datatype_of(model.input_dtype),
-                    "shape": [batch, *model.input_shape],
+                    "name": tensor.name,
+                    "datatype": protocol.datatype_of(tensor.dtype),
+                    "shape": list(tensor.batched(batch)),
                 }
+                for tensor in model.inputs
             ],
             "outputs": [
-                {
-                    "name": model.output_name,
-                    "datatype": protocol.datatype_of(instances.output_dtype),
-                    "shape": [batch, *instances.output_shape],
-                }
+                {"name": name, "datatype": protocol.datatype_of(dtype), "shape": shape}
+                for name, dtype, shape in zip(  # noqa: B905 - Python 3.9; one of each
+                    model.outputs, instances.output_dtypes, instances.output_shapes
+                )
             ],
             "parameters": {
                 "max_batch_size": model.fixed_batch or configuration.batch_size,
@@ -171,43 +187,46 @@ class Handler(Connection):
         text = self.headers.get(protocol.HEADER_LENGTH)
         length = None if text is None else whole_number(text, protocol.HEADER_LENGTH)
         message = protocol.decode(body, length, "inputs")
-        batch, binary = self._checked(message), self._takes_binary(message.header)
+        batch, (names, binary) = self._checked(message), self._answered_outputs(message.header)
         try:
             answered = self.server.instances.infer(batch)
         except Exception as error:  # noqa: BLE001 - a runtime may raise anything
             _LOG.exception("the adapter failed")
             raise RefusedError(500, f"the adapter failed: {type(error).__name__}: {error}") from None
-        self._send_outputs(message.header, answered, binary)
+        self._send_outputs(message.header, answered, names, binary)
 
-    def _checked(self, message: protocol.Message) -> Array:
-        model, limit = self.server.configuration.model, self.server.configuration.batch_size
-        if list(message.tensors) != [model.input_name]:
-            raise RefusedError(
-                400, f"its inputs are {quoted(list(message.tensors))}, not ['{model.input_name}']"
-            )
-        batch = message.tensors[model.input_name]
-        if batch.dtype != np.dtype(model.input_dtype):
-            raise RefusedError(400, f"input '{model.input_name}' is {batch.dtype}, not {model.input_dtype}")
-        if batch.shape[1:] != tuple(model.input_shape) or not 0 < len(batch) <= (model.fixed_batch or limit):
-            largest = model.fixed_batch or limit
-            allowed = f"[1 to {largest}, {', '.join(map(str, model.input_shape))}]"
-            raise RefusedError(
-                400, f"input '{model.input_name}' is {quoted(list(batch.shape))}, not {allowed}"
-            )
-        return batch
+    def _checked(self, message: protocol.Message) -> Arrays:
+        """The inputs in the model's order; raises RefusedError for another name, type, shape or batch."""
+        model, largest = self.server.configuration.model, self.server.configuration.batch_size
+        largest, names = model.fixed_batch or largest, [tensor.name for tensor in model.inputs]
+        if sorted(message.tensors) != sorted(names):
+            raise RefusedError(400, f"its inputs are {quoted(list(message.tensors))}, not {names}")
+        counts = list[int]()
+        for tensor in model.inputs:
+            array = message.tensors[tensor.name]
+            if array.dtype != np.dtype(tensor.dtype):
+                raise RefusedError(400, f"input '{tensor.name}' is {array.dtype}, not {tensor.dtype}")
+            counts += _count(array, tensor, largest)
+        if len(set(counts)) > 1:
+            raise RefusedError(400, f"its inputs have batches of {quoted(counts)}")
+        return tuple(message.tensors[name] for name in names)
 
-    def _takes_binary(self, header: protocol.Header) -> bool:
-        """True if the output is sent as bytes; raises RefusedError if the request names another output."""
-        name = self.server.configuration.model.output_name
-        listed = header.get("outputs") or [{"name": name}]
-        output = listed[0] if isinstance(listed, list) and len(listed) == 1 else None
+    def _answered_outputs(self, header: protocol.Header) -> tuple[list[str], bool]:
+        """The outputs to send, and whether as bytes; raises RefusedError for an output that is not there."""
+        known = list(self.server.configuration.model.outputs)
+        listed = header.get("outputs") or [{"name": name} for name in known]
         if not isinstance(header.get("id", ""), str):
             raise RefusedError(400, f"its id is {quoted(header['id'])}, not text")
-        if not isinstance(output, dict) or output.get("name") != name:
-            raise RefusedError(400, f"its outputs are not ['{name}']")
-        return _asks_binary(header, output)
+        outputs = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+        names = [name for each in outputs if isinstance(name := each.get("name"), str)]
+        fits = isinstance(listed, list) and len(names) == len(listed) and len(set(names)) == len(names)
+        if not fits or not names or any(name not in known for name in names):
+            raise RefusedError(400, f"its outputs are not {known}")
+        return names, all(_asks_binary(header, each) for each in outputs)
 
-    def _send_outputs(self, header: protocol.Header, answered: Answered, binary: bool) -> None:
+    def _send_outputs(
+        self, header: protocol.Header, answered: Answered, names: list[str], binary: bool
+    ) -> None:
         clocked = answered.infer_ns if answered.compute_ns is None else answered.compute_ns
         answer: protocol.Header = {
             "model_name": self.server.configuration.model_name,
@@ -220,14 +239,30 @@ class Handler(Connection):
         }
         if "id" in header:
             answer["id"] = header["id"]
-        name = self.server.configuration.model.output_name
+        outputs = dict(zip(self.server.configuration.model.outputs, answered.outputs))  # noqa: B905
         try:
-            length, parts = protocol.encode(answer, "outputs", [(name, answered.outputs)], binary)
+            length, parts = protocol.encode(
+                answer, "outputs", [(name, outputs[name]) for name in names], binary
+            )
         except protocol.ProtocolError as error:  # an error of the adapter, not of the request
             raise RefusedError(500, str(error)) from None
         kind = "application/octet-stream" if binary else "application/json"
         extra = {protocol.HEADER_LENGTH: str(length)} if binary else {}
         self.send(200, parts, {"Content-Type": kind, **extra})
+
+
+def _count(array: Array, tensor: Tensor, largest: int) -> list[int]:
+    """The batch of an input, nothing where it has none; raises RefusedError for another shape."""
+    axis, shape = tensor.batch_axis, list(tensor.shape)
+    if axis is not None:
+        shape.insert(axis, 0)
+    others = [size for place, size in enumerate(array.shape) if place != axis]
+    same = array.ndim == len(shape) and others == list(tensor.shape)
+    if same and (axis is None or 0 < array.shape[axis] <= largest):
+        return [] if axis is None else [int(array.shape[axis])]
+    sizes = [f"1 to {largest}" if place == axis else str(size) for place, size in enumerate(shape)]
+    problem = f"input '{tensor.name}' is {quoted(list(array.shape))}, not [{', '.join(sizes)}]"
+    raise RefusedError(400, problem)
 
 
 def _asks_binary(header: protocol.Header, output: dict[str, object]) -> bool:

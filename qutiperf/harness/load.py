@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from qutiperf.adapters.base import Model, Quantization
+from qutiperf.adapters.base import Model, Quantization, Tensor
 from qutiperf.adapters.registry import AnyAdapter, adapter_class, make_options
+from qutiperf.datasets.inputs import sample_shape
 from qutiperf.spec.sut import SystemUnderTest
 from qutiperf.spec.workload import InputSpec, OutputSpec, Workload
 
@@ -26,16 +27,24 @@ def load_instances(
 
 def model_for(workload: Workload, folder: Path) -> Model:
     """What an adapter loads; the path is empty where the workload has no model."""
-    spec = workload.model
+    spec, axes = workload.model, workload.model.axes
     return Model(
         path=spec.file or _built(workload, folder),
         input_name=spec.input.name,
         input_dtype=spec.input.dtype,
-        input_shape=spec.input.sample_shape,
+        input_shape=sample_shape(spec, 0),
         output_name=spec.output.name,
-        fixed_batch=spec.input.fixed_batch,
+        fixed_batch=spec.fixed_batch,
         input_quantization=_quantization(spec.input),
         output_quantization=_quantization(spec.output),
+        batch_axis=axes[0],
+        more_inputs=tuple(
+            Tensor(each.name, each.dtype, sample_shape(spec, number), axes[number])
+            for number, each in enumerate(spec.inputs)
+            if number > 0
+        ),
+        more_outputs=tuple(output.name for output in spec.outputs[1:]),
+        many=spec.many,
     )
 
 

@@ -2,14 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
+from qutiperf.adapters.base import Model
 from qutiperf.adapters.registry import AnyAdapter
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.classification import Task
+from qutiperf.datasets.inputs import ManyInputs
+from qutiperf.harness.many import InferMany, ManySamples, filled, first_output, stepwise
 from qutiperf.harness.samples import PreparedSamples, RawSamples, Samples
 from qutiperf.harness.streams import Infer, padded
+from qutiperf.spec.workload import ModelSpec
 
 UNITS = ("_ns", "_us", "_ms", "_s", "_mb", "_mb_per_s", "_percent")
 
@@ -18,6 +23,7 @@ UNITS = ("_ns", "_us", "_ms", "_s", "_mb", "_mb_per_s", "_percent")
 class LoadedModel:
     """Instances of one model, one a stream, with data and task; `benchmark` is its name in mlperf.conf.
 
+    `spec` and `model` are needed for models that are `many`.
     `preparing` and `prepared` are called around the preparation of samples, with the seconds that it took.
     """
 
@@ -26,9 +32,11 @@ class LoadedModel:
     task: Task
     fixed_batch: int | None
     benchmark: str | None = None
+    spec: ModelSpec | None = None
+    model: Model | None = None
     preparing: Callable[[], None] = lambda: None
     prepared: Callable[[float], None] = lambda _: None
-    _samples: PreparedSamples | None = None
+    _samples: Samples | None = None
 
     def tune(self, batch_size: int) -> None:
         for adapter in self.adapters:
@@ -40,6 +48,8 @@ class LoadedModel:
 
     def infers(self) -> list[Infer]:
         """One callable per instance, which pads batches where the model fixes their size."""
+        if isinstance(self.dataset, ManyInputs):
+            return self._many_infers(self.dataset)
         like = np.empty((0, *self.dataset.sample_shape), self.dataset.dtype)
         plain: list[Infer] = [adapter.infer for adapter in self.adapters]
         if self.fixed_batch is None or self.fixed_batch == 1:
@@ -51,8 +61,33 @@ class LoadedModel:
         if end_to_end:
             return RawSamples(self.dataset)
         if self._samples is None:
-            self._samples = PreparedSamples(self.dataset, self.preparing, self.prepared)
+            self._samples = self._prepared_samples()
         return self._samples
+
+    def _prepared_samples(self) -> Samples:
+        dataset, calls = self.dataset, (self.preparing, self.prepared)
+        if not isinstance(dataset, ManyInputs):
+            return PreparedSamples(dataset, *calls)
+        spec, model = self._tensors()
+        # the batches of these samples go to the callables of _many_infers alone, which take tuples
+        return cast("Samples", ManySamples(dataset, model, spec.steps, *calls))
+
+    def _many_infers(self, dataset: ManyInputs) -> list[Infer]:
+        spec, model = self._tensors()
+        found = []
+        for adapter in self.adapters:
+            infer: InferMany = adapter.infer_many
+            if self.fixed_batch is not None and self.fixed_batch > 1:
+                infer = filled(infer, model, self.fixed_batch)
+            if spec.steps > 1:
+                infer = stepwise(infer, spec, dataset.shared)
+            found.append(cast("Infer", first_output(infer)))
+        return found
+
+    def _tensors(self) -> tuple[ModelSpec, Model]:
+        assert self.spec is not None
+        assert self.model is not None
+        return self.spec, self.model
 
     def figures(self) -> dict[str, float]:
         """The adapters' own numbers of the last run: sums of counts, means of what has a unit."""

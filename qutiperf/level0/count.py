@@ -1,21 +1,28 @@
 """Counts the requirements of a model file or graph."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
 
-from qutiperf.errors import InputError
+from qutiperf.errors import InputError, RunError
 from qutiperf.level0.graph import Graph, Shapes, read_graph, read_model
 from qutiperf.level0.operators import Node, movement, rule_of
 from qutiperf.level0.requirements import LayerRequirement, Requirements
+from qutiperf.level0.running import EXPANDED, has_branches, run_once
 from qutiperf.models.damage import reading
 from qutiperf.regular_file import unreadable
 from qutiperf.spec.config import shortened
 
 
-def requirements_of_file(path: Path, input_shapes: Shapes | None = None) -> Requirements:
-    """Requirements of an ONNX file, or of a TFLite file with LiteRT; raises InputError or SetupError."""
+def requirements_of_file(
+    path: Path, input_shapes: Shapes | None = None, constants: Mapping[str, float] | None = None
+) -> Requirements:
+    """Requirements of an ONNX file, or of a TFLite file with LiteRT; raises InputError or SetupError.
+
+    `constants` are values of inputs that decide which branch is taken.
+    """
     if (problem := unreadable(path)) is not None:
         raise InputError(problem, where=shortened(str(path)), cure="give an .onnx or .tflite file")
     with reading(path):
@@ -23,23 +30,58 @@ def requirements_of_file(path: Path, input_shapes: Shapes | None = None) -> Requ
             from qutiperf.level0.tflite import requirements_of_tflite
 
             return requirements_of_tflite(path, input_shapes)
-        return requirements_of_model(read_model(path), path.name, input_shapes)
+        return _requirements_of_onnx(path, input_shapes, constants or {})
+
+
+def _requirements_of_onnx(
+    path: Path, input_shapes: Shapes | None, constants: Mapping[str, float]
+) -> Requirements:
+    """By inference alone where that does; else the model runs once, and what is left counts as unknown."""
+    model, refusal = read_model(path), None
+    if not has_branches(model.graph):
+        try:
+            return requirements_of_model(model, path.name, input_shapes)
+        except UnknownShapeError as error:
+            refusal = error
+    try:
+        ran = run_once(path, input_shapes or {}, constants)
+    except RunError as error:
+        if refusal is not None:
+            raise refusal from None
+        problem = f"the branches that it takes are not known, as a run of it failed: {error.what}"
+        cure = "give the values of its inputs with --constant"
+        raise InputError(problem, where=path.name, cure=cure) from None
+    return _counted(read_graph(ran.model, path.name, input_shapes, ran.observed), ran.times, ran=True)
 
 
 def requirements_of_model(
     model: onnx.ModelProto, name: str, input_shapes: Shapes | None = None
 ) -> Requirements:
     """Counts every node; raises InputError if a shape that counting needs stays unknown."""
-    graph = read_graph(model, name, input_shapes)
+    return _counted(read_graph(model, name, input_shapes), {}, ran=False)
+
+
+def _counted(graph: Graph, times: Mapping[str, int], *, ran: bool) -> Requirements:
+    """`times` is how often nodes run, by their first output; of a model that `ran` bodies are beside them.
+
+    Shapes that stay unknown raise UnknownShapeError, or make the operator unknown after a run.
+    """
     unknown: Counter[str] = Counter()
     layers = []
     for proto in graph.nodes:
-        layer = _layer(proto, graph)
+        try:
+            layer = (
+                movement(Node(proto, graph)) if ran and proto.op_type in EXPANDED else _layer(proto, graph)
+            )
+        except UnknownShapeError:
+            if not ran:
+                raise
+            layer = None
         if layer is None:
             unknown[_full_name(proto)] += 1
         elif not _folded(proto, graph):
-            layers.append(layer)
-    return Requirements(name, graph.batch, tuple(layers), dict(unknown), len(graph.nodes))
+            layers.append(layer.repeated(times.get(proto.output[0], 1) if proto.output else 1))
+    return Requirements(graph.name, graph.batch, tuple(layers), dict(unknown), len(graph.nodes))
 
 
 def _full_name(proto: onnx.NodeProto) -> str:
@@ -67,7 +109,7 @@ def _layer(proto: onnx.NodeProto, graph: Graph) -> LayerRequirement | None:
         raise InputError(problem, where=graph.name) from None
 
 
-def _unknown_shape(proto: onnx.NodeProto, graph: Graph) -> InputError:
+def _unknown_shape(proto: onnx.NodeProto, graph: Graph) -> "UnknownShapeError":
     """Names the first node before `proto`, or itself, that ends the inference of shapes."""
     before = graph.nodes[: graph.nodes.index(proto) + 1]
     unknown = (node for node in before if any(name not in graph.shapes for name in node.output if name))
@@ -75,4 +117,8 @@ def _unknown_shape(proto: onnx.NodeProto, graph: Graph) -> InputError:
     output = next((name for name in source.output if name not in graph.shapes), "")
     problem = f"ONNX cannot infer the shape of '{output}', the output of {_full_name(source)}"
     cure = "giving input shapes does not help: add the shape of this tensor to the file's value_info"
-    return InputError(problem, where=graph.name, cure=cure)
+    return UnknownShapeError(problem, where=graph.name, cure=cure)
+
+
+class UnknownShapeError(InputError):
+    """A shape that counting needs and inference does not find."""

@@ -82,8 +82,24 @@ def read_model(path: Path) -> onnx.ModelProto:
     return model
 
 
-def read_graph(model: onnx.ModelProto, name: str, input_shapes: Shapes | None = None) -> Graph:
-    """Infers every shape without reading weights; raises InputError if a shape stays unknown.
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Shapes and bits of tensors that inference does not find, as seen when the model ran."""
+
+    shapes: Shapes
+    bits: Mapping[str, int]
+
+
+NOTHING_OBSERVED = Observed({}, {})
+
+
+def read_graph(
+    model: onnx.ModelProto,
+    name: str,
+    input_shapes: Shapes | None = None,
+    observed: Observed = NOTHING_OBSERVED,
+) -> Graph:
+    """Infers every shape without reading weights; raises InputError if the shapes contradict each other.
 
     A first dimension without a size is a batch of 1; any other needs an entry in `input_shapes`.
     """
@@ -100,7 +116,9 @@ def read_graph(model: onnx.ModelProto, name: str, input_shapes: Shapes | None = 
         shape = _shape(value)
         if shape is not None:
             shapes[value.name] = shape
+    shapes = {**{key: tuple(sizes) for key, sizes in observed.shapes.items()}, **shapes}
     bits = {value.name: BITS[kind] for value in values if (kind := value.type.tensor_type.elem_type) in BITS}
+    bits = {**observed.bits, **bits}
     for tensor in model.graph.initializer:
         shapes[tensor.name] = tuple(tensor.dims)
         bits[tensor.name] = BITS.get(tensor.data_type, 0) or bits.get(tensor.name, 32)

@@ -1,7 +1,7 @@
 """The requirements of a network: operations, weights and activations, per layer and in total."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 LayerKind = Literal["dense", "convolution", "depthwise", "recurrent", "attention", "other"]
@@ -42,6 +42,18 @@ class LayerRequirement:
     def multiplies(self) -> bool:
         """True for layers whose work is a matrix product."""
         return self.kind != "other"
+
+    def repeated(self, times: int) -> "LayerRequirement":
+        """The layer run so many times for one input, with the same weights."""
+        if times == 1:
+            return self
+        return replace(
+            self,
+            ops=self.ops * times,
+            other_ops=self.other_ops * times,
+            input_activations=self.input_activations * times,
+            activations=self.activations * times,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The subject of a prediction: the network of a workload and its datatypes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qutiperf.errors import InputError
@@ -10,7 +10,7 @@ from qutiperf.level0.network import Network, network_of
 from qutiperf.level0.requirements import Requirements
 from qutiperf.models.topologies import declare
 from qutiperf.models.topology_spec import declare_for
-from qutiperf.spec.workload import InputSpec, ModelSpec, Workload
+from qutiperf.spec.workload import ConstantSource, InputSpec, ModelSpec, Workload
 
 _DATATYPE_OF_BITS = {32: "fp32", 16: "fp16", 8: "int8", 4: "int4", 2: "int2"}
 DEFAULT_DATATYPE = "fp32"
@@ -30,14 +30,17 @@ def subject_of_workload(workload: Workload) -> Subject:
     spec = workload.model
     if spec.topology is not None:
         declared = declare_for(spec.topology, spec.input)
-        counted = requirements_of_model(declared, spec.topology.name, _shapes(spec.input))
+        counted = requirements_of_model(declared, spec.topology.name, _shapes(spec, spec.input))
     elif spec.file is not None:
         path, model_input = _readable(spec)
-        counted = requirements_of_file(path, _shapes(model_input))
+        counted = requirements_of_file(path, _shapes(spec, model_input), _constants(spec))
     else:
         raise InputError(
             "model: has neither file nor topology", where=workload.name, cure="nothing to predict"
         )
+    if spec.many:
+        layers = tuple(layer.repeated(spec.steps) for layer in counted.layers)
+        counted = replace(counted, layers=layers, batch=spec.fixed_batch or 1)
     variant = workload.variant
     network = network_of(counted, variant.topology)
     weights = variant.weight_datatype or _datatype(counted.weight_bits)
@@ -52,8 +55,18 @@ def _readable(spec: ModelSpec) -> tuple[Path, InputSpec]:
     return Path(str(spec.file)), spec.input
 
 
-def _shapes(model_input: InputSpec) -> Shapes:
-    return {model_input.name: (model_input.fixed_batch or 1, *model_input.sample_shape)}
+def _shapes(spec: ModelSpec, first: InputSpec) -> Shapes:
+    """Of one batch: the file's own, or one sample."""
+    inputs = [first, *spec.inputs[1:]]
+    return {each.name: [size if isinstance(size, int) else 1 for size in each.shape] for each in inputs}
+
+
+def _constants(spec: ModelSpec) -> dict[str, float]:
+    """The values that may decide which branch of the model is taken."""
+    sources = {each.name: each.source for each in spec.inputs}
+    return {
+        name: float(source.constant) for name, source in sources.items() if isinstance(source, ConstantSource)
+    }
 
 
 def subject_of_file(path: Path, input_shapes: Shapes | None = None) -> Subject:

@@ -1,5 +1,6 @@
 """Inputs and outputs of an ONNX file, read without its weights' data being used and without a runtime."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from qutiperf.errors import InputError
@@ -20,8 +21,13 @@ def read_onnx(path: Path) -> ModelTensors:
         if not model.graph.node:
             raise InputError("is not an ONNX model, or an empty one", where=str(path))
         weights = {initializer.name for initializer in model.graph.initializer}
+        tables = _vocabularies(model.graph)
         return ModelTensors(
-            inputs=[_tensor(value, path) for value in model.graph.input if value.name not in weights],
+            inputs=[
+                replace(_tensor(value, path), vocabulary=tables.get(value.name))
+                for value in model.graph.input
+                if value.name not in weights
+            ],
             outputs=[_tensor(value, path) for value in model.graph.output],
         )
 
@@ -35,7 +41,30 @@ def _tensor(value: "onnx.ValueInfoProto", path: Path) -> Tensor:  # type: ignore
     except KeyError:
         problem = f"'{name}' has the element type {kind.elem_type}, which ONNX does not define"
         raise InputError(problem, where=str(path), cure="export the model again") from None
-    return Tensor(name, dtype, tuple(_dimension(size) for size in kind.shape.dim))
+    dimensions = tuple(_dimension(size) for size in kind.shape.dim)
+    return Tensor(name, dtype, dimensions, has_rank=kind.HasField("shape"))
+
+
+_SAME_VALUES = {"Cast", "Flatten", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}
+
+
+def _vocabularies(graph: "onnx.GraphProto") -> dict[str, int]:  # type: ignore[name-defined]  # noqa: F821
+    """Rows of the smallest table that each input looks up with Gather, also after a reshape or cast."""
+    rows = {initializer.name: initializer.dims[0] for initializer in graph.initializer if initializer.dims}
+    origin = {value.name: value.name for value in graph.input}
+    found: dict[str, int] = {}
+    for node in graph.node:
+        if node.op_type in _SAME_VALUES and node.input and node.input[0] in origin and node.output:
+            origin[node.output[0]] = origin[node.input[0]]
+        elif node.op_type == "Gather" and len(node.input) > 1 and _along_rows(node):
+            source, table = origin.get(node.input[1]), rows.get(node.input[0])
+            if source is not None and table:
+                found[source] = min(table, found.get(source, table))
+    return found
+
+
+def _along_rows(node: "onnx.NodeProto") -> bool:  # type: ignore[name-defined]  # noqa: F821
+    return all(attribute.i == 0 for attribute in node.attribute if attribute.name == "axis")
 
 
 def _dimension(size: "onnx.TensorShapeProto.Dimension") -> int | str | None:  # type: ignore[name-defined]  # noqa: F821

@@ -27,8 +27,8 @@ _WORKLOAD = Workload(
     task="image-classification",
     dataset=DatasetSpec(name="synthetic", count=1024),
     model=ModelSpec(
-        input=InputSpec(name="input", dtype="float32", shape=["batch", 64]),
-        output=OutputSpec(name="scores", kind="scores"),
+        inputs=[InputSpec(name="input", dtype="float32", shape=["batch", 64])],
+        outputs=[OutputSpec(name="scores", kind="scores")],
     ),
 )
 

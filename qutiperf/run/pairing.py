@@ -3,19 +3,19 @@
 Nothing is loaded, and no runtime is imported.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 from qutiperf.adapters.registry import AnyAdapter, adapter_class, make_options, require_runtime
-from qutiperf.datasets import open_dataset
+from qutiperf.datasets import open_samples
 from qutiperf.datasets.base import Dataset
+from qutiperf.datasets.inputs import bytes_of_sample
 from qutiperf.errors import InputError
-from qutiperf.models.onnx_file import read_onnx
 from qutiperf.models.topology_spec import declare_for
 from qutiperf.regular_file import unreadable
+from qutiperf.run.model_tensors import check_tensors
 from qutiperf.spec.config import nearest, sha256_of_file, shortened
 from qutiperf.spec.limits import check_sample
 from qutiperf.spec.sut import SystemUnderTest
@@ -56,17 +56,22 @@ def _suffixes(sut: SystemUnderTest, adapter: type[AnyAdapter]) -> Sequence[str]:
 
 def has_truth(workload: Workload) -> bool:
     """Whether there are labels for accuracy; raises InputError or SetupError if the data cannot be opened."""
-    labels = open_dataset(workload.dataset, workload.model.input).labels
+    labels = open_samples(workload).labels
     return labels is not None and workload.task != "none"
 
 
 def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
     """Raises InputError or SetupError if the system cannot run the workload."""
-    runnable(sut)
+    adapter = runnable(sut)
     chosen = chosen_for(sut, workload)
-    dataset = open_dataset(chosen.dataset, chosen.model.input)
-    check_sample(dataset.dtype.itemsize * math.prod(dataset.sample_shape), workload.name)
-    files = _checked_files(chosen)
+    if chosen.model.many and not adapter.many_tensors:
+        problem = (
+            f"{sut.name} ({sut.adapter.rsplit('/', 1)[-1]}) only takes models with one input and one output"
+        )
+        raise InputError(problem, where=workload.name, cure="measure it on another system")
+    dataset = open_samples(chosen)
+    check_sample(bytes_of_sample(chosen.model), workload.name)
+    files = _checked_files(chosen, dataset)
     return Pairing(sut, chosen, dataset.describe(), files, dataset.count, _preparation_s(dataset))
 
 
@@ -83,7 +88,7 @@ def chosen_for(sut: SystemUnderTest, workload: Workload) -> Workload:
     return for_suffixes(workload, _suffixes(sut, adapter_class(sut.adapter)))
 
 
-def _checked_files(workload: Workload) -> dict[str, str]:
+def _checked_files(workload: Workload, dataset: Dataset) -> dict[str, str]:
     """Digest of the model file by name; raises InputError if it does not match the workload."""
     spec = workload.model
     if spec.topology is not None:
@@ -103,7 +108,7 @@ def _checked_files(workload: Workload) -> dict[str, str]:
             cure="is it the right file?",
         )
     if path.suffix == ".onnx":
-        _check_tensors(workload, path)
+        check_tensors(workload, path, dataset)
     return {f"model:{path.name}": digest}
 
 
@@ -117,31 +122,3 @@ def _check_topology(workload: Workload, topology: Topology) -> None:
     if given != expected:
         problem = f"model: input, sizes and output are {given}, but the topology has {expected}"
         raise InputError(problem, where=workload.name, cure="use these")
-
-
-def _check_tensors(workload: Workload, path: Path) -> None:
-    spec, content = workload.model, read_onnx(path)
-    inputs = {tensor.name: tensor for tensor in content.inputs}
-    outputs = [tensor.name for tensor in content.outputs]
-    where = workload.name
-    if list(inputs) != [spec.input.name]:
-        raise InputError(
-            f"model.input.name: '{spec.input.name}', but {path.name} has {sorted(inputs)}", where=where
-        )
-    if spec.output.name not in outputs:
-        raise InputError(
-            f"model.output.name: '{spec.output.name}', but {path.name} has {sorted(outputs)}", where=where
-        )
-    tensor = inputs[spec.input.name]
-    if tensor.dtype != spec.input.dtype:
-        raise InputError(
-            f"model.input.dtype: {spec.input.dtype}, but {path.name} takes {tensor.dtype}", where=where
-        )
-    same = len(tensor.shape) == len(spec.input.shape) and all(
-        not isinstance(size, int) or size == declared or index == 0
-        for index, (size, declared) in enumerate(zip(tensor.shape, spec.input.shape, strict=True))
-    )
-    fixed = tensor.shape[0] if tensor.shape and isinstance(tensor.shape[0], int) else spec.input.fixed_batch
-    if not same or fixed != spec.input.fixed_batch:
-        shape = list(tensor.shape)
-        raise InputError(f"model.input.shape: {spec.input.shape}, but {path.name} takes {shape}", where=where)

@@ -1,16 +1,14 @@
 """From a sweep to checked groups of runs, before anything is measured."""
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from qutiperf import host
 from qutiperf.adapters.registry import adapter_class, make_options, option_names
+from qutiperf.datasets.inputs import bytes_of_sample
 from qutiperf.errors import InputError
 from qutiperf.harness.samples import PERFORMANCE_SAMPLES
 from qutiperf.results.record import Inputs
@@ -137,6 +135,7 @@ def make_plan(sweep: Sweep, material: Material, machine: host.Facts) -> list[Gro
     for point in points:
         pairing = pairings[point.sut, point.workload]
         _check_batch(point, pairing.workload)
+        _check_end_to_end(point, pairing.workload)
         _check_memory(point, pairing, machine)
         check_load(point.settings, f"sweep {sweep.name}: {point.scenario}")
     planner = _Planner(sweep, material, pairings, host.fingerprint(machine))
@@ -167,8 +166,14 @@ def _check_settings(sweep: Sweep) -> None:
         )
 
 
+def _check_end_to_end(point: Point, workload: Workload) -> None:
+    if point.settings.end_to_end and workload.model.many:
+        problem = "settings.end_to_end: samples of several inputs are prepared before the run"
+        raise InputError(problem, where=workload.name, cure="set it to false")
+
+
 def _check_batch(point: Point, workload: Workload) -> None:
-    fixed, batch = workload.model.input.fixed_batch, int(point.deployment["batch_size"])
+    fixed, batch = workload.model.fixed_batch, int(point.deployment["batch_size"])
     if fixed is not None and batch > fixed:
         cure = f"use batch_size up to {fixed}, or a model whose batch has a name"
         raise InputError(
@@ -178,10 +183,10 @@ def _check_batch(point: Point, workload: Workload) -> None:
 
 def _check_memory(point: Point, pairing: Pairing, machine: host.Facts) -> None:
     """Raises InputError if the samples that a run holds are more than this host's memory."""
-    source, memory_gb = pairing.workload.model.input, machine.get("memory_gb")
+    memory_gb = machine.get("memory_gb")
     if not isinstance(memory_gb, int):
         return
-    sample_bytes = np.dtype(source.dtype).itemsize * math.prod(source.sample_shape)
+    sample_bytes = bytes_of_sample(pairing.workload.model)
     count, batch = pairing.samples, int(point.deployment["batch_size"])
     held = {
         "deployment.batch_size": batch * int(point.deployment["streams"]) * sample_bytes,

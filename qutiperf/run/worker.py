@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from qutiperf.datasets import open_dataset
+from qutiperf.datasets import open_samples
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.classification import Task, task_for
 from qutiperf.errors import QutiperfError, SetupError
-from qutiperf.harness.load import load_instances
+from qutiperf.harness.load import load_instances, model_for
 from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.network_fields import network_fields
 from qutiperf.harness.phases import Phases
@@ -61,10 +61,19 @@ class Reporter:
 def load_model(job: Job) -> tuple[LoadedModel, dict[str, str]]:
     """Opens the data and loads the instance of every stream; passes on the adapter's exceptions."""
     workload = job.workload
-    dataset: Dataset = open_dataset(workload.dataset, workload.model.input)
+    dataset: Dataset = open_samples(workload)
     task: Task = task_for(workload)
     adapters = load_instances(job.sut, workload, job.options, job.streams, Path())
-    model = LoadedModel(adapters, dataset, task, workload.model.input.fixed_batch, workload.mlperf_benchmark)
+    spec = workload.model
+    model = LoadedModel(
+        adapters,
+        dataset,
+        task,
+        spec.fixed_batch,
+        workload.mlperf_benchmark,
+        spec,
+        model_for(workload, Path()),
+    )
     return model, adapters[0].describe()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from qutiperf.errors import InputError
 from qutiperf.spec.catalog import CatalogFile, read
@@ -12,8 +12,18 @@ from qutiperf.spec.config import StrictModel, YamlValue, parse_model
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Dimension = int | str
+MOST_STEPS = 100_000  # of a sequence, as each is a call of the runtime
 TOPOLOGY_SUFFIX = ".onnx"  # of the file that is built for model.topology
+DTYPES = (
+    *("float32", "float16", "float64", "bool"),
+    *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
+)
 TaskName = Literal["image-classification", "none"]
+
+
+def without_unset(data: dict[str, object], *names: str) -> dict[str, object]:
+    """Without the keys that are None: what a file does not use has no part in its digest."""
+    return {key: value for key, value in data.items() if value is not None or key not in names}
 
 
 class QuantizationSpec(StrictModel):
@@ -23,32 +33,106 @@ class QuantizationSpec(StrictModel):
     zero_point: int = 0
 
 
-class InputSpec(StrictModel):
-    """The model's input as the harness feeds it; the first dimension is the batch, by name or fixed.
+class RandomSource(StrictModel):
+    """Uniform from the first to the last value; integers include both."""
 
+    random: Annotated[list[float], Field(min_length=2, max_length=2)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "RandomSource":
+        if not self.random[0] <= self.random[1]:
+            raise ValueError("random: the first value is above the last")
+        return self
+
+
+class ConstantSource(StrictModel):
+    """The same value everywhere, for every sample."""
+
+    constant: float | int | bool
+
+
+class StateSource(StrictModel):
+    """Zeros in the first step, then this output of the step before."""
+
+    state: str
+
+
+class MaskSource(StrictModel):
+    """1 wherever this input has data."""
+
+    mask: str
+
+
+class LengthSource(StrictModel):
+    """The size of the last axis of this input."""
+
+    length: str
+
+
+Source = (
+    Literal["data", "zeros", "random"]
+    | RandomSource
+    | ConstantSource
+    | StateSource
+    | MaskSource
+    | LengthSource
+)
+
+
+class InputSpec(StrictModel):
+    """An input of the model as the harness feeds it: one dimension may have a name, and is the batch.
+
+    Without a name the first dimension of the first input is a fixed batch; other inputs without one are
+    given as they are. `batch_axis` says otherwise: an axis, or `none` for a model that takes one sample.
+    `source` is where the values come from, the dataset's field of this name unless given.
     `quantization` is for integer inputs that stand for real numbers: samples are rounded to it when they
     are preprocessed, as MLPerf allows ("convert data among numerical formats" is not timed).
     """
 
     name: str
     dtype: str
-    shape: Annotated[list[Dimension], Field(min_length=1)]
+    shape: list[Dimension]
     quantization: QuantizationSpec | None = None
+    batch_axis: Annotated[int, Field(ge=0)] | Literal["none"] | None = None
+    source: Source | None = None
+
+    @property
+    def axis(self) -> int | None:
+        """The axis of the batch; None if the input has none."""
+        if self.batch_axis is not None:
+            return self.batch_axis if isinstance(self.batch_axis, int) else None
+        names = [axis for axis, size in enumerate(self.shape) if isinstance(size, str)]
+        return names[0] if names else (0 if self.shape else None)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        return tuple(int(size) for size in self.shape[1:])
+        return tuple(int(size) for axis, size in enumerate(self.shape) if axis != self.axis)
 
     @property
     def fixed_batch(self) -> int | None:
-        return self.shape[0] if isinstance(self.shape[0], int) else None
+        """The file's own batch; 1 for a model without a batch axis."""
+        if self.axis is None:
+            return 1
+        size = self.shape[self.axis]
+        return size if isinstance(size, int) else None
+
+    @property
+    def has_data(self) -> bool:
+        return self.source in (None, "data")
 
     @model_validator(mode="after")
     def _only_batch_is_symbolic(self) -> "InputSpec":
-        sizes = self.shape[1:] + [size for size in self.shape[:1] if isinstance(size, int)]
+        axis = self.axis
+        if axis is not None and axis >= len(self.shape):
+            raise ValueError(f"batch_axis: {axis}, but the shape has {len(self.shape)} dimensions")
+        sizes = [size for number, size in enumerate(self.shape) if number != axis or isinstance(size, int)]
         if any(not isinstance(size, int) or size < 1 for size in sizes):
-            raise ValueError("only the first dimension may have a name, the others are positive numbers")
+            raise ValueError("only the batch may have a name, the other dimensions are positive numbers")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
+        return without_unset(serialize(self), "batch_axis", "source")
 
 
 class OutputSpec(StrictModel):
@@ -88,15 +172,96 @@ class OtherFile(StrictModel):
 class ModelSpec(StrictModel):
     """A model file (relative to the workload file) or a topology, with the tensors the harness uses.
 
-    With neither there is no model: only an adapter that simulates can answer.
+    With neither there is no model: only an adapter that simulates can answer. The first output is the one
+    that is judged; `input` and `output` are short for lists of one. With `steps` a sample is a sequence,
+    answered one step after the other: it is one query, and inputs with the source `state` go from step to
+    step.
     """
 
     file: str | None = None
     topology: Topology | None = None
     sha256: str | None = None
-    input: InputSpec
-    output: OutputSpec
+    inputs: Annotated[list[InputSpec], Field(min_length=1)]
+    outputs: Annotated[list[OutputSpec], Field(min_length=1)]
     other_files: list[OtherFile] = []
+    steps: Annotated[int, Field(ge=1, le=MOST_STEPS)] = 1
+
+    @property
+    def input(self) -> InputSpec:
+        """The first input."""
+        return self.inputs[0]
+
+    @property
+    def output(self) -> OutputSpec:
+        """The output that is judged."""
+        return self.outputs[0]
+
+    @property
+    def axes(self) -> list[int | None]:
+        """The batch axis of each input: others than the first have one if it is named, or has its size."""
+        fixed = self.input.fixed_batch
+        return [
+            spec.axis
+            if number == 0 or spec.batch_axis is not None or spec.fixed_batch is None or _same(spec, fixed)
+            else None
+            for number, spec in enumerate(self.inputs)
+        ]
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """1 too where an input with values of its own for each sample has no batch axis."""
+        alone = any(
+            axis is None and not _is_shared(spec) for axis, spec in zip(self.axes, self.inputs, strict=True)
+        )
+        return 1 if alone else self.input.fixed_batch
+
+    @property
+    def many(self) -> bool:
+        """Whether the harness and the adapter exchange several tensors, or a batch that is not first."""
+        several = len(self.inputs) > 1 or len(self.outputs) > 1 or self.steps > 1
+        return several or self.input.axis != 0 or not self.input.has_data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, data: object) -> object:
+        """`input` and `output` as lists of one."""
+        if not isinstance(data, dict):
+            return data
+        for one, several in (("input", "inputs"), ("output", "outputs")):
+            if one in data and several in data:
+                raise ValueError(f"has both {one} and {several}, give one")
+            if one in data:
+                data = {**{key: value for key, value in data.items() if key != one}, several: [data[one]]}
+        return data
+
+    @model_validator(mode="after")
+    def _tensors_fit(self) -> "ModelSpec":
+        for kind, names in (
+            ("inputs", [spec.name for spec in self.inputs]),
+            ("outputs", [spec.name for spec in self.outputs]),
+        ):
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise ValueError(f"{kind}: '{twice[0]}' is listed twice")
+        inputs, outputs = [spec.name for spec in self.inputs], [spec.name for spec in self.outputs]
+        for spec in self.inputs:
+            if isinstance(spec.source, StateSource) and spec.source.state not in outputs:
+                raise ValueError(f"input '{spec.name}': no output '{spec.source.state}' is listed")
+            other = getattr(spec.source, "mask", None) or getattr(spec.source, "length", None)
+            if other is not None and (other not in inputs or other == spec.name):
+                raise ValueError(f"input '{spec.name}': no other input '{other}' is listed")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Lists of one in their short form, so that the digests of such workloads stay."""
+        data: dict[str, object] = serialize(self)
+        if not self.many:
+            short = {"inputs": ("input", data["inputs"]), "outputs": ("output", data["outputs"])}
+            data = {
+                short[key][0] if key in short else key: short[key][1][0] if key in short else value  # type: ignore[index]
+                for key, value in data.items()
+            }
+        return {key: value for key, value in data.items() if key != "steps" or value != 1}
 
     @model_validator(mode="after")
     def _one_source(self) -> "ModelSpec":
@@ -113,14 +278,19 @@ class ModelSpec(StrictModel):
 
 
 class DatasetSpec(StrictModel):
-    """A registered dataset by name, its folder where it is not shipped, and its own options."""
+    """A registered dataset by name, its folder or file where it is not shipped, and its own options."""
 
     name: str
     split: Literal["train", "test"] = "test"
     directory: str | None = None
+    file: str | None = None
     preprocessing: str | None = None
     count: Annotated[int, Field(ge=1)] | None = None
     seed: int = 1
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
+        return without_unset(serialize(self), "file")
 
 
 class Variant(StrictModel):
@@ -136,6 +306,15 @@ class Variant(StrictModel):
     calibration: str | None = None
     tuning: str | None = None
     development_effort_hours: Annotated[float, Field(ge=0)] | None = None
+
+
+def _same(spec: InputSpec, fixed_batch: int | None) -> bool:
+    return fixed_batch is not None and fixed_batch > 1 and spec.fixed_batch == fixed_batch
+
+
+def _is_shared(spec: InputSpec) -> bool:
+    """Whether one tensor does for all samples of a batch."""
+    return isinstance(spec.source, ConstantSource | LengthSource | MaskSource) or spec.source == "zeros"
 
 
 class Workload(StrictModel):
@@ -186,8 +365,8 @@ def _with_first(workload: Workload, chosen: OtherFile) -> Workload:
         update={
             "file": chosen.file,
             "sha256": chosen.sha256,
-            "input": chosen.input or spec.input,
-            "output": chosen.output or spec.output,
+            "inputs": [chosen.input or spec.input, *spec.inputs[1:]],
+            "outputs": [chosen.output or spec.output, *spec.outputs[1:]],
             "other_files": [before, *(other for other in spec.other_files if other is not chosen)],
         }
     )
@@ -202,7 +381,8 @@ def load_workload(name: str, beside: Path | None = None) -> tuple[Workload, Cata
     others = model.get("other_files") if isinstance(model, dict) else None
     for section in (model, *(others if isinstance(others, list) else [])):
         _resolve(section, "file", file.path.parent)
-    _resolve(file.data.get("dataset"), "directory", file.path.parent)
+    for key in ("directory", "file"):
+        _resolve(file.data.get("dataset"), key, file.path.parent)
     return parse_model(Workload, file.data, str(file.path)), file
 
 

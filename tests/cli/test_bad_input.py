@@ -118,7 +118,7 @@ def test_wrong_overrides(
         ),
         (
             {"input": "{name: image, dtype: float32, shape: [batch, c, 8, 8]}"},
-            "only the first dimension may have a name",
+            "only the batch may have a name, the other dimensions are positive numbers",
         ),
         (
             {"output": "{name: logits, kind: scores}"},

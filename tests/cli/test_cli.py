@@ -41,7 +41,7 @@ def model(path: Path, shape: list[int | str], inputs: int = 1, outputs: int = 1)
     return path
 
 
-EMPTY = "sizes are at least 1, and the first may be a name"
+EMPTY = "sizes are at least 1, and the batch may be a name"
 QUICK = ["--set", "settings.min_duration_s=0.1", "--set", "deployment.threads=1", "--json"]
 
 
@@ -70,9 +70,8 @@ def test_a_model_of_ones_own(
 @pytest.mark.parametrize(
     ("shape", "tensors", "more", "message"),
     [
-        (["batch", 3], (2, 1), [], "has 2 inputs ['x0', 'x1']; only models with one input can be fed"),
-        (["batch", 3], (1, 0), [], "has no output; export it with its outputs named"),
-        ([], (1, 1), [], "input 'x0' has no batch dimension"),
+        (["batch", 3], (0, 1), [], "has no input; export it with its inputs and outputs named"),
+        (["batch", 3], (1, 0), [], "has no output; export it with its inputs and outputs named"),
         (["batch", 0], (1, 1), [], f"input 'x0' has an empty dimension: batch,0; {EMPTY}"),
         ([0, 3], (1, 1), [], f"input 'x0' has an empty dimension: 0,3; {EMPTY}"),
         (["n", "c"], (1, 1), ["--shape", "n,0"], f"input 'x0' has an empty dimension: n,0; {EMPTY}"),
@@ -174,6 +173,7 @@ def test_list_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
         "digits",
         "imagenet",
         "mnist",
+        "npz",
         "synthetic",
     ]
 

@@ -17,7 +17,7 @@ WORKLOAD = "digits-mlp-12.5-fp32"
 
 def answers(scores: list[list[float]], name: str = "a") -> Answers:
     outputs, classes = _as_numbers(np.array(scores), OutputSpec(name="s", kind="scores"), True)
-    return Answers(name, "m.onnx", {}, outputs, classes, None)
+    return Answers(name, "m.onnx", {}, outputs, classes, None, len(outputs))
 
 
 def test_what_differs_is_told() -> None:

@@ -114,10 +114,10 @@ def test_top_five_is_unknown_without_scores_or_labels() -> None:
         assert five.percent() is None
 
 
-def test_unjudged_outputs(tmp_path: Path) -> None:
+def test_unjudged_outputs_have_any_shape(tmp_path: Path) -> None:
     assert Unjudged().responses(np.zeros((3, 7)), 3).tolist() == [[0.0]] * 3
     assert Unjudged().response(np.zeros((1, 7))) == 0.0
-    with pytest.raises(RunError, match="shape"):
-        Unjudged().responses(np.zeros((3, 7)), 2)
+    assert Unjudged().responses(np.zeros((9, 3, 7)), 3).tolist() == [[0.0]] * 3  # time first
+    assert Unjudged().responses(np.array(1.0), 2).tolist() == [[0.0]] * 2
     with pytest.raises(RunError, match="no accuracy"):
         Unjudged().accuracy(tmp_path, LABELS)

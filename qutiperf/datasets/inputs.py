@@ -1,0 +1,167 @@
+"""Samples of models with several inputs: each input from its own source."""
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from qutiperf.datasets.base import Array, Dataset, Description, Raw
+from qutiperf.errors import InputError
+from qutiperf.spec.workload import (
+    DTYPES,
+    ConstantSource,
+    InputSpec,
+    LengthSource,
+    MaskSource,
+    ModelSpec,
+    RandomSource,
+    StateSource,
+)
+
+Load = Callable[[Sequence[int]], Array]
+_BYTES = ("int8", "uint8")
+
+
+class ManyInputs(Dataset):
+    """A dataset's samples with everything else that the model takes.
+
+    `load_all` gives an array for each input: [n, *sample_shape], or [n, steps, *sample_shape] where the
+    sample is a sequence, and [*shape] where one tensor does for all samples.
+    """
+
+    def __init__(self, data: Dataset, fields: Sequence[Load | None], model: ModelSpec, seed: int) -> None:
+        """`fields` load the inputs that the dataset has, in the model's order."""
+        self.name, self.count, self.labels = data.name, data.count, data.labels
+        self.dtype = np.dtype(model.input.dtype)
+        self.data = data
+        self._made = [
+            spec.model_dump_json()
+            for spec, field in zip(model.inputs, fields, strict=True)
+            if field is None or not spec.has_data
+        ]
+        self.shared: list[Array | None] = [_shared(spec, model) for spec in model.inputs]
+        self._loads = [
+            field or _random(spec, model, seed + number)
+            for number, (spec, field) in enumerate(zip(model.inputs, fields, strict=True))
+        ]
+        sequence = (model.steps,) if model.steps > 1 and self.shared[0] is None else ()
+        self.sample_shape = (*sequence, *sample_shape(model, 0))
+
+    def raw(self, index: int) -> Raw:
+        return self.data.raw(index)
+
+    def prepare(self, raw: Raw) -> Array:
+        return self.data.prepare(raw)
+
+    def load(self, indices: Sequence[int]) -> Array:
+        return self._loads[0](indices)
+
+    def load_all(self, indices: Sequence[int]) -> list[Array]:
+        """Those of every input, in the model's order."""
+        return [
+            load(indices) if shared is None else shared
+            for load, shared in zip(self._loads, self.shared, strict=True)
+        ]
+
+    def describe(self) -> Description:
+        known = self.data.describe()
+        if not self._made:
+            return known
+        digest = hashlib.sha256("\n".join([str(known.get("sha256")), *self._made]).encode()).hexdigest()
+        return {**known, "sha256": digest}
+
+
+def check_dtypes(model: ModelSpec, where: str) -> None:
+    """Raises InputError for inputs of types whose values cannot be made here, as text and bfloat16."""
+    wrong = [f"'{spec.name}' {spec.dtype}" for spec in model.inputs if spec.dtype not in DTYPES]
+    if wrong:
+        problem = f"model.inputs: {', '.join(wrong)}: no samples of this type can be made"
+        raise InputError(problem, where=where, cure=f"supported: {', '.join(DTYPES)}")
+
+
+def sample_shape(model: ModelSpec, number: int) -> tuple[int, ...]:
+    """Of one step of a sample: the shape of the input without the batch axis, if it has one."""
+    axis = model.axes[number]
+    return tuple(int(size) for position, size in enumerate(model.inputs[number].shape) if position != axis)
+
+
+def bytes_of_sample(model: ModelSpec) -> int:
+    """What one sample takes in memory with all of its steps, without what all samples share."""
+    return sum(
+        np.dtype(spec.dtype).itemsize * math.prod(sample_shape(model, number)) * model.steps
+        for number, spec in enumerate(model.inputs)
+        if spec.has_data or spec.source == "random" or isinstance(spec.source, RandomSource)
+    )
+
+
+def bytes_of_inputs(model: ModelSpec) -> int:
+    """What one step of one sample takes, with what all samples share."""
+    return sum(
+        np.dtype(spec.dtype).itemsize * math.prod(sample_shape(model, number))
+        for number, spec in enumerate(model.inputs)
+    )
+
+
+def _shared(spec: InputSpec, model: ModelSpec) -> Array | None:
+    """The tensor that does for all samples, or None; a state's is that of the first step."""
+    source, shape = spec.source, sample_shape(model, model.inputs.index(spec))
+    if isinstance(source, ConstantSource):
+        return _constant(spec, shape, source.constant)
+    if isinstance(source, StateSource) or source == "zeros":
+        return _constant(spec, shape, 0)
+    if isinstance(source, MaskSource):
+        return _constant(spec, shape, 1)
+    if isinstance(source, LengthSource):
+        lengths = {other.name: sample_shape(model, number) for number, other in enumerate(model.inputs)}
+        return _constant(spec, shape, (lengths[source.length] or (1,))[-1])
+    return None
+
+
+def _constant(spec: InputSpec, shape: tuple[int, ...], value: float) -> Array:
+    dtype = np.dtype(spec.dtype)
+    if not _holds(dtype, value):
+        problem = f"model input '{spec.name}': {value} is not a {spec.dtype}"
+        raise InputError(problem, cure="give a value that the input's type can hold")
+    return np.full(shape, value, dtype)
+
+
+def _holds(dtype: np.dtype[np.generic], value: float) -> bool:
+    """Whether a finite number is a value of the type, or is rounded to one."""
+    if not math.isfinite(value):
+        return False
+    if dtype.kind == "f":
+        return abs(value) <= float(np.finfo(dtype.name).max)
+    if dtype.kind == "b":
+        return value in (0, 1)
+    limits = np.iinfo(dtype.name)
+    return value == int(value) and int(limits.min) <= value <= int(limits.max)
+
+
+def _random(spec: InputSpec, model: ModelSpec, seed: int) -> Load:
+    """Sample i of an input, whichever others are made, by numpy's PCG64."""
+    dtype, shape = np.dtype(spec.dtype), sample_shape(model, model.inputs.index(spec))
+    whole = (model.steps, *shape) if model.steps > 1 else shape
+    low, high = spec.source.random if isinstance(spec.source, RandomSource) else _range(spec.dtype)
+    if not (_holds(dtype, low) and _holds(dtype, high)):
+        problem = f"model input '{spec.name}': random from {low:g} to {high:g} is not within {spec.dtype}"
+        raise InputError(problem, cure="give whole numbers for integers, 0 to 1 for bool")
+
+    def load(indices: Sequence[int]) -> Array:
+        made = np.empty((len(indices), *whole), dtype)
+        for row, index in enumerate(indices):
+            generator = np.random.Generator(np.random.PCG64([seed, index]))
+            if dtype.kind == "f":
+                made[row] = low + (high - low) * generator.random(whole, np.float32)
+            else:
+                made[row] = generator.integers(int(low), int(high), whole, endpoint=True).astype(dtype)
+        return made
+
+    return load
+
+
+def _range(dtype: str) -> tuple[float, float]:
+    """Bytes over their whole range; other integers may be indices, so that only 0 and 1 are safe."""
+    if dtype in _BYTES:
+        return (-128, 127) if dtype == "int8" else (0, 255)
+    return 0, 1

@@ -1,0 +1,101 @@
+"""Samples in one .npz file: an array for each input by its name, and `label` where the truth is known."""
+
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
+
+from qutiperf.datasets.base import Array, Dataset, Description, Raw
+from qutiperf.errors import InputError
+from qutiperf.regular_file import unreadable
+from qutiperf.spec.config import sha256_of_file, shortened
+from qutiperf.spec.workload import DatasetSpec
+
+LABEL = "label"
+_CURE = "save it with numpy.savez"
+# What zipfile, zlib and numpy's reader of headers raise for damaged, encrypted or unknown content.
+_DAMAGE = (
+    *(OSError, ValueError, EOFError, KeyError, MemoryError, RuntimeError, SyntaxError, TypeError),
+    *(tokenize.TokenError, zipfile.BadZipFile, zlib.error, struct.error),
+)
+
+
+class Npz(Dataset):
+    """Arrays [n, ...] by name; nothing is unpickled."""
+
+    name = "npz"
+
+    def __init__(self, spec: DatasetSpec) -> None:
+        """Raises InputError for a file that cannot be read, or arrays of different lengths."""
+        if spec.file is None:
+            raise InputError("dataset.file: is missing", cure="name the .npz file")
+        path = Path(spec.file)
+        if (problem := unreadable(path)) is not None:
+            raise InputError(f"dataset.file: {problem}", where=shortened(spec.file))
+        self._path, self.arrays = path, _arrays(path)
+        lengths = {name: len(array) for name, array in self.arrays.items()}
+        if len(set(lengths.values())) != 1 or 0 in lengths.values():
+            listed = ", ".join(f"{name} {length}" for name, length in lengths.items()) or "nothing"
+            problem = f"its arrays must have one sample a row, and the same number of rows: {listed}"
+            raise InputError(problem, where=str(path))
+        labels = self.arrays.pop(LABEL, None)
+        if labels is not None and (labels.ndim != 1 or labels.dtype.kind not in "iu"):
+            raise InputError(f"{LABEL}: is not a list of whole numbers", where=str(path))
+        if not self.arrays:
+            raise InputError("has no array but the labels", where=str(path))
+        available = next(iter(lengths.values()))
+        self.count = min(spec.count or available, available)
+        self.labels = None if labels is None else labels[: self.count].astype(np.int64)
+        first = next(iter(self.arrays.values()))
+        self.sample_shape, self.dtype = first.shape[1:], first.dtype
+
+    def field(self, name: str) -> Array | None:
+        """Of all samples, None if the file has no such array."""
+        return self.arrays.get(name)
+
+    def of(self, name: str) -> "Npz":
+        """With one array alone."""
+        self.arrays = {name: self.arrays[name]}
+        self.sample_shape, self.dtype = self.arrays[name].shape[1:], self.arrays[name].dtype
+        return self
+
+    def raw(self, index: int) -> Raw:
+        return np.asarray(next(iter(self.arrays.values()))[index])
+
+    def prepare(self, raw: Raw) -> Array:
+        return np.asarray(raw)
+
+    def load(self, indices: Sequence[int]) -> Array:
+        return np.asarray(next(iter(self.arrays.values()))[list(indices)])
+
+    def describe(self) -> Description:
+        return {
+            "name": self.name,
+            "split": None,
+            "count": self.count,
+            "licence": None,
+            "sha256": sha256_of_file(self._path),
+        }
+
+
+def _arrays(path: Path) -> dict[str, Array]:
+    try:
+        with path.open("rb") as stream:
+            opened = np.load(stream, allow_pickle=False)
+            if not isinstance(opened, NpzFile):
+                raise InputError("is a single array, not an .npz file", where=str(path), cure=_CURE)
+            arrays = {name: opened[name] for name in opened.files}
+        if foreign := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
+            raise ValueError(f"'{foreign[0]}' is not an array")
+    except _DAMAGE as error:
+        problem = f"is not an .npz file of plain arrays: {' '.join(str(error).split())[:120]}"
+        raise InputError(problem, where=str(path), cure=_CURE) from None
+    scalars = [name for name, array in arrays.items() if array.ndim == 0]
+    if scalars:
+        raise InputError(f"'{scalars[0]}' is a scalar, not a row a sample", where=str(path))
+    return arrays

@@ -1,0 +1,156 @@
+"""Models that take or give several tensors, or whose batch is not the first axis."""
+
+from collections.abc import Callable, Sequence
+from time import monotonic
+
+import numpy as np
+import numpy.typing as npt
+
+from qutiperf.adapters.base import Array, Arrays, Model
+from qutiperf.datasets.inputs import ManyInputs
+from qutiperf.errors import RunError
+from qutiperf.spec.workload import ModelSpec, StateSource
+
+InferMany = Callable[[Arrays], tuple[Arrays, int | None]]
+InferFirst = Callable[[Arrays], tuple[Array, int | None]]
+
+
+class ManySamples:
+    """Samples of several inputs, prepared when loaded; a batch is a tuple with an array for each input.
+
+    Inputs with a batch axis of 0 and those that all samples share need no copy for a batch of one.
+    """
+
+    in_memory = True
+
+    def __init__(
+        self,
+        dataset: ManyInputs,
+        model: Model,
+        steps: int,
+        preparing: Callable[[], None] = lambda: None,
+        prepared: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        self._dataset, self._steps = dataset, steps
+        self._preparing, self._prepared = preparing, prepared
+        self._axes = [tensor.batch_axis for tensor in model.inputs]
+        self._batched = [tensor.batched for tensor in model.inputs]
+        self._order: list[int] = []
+        self._slots: list[int] = []
+        self._rows: list[Array] = []
+        self._singles: list[Arrays] = []
+        self._full: dict[int, list[Array | None]] = {}
+
+    def load(self, indices: Sequence[int]) -> None:
+        order = sorted(set(indices))
+        if order == self._order:
+            return
+        self._preparing()
+        started = monotonic()
+        self._rows, self._order = self._dataset.load_all(order), order
+        table: npt.NDArray[np.intp] = np.full(self._dataset.count, -1, np.intp)
+        table[order] = np.arange(len(order))
+        self._slots = table.tolist()
+        self._singles = [self._batch([slot]) for slot in range(len(order))]
+        self._prepared(monotonic() - started)
+
+    def unload(self, indices: Sequence[int]) -> None:
+        return  # kept for the next run
+
+    def scratch(self, batch_size: int) -> Arrays:
+        return ()
+
+    def prepare(self, indices: Sequence[int]) -> Sequence[int]:
+        return indices
+
+    def gather(self, prepared: Sequence[int], scratch: Arrays) -> Arrays:
+        slots = [self._slots[index] for index in prepared]
+        return self._singles[slots[0]] if len(slots) == 1 else self._batch(slots)
+
+    def _batch(self, slots: Sequence[int]) -> Arrays:
+        return tuple(self._tensor(number, slots) for number in range(len(self._rows)))
+
+    def _tensor(self, number: int, slots: Sequence[int]) -> Array:
+        axis, shared = self._axes[number], self._dataset.shared[number]
+        if shared is not None:
+            return shared if axis is None else self._repeated(number, len(slots), shared, axis)
+        rows = self._rows[number]
+        if axis is None:
+            return np.asarray(rows[slots[0]])
+        chosen = rows[slots[0] : slots[0] + 1] if len(slots) == 1 else np.take(rows, slots, axis=0)
+        # [n, steps, ...] of a sequence becomes [steps, n, ...], so that each step is one array
+        if self._steps > 1:
+            return np.ascontiguousarray(np.moveaxis(chosen, 0, axis + 1))
+        return chosen if axis == 0 else np.ascontiguousarray(np.moveaxis(chosen, 0, axis))
+
+    def _repeated(self, number: int, count: int, shared: Array, axis: int) -> Array:
+        known = self._full.setdefault(count, [None] * len(self._axes))
+        found = known[number]
+        if found is None:
+            found = np.ascontiguousarray(np.repeat(np.expand_dims(shared, axis), count, axis=axis))
+            known[number] = found
+        return found
+
+
+def first_output(infer: InferMany) -> InferFirst:
+    """The output that is judged, of all."""
+
+    def infer_first(batch: Arrays) -> tuple[Array, int | None]:
+        outputs, compute_ns = infer(batch)
+        return outputs[0], compute_ns
+
+    return infer_first
+
+
+def stepwise(infer: InferMany, spec: ModelSpec, shared: Sequence[Array | None]) -> InferMany:
+    """Answers sequences: every step of a batch after the other, states going from step to step.
+
+    Compute time is the sum over the steps, unknown if it is for one of them.
+    """
+    outputs = [output.name for output in spec.outputs]
+    states = {
+        number: outputs.index(source.source.state)
+        for number, source in enumerate(spec.inputs)
+        if isinstance(source.source, StateSource)
+    }
+    sequences = [number for number, one in enumerate(shared) if one is None]
+
+    def infer_steps(batch: Arrays) -> tuple[Arrays, int | None]:
+        arrays, total, timed = list(batch), 0, True
+        found: Arrays = ()
+        for step in range(spec.steps):
+            for number in sequences:
+                arrays[number] = batch[number][step]
+            found, compute_ns = infer(tuple(arrays))
+            timed, total = timed and compute_ns is not None, total + (compute_ns or 0)
+            for number, output in states.items():
+                if found[output].shape != arrays[number].shape:
+                    shapes = f"{list(found[output].shape)}, not {list(arrays[number].shape)}"
+                    raise RunError(f"state '{spec.inputs[number].name}' became {shapes}")
+                arrays[number] = found[output]
+        return found, total if timed else None
+
+    return infer_steps
+
+
+def filled(infer: InferMany, model: Model, size: int) -> InferMany:
+    """For a file with a fixed batch: the last sample is repeated, and its answers dropped."""
+    axes = [tensor.batch_axis for tensor in model.inputs]
+
+    def infer_filled(batch: Arrays) -> tuple[Arrays, int | None]:
+        count = next(array.shape[axis] for array, axis in zip(batch, axes, strict=True) if axis is not None)
+        if count == size:
+            return infer(batch)
+        whole = tuple(
+            array if axis is None else _repeat_last(array, axis, size - count)
+            for array, axis in zip(batch, axes, strict=True)
+        )
+        (first, *others), compute_ns = infer(whole)
+        return (first[:count] if first.shape[:1] == (size,) else first, *others), compute_ns
+
+    return infer_filled
+
+
+def _repeat_last(array: Array, axis: int, times: int) -> Array:
+    last = np.take(array, [-1], axis=axis)
+    return np.concatenate([array, np.repeat(last, times, axis=axis)], axis=axis)

@@ -1,0 +1,167 @@
+"""Runs an ONNX model once for what inference cannot know: shapes made of values, branches, repetitions.
+
+The branch that an If takes and the body of a Loop are copied beside it, so that their nodes are counted like
+any others; If and Loop stay, as the rest of the model needs their results.
+"""
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+
+from qutiperf.errors import RunError
+from qutiperf.level0.graph import Observed, Shapes
+
+_MOST_DEPTH = 8  # of branches inside branches
+_LOOP_INPUTS = 2  # its trip count and condition, before the state
+_PREFIX = "qutiperf_seen_"
+EXPANDED = frozenset({"If", "Loop"})
+Values = dict[str, NDArray[np.generic]]
+
+
+@dataclass(slots=True)
+class Ran:
+    """The model with the bodies that run, what was seen of its tensors, and how often nodes run."""
+
+    model: onnx.ModelProto
+    observed: Observed
+    times: dict[str, int] = field(default_factory=dict)
+
+
+def has_branches(graph: onnx.GraphProto) -> bool:
+    return any(node.op_type in EXPANDED for node in graph.node)
+
+
+def run_once(path: Path, input_shapes: Shapes, constants: Mapping[str, float]) -> Ran:
+    """On the processor, with inputs of zeros, ones for numbers; raises RunError if the model does not run."""
+    try:
+        model = onnx.load(str(path))
+        inputs = _inputs(model.graph, input_shapes, constants)
+        times: dict[str, int] = {}
+        open_nodes = [node for node in model.graph.node if node.op_type in EXPANDED]
+        for _ in range(_MOST_DEPTH):
+            if not open_nodes:
+                break
+            open_nodes = _copy_bodies(model, open_nodes, inputs, times)
+        names = [name for node in model.graph.node for name in node.output if name]
+        seen = _values(model, inputs, names)
+    except Exception as error:
+        # the file and the runtime may raise anything for values that the model does not expect
+        reason = " ".join(str(error).split())[:200]
+        raise RunError(f"{type(error).__name__}: {reason}", where=path.name) from error
+    shapes = {name: array.shape for name, array in seen.items()}
+    bits = {name: 8 * array.dtype.itemsize for name, array in seen.items()}
+    return Ran(model, Observed(shapes, bits), times)
+
+
+def _inputs(graph: onnx.GraphProto, input_shapes: Shapes, constants: Mapping[str, float]) -> Values:
+    weights = {tensor.name for tensor in graph.initializer}
+    made: Values = {}
+    for value in graph.input:
+        if value.name in weights:
+            continue
+        kind = value.type.tensor_type
+        dtype = helper.tensor_dtype_to_np_dtype(kind.elem_type)
+        sizes = input_shapes.get(value.name) or [max(size.dim_value, 1) for size in kind.shape.dim]
+        filling = constants.get(value.name, 0 if len(sizes) else 1)
+        made[value.name] = np.full(tuple(sizes), filling, dtype)
+    return made
+
+
+def _values(model: onnx.ModelProto, inputs: Values, names: Sequence[str]) -> Values:
+    """Of tensors by name, through nodes of their own: a name may be an input or a constant as well."""
+    import onnxruntime
+
+    asked = copy.deepcopy(model)
+    del asked.graph.output[:]
+    for number, name in enumerate(names):
+        asked.graph.node.append(helper.make_node("Identity", [name], [f"{_PREFIX}{number}"]))
+        asked.graph.output.append(onnx.ValueInfoProto(name=f"{_PREFIX}{number}"))
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(asked.SerializeToString(), options, ["CPUExecutionProvider"])
+    wanted = {each.name for each in session.get_inputs()}
+    given = {name: array for name, array in inputs.items() if name in wanted}
+    found = session.run(None, given)
+    return {name: array for name, array in zip(names, found, strict=True) if isinstance(array, np.ndarray)}
+
+
+def _copy_bodies(
+    model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto], inputs: Values, times: dict[str, int]
+) -> list[onnx.NodeProto]:
+    """Puts what each node runs before it; returns the If and Loop among those."""
+    asked = [name for node in nodes for name in (*node.input[:1], *node.output) if name]
+    seen = _values(model, inputs, list(dict.fromkeys(asked)))
+    inner: list[onnx.NodeProto] = []
+    for node in nodes:
+        repeated = times.get(node.output[0], 1) * (_trips(node, seen) if node.op_type == "Loop" else 1)
+        body = _body(node, seen)
+        if body is None:
+            continue
+        copied = list(_copied(model.graph, node, body, f"{node.output[0]}/"))
+        place = list(model.graph.node).index(node)
+        rest = list(model.graph.node)[place:]
+        del model.graph.node[place:]
+        model.graph.node.extend([*copied, *rest])
+        times.update({each.output[0]: repeated for each in copied if each.output})
+        last = model.graph.node[place : place + len(copied)]
+        inner += [each for each in last if each.op_type in EXPANDED]
+    return inner
+
+
+def _body(node: onnx.NodeProto, seen: Values) -> onnx.GraphProto | None:
+    graphs: dict[str, onnx.GraphProto] = {attribute.name: attribute.g for attribute in node.attribute}
+    if node.op_type == "Loop":
+        return graphs["body"]
+    condition = seen.get(node.input[0])
+    return None if condition is None else graphs["then_branch" if condition.any() else "else_branch"]
+
+
+def _trips(node: onnx.NodeProto, seen: Values) -> int:
+    """The length of what it stacks, else its limit; once where neither is known."""
+    states = len(node.input) - _LOOP_INPUTS
+    stacked = [seen[name] for name in node.output[states:] if name in seen]
+    if stacked:
+        return int(stacked[0].shape[0])
+    limit = seen.get(node.input[0]) if node.input[0] else None
+    return int(limit.item()) if limit is not None and limit.size == 1 and 0 < limit.item() < 1 << 31 else 1
+
+
+def _copied(
+    graph: onnx.GraphProto, node: onnx.NodeProto, body: onnx.GraphProto, prefix: str
+) -> Iterator[onnx.NodeProto]:
+    """The body's nodes under names of their own; a Loop's body sees what its first round sees."""
+    own = [name for each in body.node for name in each.output] + [each.name for each in body.initializer]
+    names = {name: prefix + name for name in own if name}
+    for tensor in body.initializer:
+        graph.initializer.add().CopyFrom(tensor)
+        graph.initializer[-1].name = names[tensor.name]
+    if node.op_type == "Loop":
+        number, condition = (f"{prefix}{each}" for each in ("round", "condition"))
+        graph.initializer.append(numpy_helper.from_array(np.array(0, np.int64), number))
+        graph.initializer.append(numpy_helper.from_array(np.array(True), condition))
+        given = [number, condition, *node.input[_LOOP_INPUTS:]]
+        names |= {each.name: name for each, name in zip(body.input, given, strict=True)}
+    for each in body.node:
+        copied = copy.deepcopy(each)
+        _rename(copied, names)
+        copied.name = ""  # each name may be there once
+        yield copied
+
+
+def _rename(node: onnx.NodeProto, names: Mapping[str, str]) -> None:
+    """Also in the bodies inside, which may use names from outside."""
+    node.input[:] = [names.get(name, name) for name in node.input]
+    node.output[:] = [names.get(name, name) for name in node.output]
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            for each in attribute.g.node:
+                _rename(each, names)
+            for value in attribute.g.output:
+                value.name = names.get(value.name, value.name)

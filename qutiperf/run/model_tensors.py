@@ -1,0 +1,89 @@
+"""A workload's tensors and samples against those of its ONNX file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from qutiperf.datasets.base import Dataset
+from qutiperf.datasets.inputs import ManyInputs
+from qutiperf.datasets.npz import Npz
+from qutiperf.errors import InputError
+from qutiperf.models.onnx_file import read_onnx
+from qutiperf.models.tensors import Tensor
+from qutiperf.spec.workload import ConstantSource, InputSpec, RandomSource, Workload
+
+
+def check_tensors(workload: Workload, path: Path, dataset: Dataset) -> None:
+    """Raises InputError with everything in which an ONNX file, workload and samples differ."""
+    spec, content = workload.model, read_onnx(path)
+    tensors = {tensor.name: tensor for tensor in content.inputs}
+    problems = _missing("input", [each.name for each in spec.inputs], list(tensors), path.name)
+    unlisted = [name for name in tensors if name not in [each.name for each in spec.inputs]]
+    if unlisted and not problems:
+        problems.append(f"model.inputs: {', '.join(unlisted)} of {path.name} is not listed")
+    outputs = [each.name for each in content.outputs]
+    problems += _missing("output", [each.name for each in spec.outputs], outputs, path.name)
+    for number, each in enumerate(spec.inputs):
+        if each.name in tensors:
+            key = f"model.{_key('input', number, len(spec.inputs))}"
+            problems += _differences(key, each, spec.axes[number], tensors[each.name], path.name)
+            problems += _beyond_vocabulary(key, each, tensors[each.name], dataset)
+    if problems:
+        raise InputError("; ".join(problems), where=workload.name)
+
+
+def _missing(kind: str, names: Sequence[str], available: Sequence[str], file: str) -> list[str]:
+    return [
+        f"model.{_key(kind, number, len(names))}.name: '{name}', but {file} has {sorted(available)}"
+        for number, name in enumerate(names)
+        if name not in available
+    ]
+
+
+def _key(kind: str, number: int, count: int) -> str:
+    """As in the file: `input`, or `inputs.1` where there are several."""
+    return f"{kind}s.{number}" if count > 1 else kind
+
+
+def _differences(key: str, spec: InputSpec, axis: int | None, tensor: Tensor, file: str) -> list[str]:
+    problems = []
+    if tensor.dtype != spec.dtype:
+        problems.append(f"{key}.dtype: {spec.dtype}, but {file} takes {tensor.dtype}")
+    if not tensor.has_rank:
+        return problems
+    same = len(tensor.shape) == len(spec.shape) and all(
+        not isinstance(size, int) or size == declared
+        for size, declared in zip(tensor.shape, spec.shape, strict=True)
+    )
+    if (
+        same
+        and axis is not None
+        and isinstance(spec.shape[axis], int)
+        and tensor.shape[axis] != spec.shape[axis]
+    ):
+        same = False  # the file's batch is open: a workload fixes it only by mistake
+    if not same:
+        problems.append(f"{key}.shape: {spec.shape}, but {file} takes {list(tensor.shape)}")
+    return problems
+
+
+def _beyond_vocabulary(key: str, spec: InputSpec, tensor: Tensor, dataset: Dataset) -> list[str]:
+    """Values that are not rows of the table that the input looks up; negative ones count from its end."""
+    rows, limits = tensor.vocabulary, _limits(spec, dataset)
+    if rows is None or limits is None or (limits[0] >= -rows and limits[1] < rows):
+        return []
+    return [f"{key}: values from {limits[0]:g} to {limits[1]:g}, but '{spec.name}' looks up {rows} rows"]
+
+
+def _limits(spec: InputSpec, dataset: Dataset) -> tuple[float, float] | None:
+    """The least and the greatest value of an input, None where they are not known or small anyway."""
+    if isinstance(spec.source, RandomSource):
+        return spec.source.random[0], spec.source.random[1]
+    if isinstance(spec.source, ConstantSource):
+        return float(spec.source.constant), float(spec.source.constant)
+    data = dataset.data if isinstance(dataset, ManyInputs) else dataset
+    array = data.field(spec.name) if spec.has_data and isinstance(data, Npz) else None
+    if array is None or not array.size or array.dtype.kind not in "iu":
+        return None
+    return float(np.min(array)), float(np.max(array))
