@@ -5,7 +5,7 @@ from pathlib import Path
 
 from qutiperf.errors import InputError
 from qutiperf.models.damage import name_of, reading
-from qutiperf.models.tensors import ModelTensors, Tensor
+from qutiperf.models.tensors import FileTensor, ModelTensors
 from qutiperf.regular_file import unreadable
 from qutiperf.spec.config import shortened
 
@@ -32,7 +32,7 @@ def read_onnx(path: Path) -> ModelTensors:
         )
 
 
-def _tensor(value: "onnx.ValueInfoProto", path: Path) -> Tensor:  # type: ignore[name-defined]  # noqa: F821
+def _tensor(value: "onnx.ValueInfoProto", path: Path) -> FileTensor:  # type: ignore[name-defined]  # noqa: F821
     import onnx
 
     kind, name = value.type.tensor_type, name_of(value.name)
@@ -42,7 +42,7 @@ def _tensor(value: "onnx.ValueInfoProto", path: Path) -> Tensor:  # type: ignore
         problem = f"'{name}' has the element type {kind.elem_type}, which ONNX does not define"
         raise InputError(problem, where=str(path), cure="export the model again") from None
     dimensions = tuple(_dimension(size) for size in kind.shape.dim)
-    return Tensor(name, dtype, dimensions, has_rank=kind.HasField("shape"))
+    return FileTensor(name, dtype, dimensions, has_rank=kind.HasField("shape"))
 
 
 _SAME_VALUES = {"Cast", "Flatten", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"}

@@ -7,7 +7,7 @@ Dimensions = tuple[int | str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class FileTensor:
     """Name, numpy dtype name and shape; a dimension is a number, a name, or None where the file is silent.
 
     `quantization` is (scale, zero point) of integers that stand for real numbers. `vocabulary` is the number
@@ -27,5 +27,5 @@ class Tensor:
 class ModelTensors:
     """Inputs and outputs in the file's order."""
 
-    inputs: list[Tensor]
-    outputs: list[Tensor]
+    inputs: list[FileTensor]
+    outputs: list[FileTensor]

@@ -9,7 +9,7 @@ import numpy as np
 
 from qutiperf.errors import InputError, SetupError
 from qutiperf.models.damage import reading
-from qutiperf.models.tensors import ModelTensors, Tensor
+from qutiperf.models.tensors import FileTensor, ModelTensors
 from qutiperf.regular_file import unreadable
 from qutiperf.spec.config import shortened
 
@@ -43,10 +43,10 @@ def read_tflite(path: Path) -> ModelTensors:
         return ModelTensors([_tensor(each) for each in inputs], [_tensor(each) for each in outputs])
 
 
-def _tensor(details: _Details) -> Tensor:
+def _tensor(details: _Details) -> FileTensor:
     sizes = [int(size) for size in details["shape_signature"]]
     scale, zero_point = details["quantization"]
-    return Tensor(
+    return FileTensor(
         details["name"],
         np.dtype(details["dtype"]).name,
         tuple(None if size < 0 else size for size in sizes),

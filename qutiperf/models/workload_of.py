@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qutiperf.errors import InputError
 from qutiperf.models.onnx_file import read_onnx
-from qutiperf.models.tensors import EXAMPLE_SIZE, ModelTensors, Tensor
+from qutiperf.models.tensors import EXAMPLE_SIZE, FileTensor, ModelTensors
 from qutiperf.models.tflite_file import read_tflite
 from qutiperf.spec.config import nearest, shortened, whole_number
 from qutiperf.spec.workload import (
@@ -113,7 +113,7 @@ def _cure(known: _Gathered) -> str:
     return f"{verb} {' '.join(dict.fromkeys(known.examples))}"
 
 
-def _quantization(tensor: Tensor) -> QuantizationSpec | None:
+def _quantization(tensor: FileTensor) -> QuantizationSpec | None:
     if tensor.quantization is None:
         return None
     return QuantizationSpec(scale=tensor.quantization[0], zero_point=tensor.quantization[1])
@@ -216,7 +216,7 @@ def _inputs(known: _Gathered, data: bool) -> list[InputSpec]:
     return specs
 
 
-def _can_be_made(tensor: Tensor, known: _Gathered) -> bool:
+def _can_be_made(tensor: FileTensor, known: _Gathered) -> bool:
     """Whether there are values of its type, and its rank is known; adds the problem if not."""
     if tensor.dtype not in DTYPES:
         kind = "a sequence, map or optional" if tensor.dtype == "unknown" else tensor.dtype
@@ -230,7 +230,7 @@ def _can_be_made(tensor: Tensor, known: _Gathered) -> bool:
     return True
 
 
-def _is_alone(tensor: Tensor, sizes: Sizes, axis: int | None, number: int) -> bool:
+def _is_alone(tensor: FileTensor, sizes: Sizes, axis: int | None, number: int) -> bool:
     """Whether the first input is one list of given length, whose only axis is not a batch."""
     opened = len(tensor.shape) == 1 and not isinstance(tensor.shape[0], int)
     return number == 0 and opened and axis is None and isinstance(sizes[0], int)
@@ -259,7 +259,7 @@ def _batch_axis(sizes: Sizes, number: int, names: set[str]) -> int | None:
     return 0 if number == 0 or likely else None
 
 
-def _source(tensor: Tensor, known: _Gathered, data: bool) -> Source | None:
+def _source(tensor: FileTensor, known: _Gathered, data: bool) -> Source | None:
     """The given constant; 1 for a number without one; rows of a table within it; else the data's field."""
     value = known.constants.get(tensor.name)
     if value is None and not tensor.shape:
@@ -277,7 +277,7 @@ def _written(sizes: Sequence[int | str | None]) -> str:
     return ",".join("?" if size is None else str(size) for size in sizes)
 
 
-def _example(tensor: Tensor, known: _Gathered) -> str:
+def _example(tensor: FileTensor, known: _Gathered) -> str:
     """A --shape that fits the tensor; of later inputs an unnamed size is more likely the batch than not."""
     given: Sizes = [_size(size, known) for size in tensor.shape]
     axis = _batch_axis(given, known.content.inputs.index(tensor), _batch_names(known))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from qutiperf.models.tensors import Tensor
+from qutiperf.models.tensors import FileTensor
 from qutiperf.models.workload_of import tensors_of
 from qutiperf.spec.config import sha256_of_file
 from qutiperf.spec.workload import DatasetSpec, InputSpec, OutputSpec, Workload
@@ -66,7 +66,7 @@ def _fed(inputs: Sequence[InputSpec], dataset: DatasetSpec | None) -> list[Input
     return [inputs[0].model_copy(update={"source": None}), *inputs[1:]]
 
 
-def _judged(tensor: Tensor, output: OutputSpec) -> OutputSpec:
+def _judged(tensor: FileTensor, output: OutputSpec) -> OutputSpec:
     """Class ids if it has one integer a sample, else scores."""
     ids = tensor.dtype in ("int32", "int64") and (len(tensor.shape) == 1 or tensor.shape[1:] == (1,))
     offset = 1 if not ids and tensor.shape[-1:] == (_BACKGROUND,) else 0

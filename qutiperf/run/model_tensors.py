@@ -10,7 +10,7 @@ from qutiperf.datasets.inputs import ManyInputs
 from qutiperf.datasets.npz import Npz
 from qutiperf.errors import InputError
 from qutiperf.models.onnx_file import read_onnx
-from qutiperf.models.tensors import Tensor
+from qutiperf.models.tensors import FileTensor
 from qutiperf.spec.workload import ConstantSource, InputSpec, RandomSource, Workload
 
 
@@ -46,7 +46,7 @@ def _key(kind: str, number: int, count: int) -> str:
     return f"{kind}s.{number}" if count > 1 else kind
 
 
-def _differences(key: str, spec: InputSpec, axis: int | None, tensor: Tensor, file: str) -> list[str]:
+def _differences(key: str, spec: InputSpec, axis: int | None, tensor: FileTensor, file: str) -> list[str]:
     problems = []
     if tensor.dtype != spec.dtype:
         problems.append(f"{key}.dtype: {spec.dtype}, but {file} takes {tensor.dtype}")
@@ -68,7 +68,7 @@ def _differences(key: str, spec: InputSpec, axis: int | None, tensor: Tensor, fi
     return problems
 
 
-def _beyond_vocabulary(key: str, spec: InputSpec, tensor: Tensor, dataset: Dataset) -> list[str]:
+def _beyond_vocabulary(key: str, spec: InputSpec, tensor: FileTensor, dataset: Dataset) -> list[str]:
     """Values that are not rows of the table that the input looks up; negative ones count from its end."""
     rows, limits = tensor.vocabulary, _limits(spec, dataset)
     if rows is None or limits is None or (limits[0] >= -rows and limits[1] < rows):
