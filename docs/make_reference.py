@@ -27,7 +27,7 @@ from qutiperf.spec.round_rules import (
     Limits,
     RequiredFiles,
     RoundRules,
-    Samples,
+    SampleCounts,
     ScenarioRule,
     ScenarioSet,
     Score,
@@ -67,7 +67,7 @@ FILES: dict[str, list[type[BaseModel]]] = {
     "scenario": [Scenario, Metric],
     "round": [
         *(Round, Seeds, RoundRules, Layout, RequiredFiles, Fields, Limits, ScenarioRule, Inference),
-        *(TestRule, TestFile, BenchmarkRule, ScenarioSet, Samples, Score, TokenLimits),
+        *(TestRule, TestFile, BenchmarkRule, ScenarioSet, SampleCounts, Score, TokenLimits),
     ],
 }
 TYPES: dict[object, str] = {

@@ -25,7 +25,7 @@ DEVICE_SOURCES = (
     *("__init__.py", "errors.py", "py.typed"),
     *("adapters/__init__.py", "adapters/base.py"),
     *("device/__init__.py", "device/__main__.py", "device/configuration.py", "device/connection.py"),
-    *("device/listener.py", "device/server.py"),
+    *("device/connection_threads.py", "device/server.py"),
 )
 _HOST_ONLY = {"registry.py"}  # of adapters/
 _DATE = (1980, 1, 1, 0, 0, 0)  # of every packed file: the same files give the same bytes

@@ -59,7 +59,7 @@ ROOMS: dict[str, list[str]] = {
         "litert onnxruntime open_inference openvino",
     ],
     "loadgen": ["installed settings", "driver", "__init__"],
-    "device": ["configuration", "listener", "connection", "server", "__main__"],
+    "device": ["configuration", "connection_threads", "connection", "server", "__main__"],
     "level0": [
         "calibration_file families requirements standins",
         "capability graph network",
@@ -224,6 +224,16 @@ def room_file(path: Path) -> str:
 
 def test_every_folder_is_a_room() -> None:
     assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == set(ROOMS)
+
+
+def test_class_names_are_unique() -> None:
+    """But for `Options`, which every adapter has by the interface."""
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ClassDef) and node.name != "Options":
+                places.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
 
 def test_only_loadgen_imports_loadgen() -> None:

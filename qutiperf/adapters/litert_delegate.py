@@ -1,4 +1,4 @@
-"""A TensorFlow Lite delegate's library: whether it can be loaded here, and loading it."""
+"""Checks and loads the library of a TensorFlow Lite delegate."""
 
 from __future__ import annotations
 
@@ -20,18 +20,21 @@ _MACHINES = {3: "x86", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
 
 
 def load_delegate(runtime: ModuleType, library: str, options: dict[str, str]) -> Any:  # noqa: ANN401  # no types published
-    """The runtime's own object for it; raises SetupError."""
+    """The runtime's delegate object; raises SetupError."""
     check_library(library)
     try:
         return runtime.load_delegate(library, options)
     except (ValueError, RuntimeError) as error:
-        _, _, message = str(error).partition("\n")  # the first line says only that it failed
-        reason = message.strip() or "it gives no reason; is its device connected, are its options right?"
-        raise SetupError(f"the delegate cannot be made: {reason}", where=library) from None
+        _, _, message = str(error).partition("\n")  # the first line only reports the failure
+        reason = (
+            message.strip()
+            or "it gives no reason; check that its device is connected and its options are right"
+        )
+        raise SetupError(f"the delegate cannot be created: {reason}", where=library) from None
 
 
 def check_library(library: str) -> None:
-    """Raises SetupError if it is not there, for another machine, or not a delegate."""
+    """Raises SetupError if the library is missing, for another machine, or not a delegate."""
     if os.sep in library and not Path(library).is_file():
         raise SetupError("there is no such delegate library", where=library, cure="set delegate to its path")
     theirs, ours = machine_of(Path(library)), machine_of(_THIS_PROGRAM)
@@ -40,17 +43,17 @@ def check_library(library: str) -> None:
     try:
         loaded = ctypes.CDLL(library)
     except OSError as error:
-        cure = "install it with all that it needs, or set delegate to its path"
+        cure = "install it with its dependencies, or set delegate to its path"
         raise SetupError(
             f"the delegate library cannot be loaded: {error}", where=library, cure=cure
         ) from None
     for symbol in _SYMBOLS:
         if not hasattr(loaded, symbol):
-            raise SetupError(f"the library is no TFLite delegate, it has no {symbol}", where=library)
+            raise SetupError(f"the library is not a TFLite delegate: it has no {symbol}", where=library)
 
 
 def machine_of(path: Path) -> Optional[str]:
-    """The machine in a file's ELF header; None if it is not there or no ELF file."""
+    """The machine in a file's ELF header; None if the file is missing or not ELF."""
     try:
         with path.open("rb") as file:
             header = file.read(20)

@@ -1,4 +1,4 @@
-"""ONNX Runtime's providers other than the CPU: where nodes run, and tensors in the device's memory.
+"""Placement of nodes and tensors in device memory, for ONNX Runtime's providers other than the CPU.
 
 Standard library and numpy only, in Python 3.9 syntax. Several of onnxruntime's methods have no annotations.
 """
@@ -18,7 +18,7 @@ from qutiperf.adapters.base import Array, Model
 if TYPE_CHECKING:
     import onnxruntime
 
-# Providers whose memory ONNX Runtime's Python interface can address, by its name of that memory.
+# The name of the device memory of each provider, if ONNX Runtime's Python interface can address it.
 MEMORY = {
     "CUDAExecutionProvider": "cuda",
     "TensorrtExecutionProvider": "cuda",
@@ -27,7 +27,7 @@ MEMORY = {
 
 
 def placement(session: onnxruntime.InferenceSession, model: Model) -> dict[str, int]:
-    """Nodes by the provider that ran them, for one sample; ends the profile of the session."""
+    """Number of nodes that ran on each provider for one sample; ends the session's profile."""
     one = np.zeros((model.fixed_batch or 1, *model.input_shape), model.input_dtype)
     session.run([model.output_name], {model.input_name: one})
     path = session.end_profiling()  # type: ignore[no-untyped-call]
@@ -44,14 +44,14 @@ def _is_node(event: dict[str, object]) -> bool:
 
 
 class DeviceTensors:
-    """Runs a session on tensors in the device's memory, so that copies are not in the compute time."""
+    """Runs a session on tensors in device memory, so that the compute time excludes copies."""
 
     def __init__(self, session: onnxruntime.InferenceSession, model: Model, memory: str, number: int) -> None:
         self._session, self._model, self._place = session, model, (memory, number)
         self._shape: Optional[tuple[int, ...]] = None
 
     def infer(self, batch: Array) -> tuple[Array, int]:
-        """Copies in, runs until the device is done (timed, by the host's clock), copies out."""
+        """Copies in, runs until the device has finished (timed with the host's clock), copies out."""
         if batch.shape != self._shape:
             self._bind(batch.shape)
         self._input.update_inplace(np.ascontiguousarray(batch))

@@ -1,7 +1,7 @@
 """A device behind the Open Inference Protocol (KServe v2): qutiperf's own device server, Triton, MLServer...
 
-One keep-alive connection an instance, one request a batch. Nothing is cached, joined or preprocessed on
-this side, as MLPerf's network division asks of it.
+One keep-alive connection per instance, one request per batch. This side does not cache, join or preprocess
+anything, as MLPerf's network division requires.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Optional
 from urllib.parse import quote, urlsplit
 
 from qutiperf.adapters import protocol
-from qutiperf.adapters.base import Adapter, Array, Arrays, Completion, Model, Tensor
+from qutiperf.adapters.base import Adapter, Array, Arrays, Completion, InputTensor, Model
 from qutiperf.adapters.open_inference_connection import HttpAnswer, ServerConnection, first_line
 from qutiperf.adapters.protocol import quoted, shown
 from qutiperf.errors import InputError, RunError, SetupError
@@ -24,16 +24,16 @@ _MEGA = 1_000_000
 _ROUND_TRIPS = 20
 _LINK_BYTES = 4 * _MEGA
 _LONGEST_TIMEOUT_S = 1e6
-_MOST_TOLD = 50  # parameters of a server that go into the record, each as a text of at most
+_MOST_PARAMETERS = 50  # parameters of a server that are recorded, each as text of at most
 _MOST_TEXT = 200  # characters
 
 
 @dataclass(frozen=True)
 class Options:
-    """`retries` is how often a request is sent again when its connection was lost; each one is counted.
+    """`retries` is how often a request is sent again after a lost connection; each one is counted.
 
-    `token_file` holds the bearer token, `ca_file` certificates to trust beside the system's; none if
-    empty. `model_version` is the server's choice if empty. Without `binary` numbers travel as JSON.
+    `token_file` contains the bearer token, `ca_file` certificates to trust in addition to the system's; none
+    if empty. If `model_version` is empty, the server chooses. Without `binary`, numbers are sent as JSON.
     """
 
     url: str = "http://127.0.0.1:8123"
@@ -54,13 +54,13 @@ class Options:
         if parts.port == 0:  # raises ValueError above 65535
             raise ValueError(f"url '{self.url}' has port 0")
         if not 0 < self.timeout_s <= _LONGEST_TIMEOUT_S:
-            raise ValueError(f"timeout_s is above 0 and at most {_LONGEST_TIMEOUT_S:.0f}")
+            raise ValueError(f"timeout_s must be above 0 and at most {_LONGEST_TIMEOUT_S:.0f}")
         if self.retries < 0 or not (self.max_request_mb > 0 and isfinite(self.max_request_mb)):
-            raise ValueError("retries is at least 0, max_request_mb above 0")
+            raise ValueError("retries must be at least 0, and max_request_mb above 0")
 
 
 class OpenInference(Adapter[Options]):
-    """Compute times are the server's own, where it gives them as `compute_ns`."""
+    """Compute times are the server's, if it reports them as `compute_ns`."""
 
     options_type = Options
     over_network = True
@@ -81,22 +81,22 @@ class OpenInference(Adapter[Options]):
             raise
 
     def _greet(self, model: Model, options: Options) -> None:
-        """Asks the server what it is and holds its model against ours; measures the link."""
+        """Reads the server's metadata, checks that its model is the workload's, and measures the link."""
         self._server = self._json("/v2", "server")
         metadata = self._metadata()
         _check_metadata(metadata, model, options)
-        found = metadata.get("parameters")
-        self._told: Mapping[str, object] = found if isinstance(found, dict) else {}
+        parameters = metadata.get("parameters")
+        self._server_parameters: Mapping[str, object] = parameters if isinstance(parameters, dict) else {}
         self._platform = shown(metadata.get("platform", "unknown"), _MOST_TEXT)
         self._link = self._measured_link()
         self.tune(1)
 
     def tune(self, batch_size: int) -> None:
-        largest = self._told.get("max_batch_size")
+        largest = self._server_parameters.get("max_batch_size")
         if type(largest) is int and batch_size > largest > 0:
             cure = f"serve it with --batch-size {batch_size}"
             raise InputError(
-                f"it takes batches up to {largest}, not {batch_size}", where=self._where, cure=cure
+                f"the largest batch size is {largest}, not {batch_size}", where=self._where, cure=cure
             )
         self._connection.retries = self._connection.reconnections = 0
 
@@ -143,10 +143,10 @@ class OpenInference(Adapter[Options]):
             length = int(text) if text is not None else None
             message = protocol.decode(answer.body, length, "outputs")
         except ValueError as error:
-            raise RunError(f"its answer is not the protocol's: {error}", where=self._where) from None
-        told = message.header.get("id")
-        if told is not None and told != str(self._connection.sent):
-            problem = f"it answered request {quoted(told)}, not '{self._connection.sent}'"
+            raise RunError(f"its answer violates the protocol: {error}", where=self._where) from None
+        request_id = message.header.get("id")
+        if request_id is not None and request_id != str(self._connection.sent):
+            problem = f"it answered request {quoted(request_id)}, not '{self._connection.sent}'"
             raise RunError(problem, where=self._where, cure="answers were mixed up")
         for name in self._model.outputs:
             if name not in message.tensors:
@@ -156,21 +156,23 @@ class OpenInference(Adapter[Options]):
         return outputs, self._compute_ns(message.header)
 
     def _compute_ns(self, header: protocol.Header) -> Optional[int]:
-        """As the server gives it, longer than the call too: the harness counts impossible clocks."""
+        """The server's value, even if longer than the call, because the harness counts impossible clocks."""
         parameters = header.get("parameters")
-        found = parameters.get(protocol.COMPUTE_NS) if isinstance(parameters, dict) else None
-        if found is None:
+        compute_ns = parameters.get(protocol.COMPUTE_NS) if isinstance(parameters, dict) else None
+        if compute_ns is None:
             return None
-        if type(found) is not int or not 0 <= found < 1 << 63:
-            problem = f"its {protocol.COMPUTE_NS} is {quoted(found)}, not a whole number of nanoseconds"
+        if type(compute_ns) is not int or not 0 <= compute_ns < 1 << 63:
+            problem = f"its {protocol.COMPUTE_NS} is {quoted(compute_ns)}, not a whole number of nanoseconds"
             raise RunError(problem, where=self._where)
-        return found
+        return compute_ns
 
     def _binary_hint(self) -> str:
         extensions = self._server.get("extensions")
-        told = isinstance(extensions, list) and protocol.BINARY_EXTENSION in extensions
+        announced = isinstance(extensions, list) and protocol.BINARY_EXTENSION in extensions
         return (
-            "" if told or not self._options.binary else "it announces no binary tensors: set binary to false"
+            ""
+            if announced or not self._options.binary
+            else "it does not announce binary tensors: set binary to false"
         )
 
     def close(self) -> None:
@@ -179,8 +181,8 @@ class OpenInference(Adapter[Options]):
 
     def describe(self) -> dict[str, str]:
         name, version = self._server.get("name", "unknown"), self._server.get("version", "unknown")
-        told = list(self._told.items())[:_MOST_TOLD]
-        far = {f"far_{shown(key, _MOST_TEXT)}": shown(value, _MOST_TEXT) for key, value in told}
+        recorded = list(self._server_parameters.items())[:_MOST_PARAMETERS]
+        far = {f"far_{shown(key, _MOST_TEXT)}": shown(value, _MOST_TEXT) for key, value in recorded}
         url = urlsplit(self._options.url)
         return {
             "server": f"{shown(name, _MOST_TEXT)} {shown(version, _MOST_TEXT)}",
@@ -209,7 +211,7 @@ class OpenInference(Adapter[Options]):
         raise InputError(problem, where=self._options.url, cure="set options.model_name")
 
     def _json(self, path: str, what: str) -> Mapping[str, object]:
-        """A JSON object; raises SetupError where something else answers."""
+        """A JSON object; raises SetupError for any other answer."""
         answer = self._connection.request("GET", path, [], self._headers)
         if answer.status in (401, 403):
             cure = "set options.token_file to a file with its bearer token"
@@ -217,22 +219,22 @@ class OpenInference(Adapter[Options]):
                 f"refused ({answer.status}): {answer.reason()}", where=self._options.url, cure=cure
             )
         try:
-            found = protocol.read_json(answer.body)
+            content = protocol.read_json(answer.body)
         except protocol.ProtocolError:
-            found = {}
-        cure = f"is this the {what}'s HTTP port?"
-        if answer.status != 200 and isinstance(found.get("error"), str):
+            content = {}
+        cure = f"check that this is the {what}'s HTTP port"
+        if answer.status != 200 and isinstance(content.get("error"), str):
             problem = f"{path} answered {answer.status}: {answer.reason()}"
             raise SetupError(problem, where=self._options.url, cure=cure)
-        if answer.status != 200 or "name" not in found:
-            problem = f"no Open Inference Protocol: {path} answered {answer.status}, {answer.kind}"
+        if answer.status != 200 or "name" not in content:
+            problem = f"not the Open Inference Protocol: {path} answered {answer.status}, {answer.kind}"
             raise SetupError(problem, where=self._options.url, cure=cure)
-        return found
+        return content
 
     def _measured_link(self) -> dict[str, float]:
-        """Median round trip, and bandwidth where the server has the extension for it."""
+        """Median round trip, and bandwidth if the server has the extension for it."""
         trips = [self._seconds("GET", "/v2/health/live", b"", 0) for _ in range(_ROUND_TRIPS)]
-        found = {"link_round_trip_us": 1e6 * median(trips)}
+        figures = {"link_round_trip_us": 1e6 * median(trips)}
         extensions = self._server.get("extensions")
         if isinstance(extensions, list) and protocol.LINK_EXTENSION in extensions:
             limit = self._server.get("max_request_bytes")
@@ -240,8 +242,8 @@ class OpenInference(Adapter[Options]):
             for name, up, down in (("up", size, 0), ("down", 0, size)):
                 seconds = median(self._seconds("POST", protocol.LINK_PATH, bytes(up), down) for _ in range(3))
                 transfer = max(seconds - median(trips), 1e-9)
-                found[f"link_{name}_mb_per_s"] = size / _MEGA / transfer
-        return found
+                figures[f"link_{name}_mb_per_s"] = size / _MEGA / transfer
+        return figures
 
     def _seconds(self, method: str, path: str, body: bytes, answer_bytes: int) -> float:
         headers = dict(self._headers)
@@ -266,7 +268,7 @@ def _headers(options: Options) -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise InputError(f"token_file: {first_line(error)}", where=options.token_file) from None
     if not token or not token.isprintable() or " " in token:
-        raise InputError("token_file: holds no token", where=options.token_file)
+        raise InputError("token_file: is empty", where=options.token_file)
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -285,7 +287,7 @@ def _check_metadata(metadata: Mapping[str, object], model: Model, options: Optio
             raise InputError(f"it has no output '{name}', but {quoted(names)}", where=where)
 
 
-def _check_input(tensor: Tensor, datatype: str, shape: list[object], where: str) -> None:
+def _check_input(tensor: InputTensor, datatype: str, shape: list[object], where: str) -> None:
     """Of sizes only those that the server gives."""
     if datatype != protocol.datatype_of(tensor.dtype):
         raise InputError(f"its input is {shown(datatype, _MOST_TEXT)}, not {tensor.dtype}", where=where)
@@ -298,15 +300,15 @@ def _check_input(tensor: Tensor, datatype: str, shape: list[object], where: str)
 
 def _tensors(metadata: Mapping[str, object], side: str) -> list[tuple[str, str, list[object]]]:
     listed = metadata.get(side)
-    found = []
+    tensors = []
     for entry in listed if isinstance(listed, list) else []:
         if isinstance(entry, dict):
             shape = entry.get("shape")
-            found.append(
+            tensors.append(
                 (
                     shown(entry.get("name"), _MOST_TEXT),
                     shown(entry.get("datatype"), _MOST_TEXT),
                     shape if isinstance(shape, list) else [],
                 )
             )
-    return found
+    return tensors

@@ -10,11 +10,11 @@ CHOOSING_DEVICES = ("AUTO", "MULTI", "HETERO", "BATCH")
 
 @dataclass(frozen=True)
 class Options:
-    """`properties` as `KEY=VALUE;KEY=VALUE`, sent to the device's plugin after all others.
+    """`properties` is `KEY=VALUE;KEY=VALUE`, passed to the device's plugin after all others.
 
-    `inference_precision` is f32 by default, because OpenVINO by its own default computes float32 models
-    in bf16 or f16 where the device can. `num_streams` counts within one instance; the harness's streams
-    are instances of their own.
+    `inference_precision` is f32 by default, because OpenVINO's own default computes float32 models
+    in bf16 or f16 if the device supports it. `num_streams` applies within one instance; each stream of the
+    harness is a separate instance.
     """
 
     device: str = "CPU"
@@ -28,13 +28,13 @@ class Options:
         if self.threads < 1 or self.num_streams < 1:
             raise ValueError("threads and num_streams must be at least 1")
         if self.device.partition(":")[0] in CHOOSING_DEVICES:
-            raise ValueError(f"device {self.device} chooses by itself what runs where; name one device")
+            raise ValueError(f"device {self.device} selects devices by itself; name one device")
         pairs(self.properties)
 
 
 def pairs(text: str) -> dict[str, str]:
-    """Raises ValueError where it is not `KEY=VALUE;KEY=VALUE`."""
-    found = [pair.partition("=") for pair in text.split(";") if pair.strip()]
-    if any(not separator for _, separator, _ in found):
+    """Raises ValueError unless the text is `KEY=VALUE;KEY=VALUE`."""
+    parts = [pair.partition("=") for pair in text.split(";") if pair.strip()]
+    if any(not separator for _, separator, _ in parts):
         raise ValueError(f"properties '{text}' is not KEY=VALUE;KEY=VALUE")
-    return {key.strip(): value.strip() for key, _, value in found}
+    return {key.strip(): value.strip() for key, _, value in parts}

@@ -1,4 +1,4 @@
-"""Finds adapters by name, entry point or file, and checks their options; imports no runtime."""
+"""Finds adapters by name, entry point or file, and checks their options, without importing runtimes."""
 
 import dataclasses
 import importlib
@@ -70,18 +70,18 @@ def _module_of_file(path: Path) -> ModuleType:
     return module
 
 
-def _checked(found: object, name: str) -> type[AnyAdapter]:
-    if not (isinstance(found, type) and issubclass(found, Adapter)):
-        raise InputError(f"adapter: {name} is no qutiperf.adapters.base.Adapter")
-    if not dataclasses.is_dataclass(getattr(found, "options_type", None)):
+def _checked(adapter: object, name: str) -> type[AnyAdapter]:
+    if not (isinstance(adapter, type) and issubclass(adapter, Adapter)):
+        raise InputError(f"adapter: {name} is not a qutiperf.adapters.base.Adapter")
+    if not dataclasses.is_dataclass(getattr(adapter, "options_type", None)):
         raise InputError(f"adapter: {name} has no options_type", cure="set it to a dataclass of its options")
-    return found
+    return adapter
 
 
 def require_runtime(adapter: type[AnyAdapter], name: str, options: object = None) -> None:
     """Raises SetupError with the pip line if the adapter's runtime is missing or of another version.
 
-    `options` may choose among several runtimes; without them the adapter's usual one is looked for.
+    `options` may choose among several runtimes; without them, the adapter's default runtime is checked.
     """
     module = adapter.runtime_module if options is None else adapter.runtime_for(options)
     if module is None:
@@ -96,18 +96,22 @@ def require_runtime(adapter: type[AnyAdapter], name: str, options: object = None
 
 
 def _require_version(extra: str, name: str) -> None:
-    """Holds what is installed against the versions of the extra; what is not installed was not asked."""
+    """Checks the versions of the extra's packages, except for packages that are not installed."""
     for text in metadata.requires("qutiperf") or []:
-        asked = Requirement(text)
-        if asked.marker is None or not asked.marker.evaluate({"extra": extra}) or asked.marker.evaluate():
+        requirement = Requirement(text)
+        if (
+            requirement.marker is None
+            or not requirement.marker.evaluate({"extra": extra})
+            or requirement.marker.evaluate()
+        ):
             continue
         try:
-            version = metadata.version(asked.name)
+            version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
             continue
-        if not asked.specifier.contains(version, prereleases=True):
-            problem = f"{asked.name} {version} is installed, it needs {asked.specifier}"
-            cure = f"pip install '{asked.name}{asked.specifier}'"
+        if not requirement.specifier.contains(version, prereleases=True):
+            problem = f"{requirement.name} {version} is installed, but {requirement.specifier} is required"
+            cure = f"pip install '{requirement.name}{requirement.specifier}'"
             raise SetupError(problem, where=f"adapter {name}", cure=cure)
 
 

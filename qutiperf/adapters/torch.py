@@ -17,7 +17,7 @@ from qutiperf.errors import InputError, RunError, SetupError
 if TYPE_CHECKING:
     import torch
 
-_COMPILED_BATCH_SIZES = 1000  # unless told, torch gives up compiling at the ninth
+_COMPILED_BATCH_SIZES = 1000  # torch's default gives up compiling at the ninth
 _REAL = ("float16", "float32", "float64")
 
 
@@ -25,8 +25,8 @@ _REAL = ("float16", "float32", "float64")
 class Options:
     """`device` is cpu, cuda, cuda:1, or a kind that `backend_module` registers (torch_mlu: mlu).
 
-    `dtype` is what weights and real inputs are converted to; outputs come back as float32. `threads` and
-    `inter_op_threads` are torch's own, shared by all streams of a process.
+    Weights and real inputs are converted to `dtype`; outputs are float32. `threads` and
+    `inter_op_threads` are torch's settings, shared by all streams of a process.
     """
 
     device: str = "cpu"
@@ -42,7 +42,7 @@ class Options:
 
 
 class Torch(Adapter[Options]):
-    """One module. On a device with events: pinned host memory, a stream of its own, copies timed apart."""
+    """One module. Devices with events use pinned memory, their own stream, and separately timed copies."""
 
     options_type = Options
     runtime_module = "torch"
@@ -66,7 +66,7 @@ class Torch(Adapter[Options]):
             raise InputError(f"dtype {options.dtype}: the input is {model.input_dtype}", where=model.path)
         if options.compile:
             self._module = _compiled(torch, self._module, self._kind, model)
-        self._whole = 0  # the batch size that it is compiled for
+        self._whole = 0  # the batch size of the compiled module
         backend = getattr(torch, self._device.type, None)
         self._timed = None
         if self._device.type != "cpu" and hasattr(backend, "Stream") and hasattr(backend, "Event"):
@@ -74,7 +74,7 @@ class Torch(Adapter[Options]):
         self._try(model.fixed_batch or 1)
 
     def _try(self, batch_size: int) -> None:
-        """One batch of zeros: what does not fit shows at load; raises InputError."""
+        """Runs one batch of zeros, so that load() detects what does not fit; raises InputError."""
         zeros = np.zeros((batch_size, *self._model.input_shape), self._model.input_dtype)
         try:
             outputs, _ = self.infer(zeros)
@@ -84,10 +84,12 @@ class Torch(Adapter[Options]):
         except (RuntimeError, TypeError, ValueError, AssertionError) as error:
             raise InputError(f"torch cannot run it: {_first_line(error)}", where=self._model.path) from error
         if len(outputs) != batch_size:
-            raise InputError(f"it answers {list(outputs.shape)} for {batch_size}", where=self._model.path)
+            raise InputError(
+                f"its output is {list(outputs.shape)} for {batch_size} samples", where=self._model.path
+            )
 
     def tune(self, batch_size: int) -> None:
-        """Compiles for the batch size, allocates pinned memory for it."""
+        """Compiles for the batch size and allocates pinned memory."""
         self._whole = batch_size if self._options.compile else 0
         self._try(self._model.fixed_batch or batch_size)
         if self._timed is not None:
@@ -95,17 +97,17 @@ class Torch(Adapter[Options]):
 
     def infer(self, batch: Array) -> tuple[Array, Optional[int]]:
         torch, count = self._torch, len(batch)
-        if count < self._whole:  # another size would be compiled in the middle of a run
+        if count < self._whole:  # another size would be compiled during the run
             batch = np.concatenate([batch, np.repeat(batch[-1:], self._whole - count, axis=0)])
         if not batch.flags.writeable:
-            batch = batch.copy()  # torch has no read-only tensors
+            batch = batch.copy()  # torch does not support read-only tensors
         given = torch.from_numpy(batch)
         with torch.inference_mode():
             if self._timed is not None:
                 answer, compute_ns = self._timed.infer(given, self._dtype, self._module)
                 return answer[:count], compute_ns
-            asked = given.to(self._device, self._dtype)
-            outputs = _single(self._module(asked))
+            inputs = given.to(self._device, self._dtype)
+            outputs = _single(self._module(inputs))
             answers = outputs.to("cpu", torch.float32 if outputs.is_floating_point() else None).numpy()
             return answers[:count], None
 
@@ -114,20 +116,20 @@ class Torch(Adapter[Options]):
 
     def describe(self) -> dict[str, str]:
         torch = self._torch
-        found = {"torch": str(torch.__version__), "device": str(self._device), "model": self._kind}
+        described = {"torch": str(torch.__version__), "device": str(self._device), "model": self._kind}
         if self._device.type == "cuda":
-            found["device_name"] = torch.cuda.get_device_name(self._device)
-            found["cuda"] = str(torch.version.cuda)
-            found["tf32_convolutions"] = str(torch.backends.cudnn.allow_tf32)
-            found["tf32_matmul"] = str(torch.backends.cuda.matmul.allow_tf32)
-        return found
+            described["device_name"] = torch.cuda.get_device_name(self._device)
+            described["cuda"] = str(torch.version.cuda)
+            described["tf32_convolutions"] = str(torch.backends.cudnn.allow_tf32)
+            described["tf32_matmul"] = str(torch.backends.cuda.matmul.allow_tf32)
+        return described
 
     def figures(self) -> dict[str, float]:
         return self._timed.figures() if self._timed is not None else {}
 
 
 class _Timed:
-    """Copies and compute on a stream of its own, timed by the device's events."""
+    """Copies and computes on its own stream, timed by the device's events."""
 
     def __init__(self, torch: Any, backend: Any, device: torch.device) -> None:
         self._torch, self._backend, self._device = torch, backend, device
@@ -148,7 +150,7 @@ class _Timed:
         dtype: Optional[torch.dtype],
         module: Any,
     ) -> tuple[Array, int]:
-        """Blocks until the outputs are in host memory; compute is the forward pass alone."""
+        """Blocks until the outputs are in host memory; the compute time is that of the forward pass."""
         started, copied, computed, ended = self._events
         if self._sent is None or len(self._sent) < len(given):
             self._sent = self._torch.empty(given.shape, dtype=given.dtype, pin_memory=self._pin)
@@ -156,9 +158,9 @@ class _Timed:
         host.copy_(given)
         with self._backend.stream(self._stream):
             started.record()
-            asked = host.to(self._device, non_blocking=True).to(dtype or given.dtype)
+            inputs = host.to(self._device, non_blocking=True).to(dtype or given.dtype)
             copied.record()
-            outputs = _single(module(asked))
+            outputs = _single(module(inputs))
             computed.record()
             answer = self._answer_like(outputs)
             answer.copy_(outputs, non_blocking=True)
@@ -194,7 +196,7 @@ def _import_backend(name: str) -> None:
 
 
 def _device(torch: Any, name: str) -> torch.device:
-    """Raises InputError for a kind that torch does not know, SetupError for a device that is not there."""
+    """Raises InputError for an unknown kind of device, SetupError for a missing device."""
     try:
         device: torch.device = torch.device(name)
     except RuntimeError as error:
@@ -206,12 +208,12 @@ def _device(torch: Any, name: str) -> torch.device:
         raise SetupError(problem, where=f"device {name}", cure="install a CUDA build of torch")
     backend = getattr(torch, device.type, None)
     if backend is None or not backend.is_available():
-        problem = f"torch {torch.__version__} finds no {device.type} device"
-        cure = "is its driver there? torch's own check is torch." + f"{device.type}.is_available()"
+        problem = f"torch {torch.__version__} does not find a {device.type} device"
+        cure = "check its driver; torch's own check is torch." + f"{device.type}.is_available()"
         raise SetupError(problem, where=f"device {name}", cure=cure)
     if device.index is not None and device.index >= backend.device_count():
         count = backend.device_count()
-        raise SetupError(f"there are {count} devices, from 0 on", where=f"device {name}")
+        raise SetupError(f"there are {count} devices, numbered from 0", where=f"device {name}")
     return device
 
 
@@ -225,7 +227,7 @@ def _set_threads(torch: Any, options: Options) -> None:
 
 
 def _module(torch: Any, model: Model, device: torch.device) -> tuple[Any, str]:
-    """The module on its device, and what it was made from; raises InputError if the file is not one."""
+    """The module on its device, and the kind of its file; raises InputError for another kind."""
     if not model.path:
         raise InputError("the workload has no model file", cure="give model.file")
     suffix = os.path.splitext(model.path)[1]  # noqa: PTH122
@@ -236,23 +238,23 @@ def _module(torch: Any, model: Model, device: torch.device) -> tuple[Any, str]:
             from qutiperf.adapters.torch_onnx import module_of_onnx
 
             return module_of_onnx(model.path).to(device), "ONNX file, translated by qutiperf"
-        with warnings.catch_warnings():  # TorchScript is deprecated, which is its owner's concern
+        with warnings.catch_warnings():  # TorchScript's deprecation concerns the owner of the model
             warnings.simplefilter("ignore")
             return torch.jit.load(model.path, map_location=device).eval(), "TorchScript"
     except InputError:
         raise
     except Exception as error:
-        # torch's readers raise whatever the archive makes them: zip, pickle, schema and version errors
+        # torch's readers raise many types: zip, pickle, schema and version errors
         problem = f"torch {torch.__version__} cannot load it: {_first_line(error)}"
         raise InputError(problem, where=model.path) from error
 
 
 def _compiled(torch: Any, module: Any, kind: str, model: Model) -> Any:
-    """Of the whole network, one batch size at a time; raises InputError for TorchScript."""
+    """Compiles the whole network for one batch size; raises InputError for TorchScript."""
     import torch._dynamo as dynamo
 
-    if kind == "TorchScript":  # torch.compile would leave it as it is, in silence
-        cure = "save it by torch.export, or compile: false"
+    if kind == "TorchScript":  # torch.compile would silently not compile it
+        cure = "save it with torch.export, or set compile: false"
         raise InputError("compile: TorchScript cannot be compiled", where=model.path, cure=cure)
     dynamo.config.recompile_limit = _COMPILED_BATCH_SIZES
     return torch.compile(module, dynamic=False, fullgraph=True)
@@ -272,7 +274,7 @@ def _single(outputs: Any) -> Any:
     if isinstance(outputs, (tuple, list)) and len(outputs) == 1:
         outputs = outputs[0]
     if not hasattr(outputs, "is_floating_point"):
-        raise ValueError(f"it answers a {type(outputs).__name__}, not one tensor")
+        raise ValueError(f"its output is a {type(outputs).__name__}, not one tensor")
     return outputs
 
 

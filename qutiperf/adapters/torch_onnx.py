@@ -1,6 +1,6 @@
-"""Turns an ONNX graph into a torch module: the operators that qutiperf's own networks are made of.
+"""Turns an ONNX graph into a torch module; supports only the operators of qutiperf's own networks.
 
-Not a converter for any model: an operator that is not in `_OPERATORS` is an error. The semantics are those
+This is not a general converter: an operator that is not in `_OPERATORS` is an error. The semantics are those
 of https://onnx.ai/onnx/operators/ at opset 17, for real tensors in NCHW.
 """
 
@@ -19,7 +19,7 @@ Tensors = list[torch.Tensor]
 
 
 def module_of_onnx(path: str) -> torch.nn.Module:
-    """Raises InputError for another operator or attribute, or several inputs or outputs."""
+    """Raises InputError for other operators or attributes, or several inputs or outputs."""
     import onnx
 
     graph = onnx.load(path).graph
@@ -29,12 +29,12 @@ def module_of_onnx(path: str) -> torch.nn.Module:
         raise InputError("only models with one input and one output are translated", where=path)
     for node in graph.node:
         if node.op_type not in _OPERATORS:
-            cure = f"export a program with torch.export; translated are {', '.join(_OPERATORS)}"
+            cure = f"export the model with torch.export; translated operators: {', '.join(_OPERATORS)}"
             raise InputError(f"operator {node.op_type} is not translated", where=path, cure=cure)
     attributes = [{a.name: onnx.helper.get_attribute_value(a) for a in node.attribute} for node in graph.node]
-    for found in attributes:
-        if found.get("auto_pad", b"NOTSET") != b"NOTSET" or any(
-            size != 1 for size in found.get("dilations", [])
+    for node_attributes in attributes:
+        if node_attributes.get("auto_pad", b"NOTSET") != b"NOTSET" or any(
+            size != 1 for size in node_attributes.get("dilations", [])
         ):
             raise InputError("auto_pad and dilations are not translated", where=path)
     return _Graph(graph, weights, attributes, inputs[0]).eval()
@@ -51,8 +51,8 @@ class _Graph(torch.nn.Module):
             tensor = torch.from_numpy(array)
             self.register_buffer(self._numbers[name], tensor)
         self._nodes = [
-            (_OPERATORS[node.op_type], list(node.input), node.output[0], found)
-            for node, found in zip(graph.node, attributes)  # noqa: B905 - Python 3.9; one per node
+            (_OPERATORS[node.op_type], list(node.input), node.output[0], node_attributes)
+            for node, node_attributes in zip(graph.node, attributes)  # noqa: B905 - Python 3.9; one per node
         ]
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:

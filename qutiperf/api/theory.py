@@ -8,7 +8,7 @@ from qutiperf.api.frame import frame_of_rows
 from qutiperf.errors import InputError
 from qutiperf.level0.capability import DATATYPES
 from qutiperf.level0.count import requirements_of_file, requirements_of_model
-from qutiperf.level0.prediction import MODELS, Asked, ModelName, Prediction
+from qutiperf.level0.prediction import MODELS, ModelName, Prediction, PredictionTarget
 from qutiperf.level0.prediction import predict as predict_settings
 from qutiperf.level0.requirements import Requirements
 from qutiperf.level0.subject import Subject, subject_of_file, subject_of_topology, subject_of_workload
@@ -130,7 +130,9 @@ def model_named(text: str, where: str) -> ModelName:
     return MODELS[text]
 
 
-def target_of(subject: Subject, sut: str, datatype: str | None, operating_mode: str | None) -> Asked:
+def target_of(
+    subject: Subject, sut: str, datatype: str | None, operating_mode: str | None
+) -> PredictionTarget:
     """The platform, datatype and operating mode of a prediction; raises InputError for unknown ones."""
     system, _ = load_sut(sut)
     modes = system.operating_modes
@@ -140,7 +142,7 @@ def target_of(subject: Subject, sut: str, datatype: str | None, operating_mode: 
     if datatype is not None and datatype not in DATATYPES:
         what = f"'{shortened(datatype, 80)}' is not a datatype"
         raise InputError(what, where="--datatype", cure=nearest(datatype, DATATYPES))
-    return Asked(
+    return PredictionTarget(
         system.platform,
         system.name,
         datatype or subject.datatype,
@@ -149,7 +151,7 @@ def target_of(subject: Subject, sut: str, datatype: str | None, operating_mode: 
     )
 
 
-def prediction_row(prediction: Prediction, target: Asked, subject: Subject) -> dict[str, object]:
+def prediction_row(prediction: Prediction, target: PredictionTarget, subject: Subject) -> dict[str, object]:
     """A prediction with its network and system, and the interval in which measured values are expected."""
     factor, throughput = prediction.interval_factor, prediction.predicted_throughput_ips
     return {

@@ -1,6 +1,7 @@
 """`qutiperf check TREE --round R`: whether a submission tree keeps the rules and agrees with itself."""
 
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,12 +34,9 @@ def check(
     """
     from qutiperf.submission.check import check_tree
 
-    report = check_tree(
-        tree,
-        mlperf_round,
-        unavailable=_paths_in(unavailable),
-        workers=workers,
-    )
+    with _Bar() as bar:
+        missing = _paths_in(unavailable)
+        report = check_tree(tree, mlperf_round, unavailable=missing, workers=workers, advance=bar.advance)
     if as_json:
         console.out_json(_as_json(report, mlperf_round))
     else:
@@ -50,6 +48,33 @@ def check(
 
         console.note(f"sealed: {seal_tree(tree, mlperf_round)}")
     return 0
+
+
+class _Bar:
+    """Results checked so far, on a terminal only, drawn at most once a second."""
+
+    def __init__(self) -> None:
+        from rich import progress
+
+        live = not console.is_quiet() and console.console(stderr=True).is_terminal
+        self._bar = progress.Progress(
+            console=console.console(stderr=True), auto_refresh=False, transient=True, disable=not live
+        )
+        self._task = self._bar.add_task("checking", total=None)
+        self._drawn = monotonic()
+
+    def __enter__(self) -> "_Bar":
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def advance(self, done: int, total: int) -> None:
+        self._bar.update(self._task, completed=done, total=total)
+        if monotonic() - self._drawn >= 1:
+            self._drawn = monotonic()
+            self._bar.refresh()
 
 
 def _paths_in(file: Path | None) -> frozenset[str]:

@@ -37,7 +37,7 @@ def export(
     if (folder is None) == (device is None):
         raise InputError("name a folder or --device FILE", cure="qutiperf export mine")
     if (sut is None) != (workload is None) or (sut and device is None) or (settings and sut is None):
-        raise InputError("--sut, --workload and --set need --device", cure="give both or none")
+        raise InputError("--sut, --workload and --set go together with --device", cure="give both or none")
     if folder is not None:
         _export_files(folder)
     elif device is not None:

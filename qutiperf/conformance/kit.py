@@ -60,14 +60,14 @@ def run_kit(job: CheckJob, progress: Callable[[str], None]) -> KitReport:
     with tempfile.TemporaryDirectory(prefix="qutiperf-conformance-") as name, Nursery() as nursery:
         folder = Path(name)
         progress(FIRST)
-        first = _in_process(nursery, FIRST, job, folder, _FIRST_LIMIT_S)
+        first = in_process(nursery, FIRST, job, folder, _FIRST_LIMIT_S)
         findings = [first]
         for check in list(CHECKS)[1:]:
             if first.verdict == "FAIL":
                 findings.append(CheckFinding(check=check, verdict="skipped", seen=f"{FIRST} failed"))
                 continue
             progress(check)
-            findings.append(_in_process(nursery, check, job, folder, _limit_s(first)))
+            findings.append(in_process(nursery, check, job, folder, _limit_s(first)))
     return KitReport(
         sut=job.sut.name,
         adapter=job.sut.adapter,
@@ -85,7 +85,8 @@ def _limit_s(first: CheckFinding) -> float:
     return min(_LIMIT_S + 8 * load_s + 200 * infer_s, _LONGEST_LIMIT_S)
 
 
-def _in_process(nursery: Nursery, check: str, job: CheckJob, folder: Path, limit_s: float) -> CheckFinding:
+def in_process(nursery: Nursery, check: str, job: CheckJob, folder: Path, limit_s: float) -> CheckFinding:
+    """One check in a process of its own; a crash or a hang is a failed check."""
     task = job.model_copy(update={"check": check})
     answer = ask(nursery, "qutiperf.conformance", task, folder, limit_s)
     if answer.ending is None:

@@ -19,7 +19,7 @@ from qutiperf import __version__
 from qutiperf.adapters.deadline import SLOWEST_BYTES_PER_S, DeadlineReader, TooLongError, limit_time
 from qutiperf.adapters.protocol import ProtocolError, quoted
 from qutiperf.device.configuration import MEGA
-from qutiperf.device.listener import Listener
+from qutiperf.device.connection_threads import ConnectionThreads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ class RefusedError(Exception):
 class Connection(BaseHTTPRequestHandler):
     """Reads requests, authorises them, and sends the answers of `answer_get` and `answer_post`."""
 
-    server: Listener
+    server: ConnectionThreads
     protocol_version = "HTTP/1.1"
     default_request_version = "HTTP/1.0"  # of a request line without a version, which also gets a status line
     server_version = f"qutiperf/{__version__}"

@@ -19,11 +19,11 @@ import numpy as np
 
 from qutiperf import __version__
 from qutiperf.adapters import protocol
-from qutiperf.adapters.base import Array, Arrays, Tensor
+from qutiperf.adapters.base import Array, Arrays, InputTensor
 from qutiperf.adapters.protocol import quoted
 from qutiperf.device.configuration import MEGA, AnyAdapter, Configuration, adapter_errors
 from qutiperf.device.connection import JSON, Connection, RefusedError, whole_number
-from qutiperf.device.listener import Listener
+from qutiperf.device.connection_threads import ConnectionThreads
 
 _LOG = logging.getLogger("qutiperf.device")
 _MODEL = re.compile(r"^/v2/models/(?P<name>[^/]+)(/versions/(?P<version>[^/]+))?(?P<rest>/ready|/infer)?$")
@@ -87,7 +87,7 @@ def _with_batch(shape: tuple[int, ...], count: int, batch: int) -> list[int]:
     return [batch, *shape[1:]] if shape[:1] == (count,) else list(shape)
 
 
-class DeviceServer(Listener):
+class DeviceServer(ConnectionThreads):
     """Serves until `shutdown`; raises SetupError if it cannot listen, InputError for its files."""
 
     def __init__(self, configuration: Configuration, adapters: list[AnyAdapter]) -> None:
@@ -251,7 +251,7 @@ class Handler(Connection):
         self.send(200, parts, {"Content-Type": kind, **extra})
 
 
-def _count(array: Array, tensor: Tensor, largest: int) -> list[int]:
+def _count(array: Array, tensor: InputTensor, largest: int) -> list[int]:
     """The batch of an input, nothing where it has none; raises RefusedError for another shape."""
     axis, shape = tensor.batch_axis, list(tensor.shape)
     if axis is not None:

@@ -83,21 +83,21 @@ def read_model(path: Path) -> onnx.ModelProto:
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class Seen:
     """Shapes and bits of tensors that inference does not find, as seen when the model ran."""
 
     shapes: Shapes
     bits: Mapping[str, int]
 
 
-NOTHING_OBSERVED = Observed({}, {})
+NOTHING_SEEN = Seen({}, {})
 
 
 def read_graph(
     model: onnx.ModelProto,
     name: str,
     input_shapes: Shapes | None = None,
-    observed: Observed = NOTHING_OBSERVED,
+    observed: Seen = NOTHING_SEEN,
 ) -> Graph:
     """Infers every shape without reading weights; raises InputError if the shapes contradict each other.
 

@@ -67,9 +67,6 @@ class PredictionTarget:
         return capability(self.platform, self.datatype, self.operating_mode, self.where, self.weight_datatype)
 
 
-Asked = PredictionTarget  # the name that cli/level0.py still imports
-
-
 def predict(
     network: Network,
     target: PredictionTarget,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from qutiperf.errors import RunError
-from qutiperf.level0.graph import Observed, Shapes
+from qutiperf.level0.graph import Seen, Shapes
 
 _MOST_DEPTH = 8  # of branches inside branches
 _LOOP_INPUTS = 2  # its trip count and condition, before the state
@@ -29,7 +29,7 @@ class Ran:
     """The model with the bodies that run, what was seen of its tensors, and how often nodes run."""
 
     model: onnx.ModelProto
-    observed: Observed
+    observed: Seen
     times: dict[str, int] = field(default_factory=dict)
 
 
@@ -56,7 +56,7 @@ def run_once(path: Path, input_shapes: Shapes, constants: Mapping[str, float]) -
         raise RunError(f"{type(error).__name__}: {reason}", where=path.name) from error
     shapes = {name: array.shape for name, array in seen.items()}
     bits = {name: 8 * array.dtype.itemsize for name, array in seen.items()}
-    return Ran(model, Observed(shapes, bits), times)
+    return Ran(model, Seen(shapes, bits), times)
 
 
 def _inputs(graph: onnx.GraphProto, input_shapes: Shapes, constants: Mapping[str, float]) -> Values:

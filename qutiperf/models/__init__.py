@@ -1,1 +1,1 @@
-"""Models as files: what goes in and out, without any runtime."""
+"""Model files: their inputs and outputs, read without a runtime."""

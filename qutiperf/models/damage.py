@@ -1,4 +1,4 @@
-"""Damaged model files: whatever a parser raises over one becomes a line that names the file."""
+"""Converts parser exceptions for damaged model files to one-line errors that name the file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ _LONGEST = 160
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Raises InputError for what protobuf, onnx, LiteRT and the counting rules raise over wrong bytes."""
+    """Raises InputError for exceptions of protobuf, onnx, LiteRT and the counting rules on invalid bytes."""
     where = str(path)
     try:
         yield

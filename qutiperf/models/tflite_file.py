@@ -1,4 +1,4 @@
-"""Inputs and outputs of a TFLite file, as the LiteRT interpreter tells them."""
+"""Inputs and outputs of a TFLite file, as reported by the LiteRT interpreter."""
 
 import importlib
 from collections.abc import Sequence

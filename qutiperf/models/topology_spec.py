@@ -1,4 +1,4 @@
-"""The network that a workload's `model: {topology: ...}` asks for."""
+"""The network that a workload's `model: {topology: ...}` specifies."""
 
 from pathlib import Path
 

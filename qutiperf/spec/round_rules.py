@@ -115,7 +115,7 @@ class ScenarioSet(StrictModel):
     one_of: list[str] = []
 
 
-class Samples(StrictModel):
+class SampleCounts(StrictModel):
     """Counts of samples: of the accuracy run (`accuracy_in` one scenario), in memory, of an Offline query."""
 
     dataset: int
@@ -133,7 +133,7 @@ class BenchmarkRule(StrictModel):
 
     names: list[str] = []
     scenarios: dict[Suite, ScenarioSet]
-    samples: Samples
+    samples: SampleCounts
     accuracy: list[Score]
     accuracy_delta_percent: dict[str, float] = {}
     latency_limit_ms: dict[str, float] = {}

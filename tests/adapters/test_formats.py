@@ -123,7 +123,9 @@ def test_a_runtime_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch
 
     real = metadata.version
     monkeypatch.setattr(metadata, "version", lambda name: "7.4" if name == "pytest" else real(name))
-    with pytest.raises(SetupError, match=r"asks: pytest 7.4 is installed, it needs >=8.3; pip install"):
+    with pytest.raises(
+        SetupError, match=r"asks: pytest 7.4 is installed, but >=8.3 is required; pip install"
+    ):
         require_runtime(Asks, "asks")  # type: ignore[arg-type]  # its options are its own
 
 

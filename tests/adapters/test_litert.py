@@ -198,8 +198,12 @@ def test_a_delegate_that_takes_a_part(delegate: str, xnnpack: bool, described: s
 @pytest.mark.parametrize(
     ("does", "error", "message"),
     [
-        ("report", SetupError, "the delegate cannot be made: no device is connected"),
-        ("silence", SetupError, "the delegate cannot be made: it gives no reason; is its device connected"),
+        ("report", SetupError, "the delegate cannot be created: no device is connected"),
+        (
+            "silence",
+            SetupError,
+            "the delegate cannot be created: it gives no reason; check that its device is connected",
+        ),
         ("nothing", SetupError, "libdelegates.so took no operator of it"),
         ("refuse", InputError, "ai_edge_litert cannot load it with delegate"),
     ],
@@ -236,6 +240,6 @@ def test_libraries_that_are_no_delegate_here(tmp_path: Path) -> None:
         check_library(str(tmp_path / "missing.so"))
     with pytest.raises(SetupError, match=r"cannot be loaded: .*libnobody_has\.so"):
         check_library("libnobody_has.so")
-    with pytest.raises(SetupError, match="no TFLite delegate, it has no tflite_plugin_create_delegate"):
+    with pytest.raises(SetupError, match="not a TFLite delegate: it has no tflite_plugin_create_delegate"):
         check_library("libc.so.6")
     assert machine_of(Path(os.devnull)) is None

@@ -243,7 +243,9 @@ def test_a_model_that_is_not_there(device: Served) -> None:
 
 def test_batches_and_requests_have_limits(device: Served) -> None:
     far = loaded(device.url)
-    with pytest.raises(InputError, match="it takes batches up to 16, not 17; serve it with --batch-size 17"):
+    with pytest.raises(
+        InputError, match="the largest batch size is 16, not 17; serve it with --batch-size 17"
+    ):
         far.tune(17)
     with pytest.raises(
         RunError, match=r"answered 400: input 'image' is \[17, 1, 8, 8\], not \[1 to 16, 1, 8, 8\]"
@@ -303,9 +305,9 @@ def test_requests_that_the_device_refuses(
         ("wrong_shape", r"it answered \[4, 10\] for 3 samples"),
         ("wrong_name", r"it answered \['sc0res'\], not 'scores'"),
         ("garbage", "its answer is not HTTP: .*not http at all"),
-        ("no_tensors", "its answer is not the protocol's: it has no outputs"),
-        ("cut_tensor", "its answer is not the protocol's: tensor 'scores': 120 bytes"),
-        ("html", "its answer is not the protocol's: it is not JSON: '<html>"),
+        ("no_tensors", "its answer violates the protocol: it has no outputs"),
+        ("cut_tensor", "its answer violates the protocol: tensor 'scores': 120 bytes"),
+        ("html", "its answer violates the protocol: it is not JSON: '<html>"),
         ("error", "answered 500: out of memory"),
     ],
 )
@@ -373,7 +375,7 @@ def test_nothing_there_and_something_else_there(tmp_path: Path) -> None:
     assert web.stdout is not None
     url = web.stdout.readline().split("(")[1].split(")")[0].rstrip("/")
     try:
-        with pytest.raises(SetupError, match=r"no Open Inference Protocol: /v2 answered 404, text/html"):
+        with pytest.raises(SetupError, match=r"not the Open Inference Protocol: /v2 answered 404, text/html"):
             loaded(url)
         with pytest.raises(SetupError, match=r"no TLS: .*; does it speak plain http://"):
             loaded(url.replace("http:", "https:"))

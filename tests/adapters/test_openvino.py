@@ -151,7 +151,7 @@ def test_what_the_machine_lacks(options: dict[str, object], message: str) -> Non
     ("options", "message"),
     [
         ({"threads": 0}, "sut: options: threads and num_streams must be at least 1"),
-        ({"device": "AUTO:GPU,CPU"}, "device AUTO:GPU,CPU chooses by itself what runs where; name one"),
+        ({"device": "AUTO:GPU,CPU"}, "device AUTO:GPU,CPU selects devices by itself; name one"),
         ({"device": "MULTI:CPU"}, "name one device"),
         ({"properties": "a"}, "properties 'a' is not KEY=VALUE;KEY=VALUE"),
         ({"inference_precision": "i8"}, "sut: options.inference_precision: Input should be 'default'"),

@@ -148,7 +148,7 @@ def test_mlserver(tmp_path: Path) -> None:
         far.close()
         binary = loaded(url, model_name="sums")
         with pytest.raises(
-            RunError, match=r"answered 500: .*it announces no binary tensors: set binary to false"
+            RunError, match=r"answered 500: .*it does not announce binary tensors: set binary to false"
         ):
             binary.infer(IMAGES)
         binary.close()

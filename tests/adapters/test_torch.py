@@ -161,7 +161,7 @@ def test_another_input(files: dict[str, Path]) -> None:
 
 def test_an_operator_that_is_not_translated(tmp_path: Path) -> None:
     int8 = MODELS / "digits-mlp-12.5-int8.onnx"
-    with pytest.raises(InputError, match=r"operator DequantizeLinear is not translated; export a program"):
+    with pytest.raises(InputError, match=r"operator DequantizeLinear is not translated; export the model"):
         loaded(int8)
 
 
@@ -169,7 +169,7 @@ def test_an_operator_that_is_not_translated(tmp_path: Path) -> None:
     ("options", "error", "message"),
     [
         ({"device": "npu7000"}, InputError, "device 'npu7000': "),
-        ({"device": "xpu"}, SetupError, r"device xpu: torch 2\S* finds no xpu device"),
+        ({"device": "xpu"}, SetupError, r"device xpu: torch 2\S* does not find a xpu device"),
         ({"backend_module": "torch_nobody_has"}, SetupError, "pip install torch_nobody_has"),
     ],
 )
@@ -245,7 +245,7 @@ def test_compiled_it_answers_smaller_batches(files: dict[str, Path]) -> None:
 
 
 def test_torchscript_is_not_compiled(files: dict[str, Path]) -> None:
-    with pytest.raises(InputError, match=r"TorchScript cannot be compiled; save it by torch\.export"):
+    with pytest.raises(InputError, match=r"TorchScript cannot be compiled; save it with torch\.export"):
         loaded(files["script.pt"], compile=True)
 
 

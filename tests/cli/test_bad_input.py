@@ -179,7 +179,7 @@ def test_a_damaged_model(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
         ("none", 2, "adapter: 'none' cannot run"),
         ("nowhere.py:MyAdapter", 2, "nowhere.py: there is no such file"),
         (f"{FAULTY}:Godo", 2, "defines no 'Godo'; did you mean 'Good'?"),
-        (f"{FAULTY}:NoAdapter", 2, "is no qutiperf.adapters.base.Adapter"),
+        (f"{FAULTY}:NoAdapter", 2, "is not a qutiperf.adapters.base.Adapter"),
         (
             f"{FAULTY}:NotInstalled",
             3,

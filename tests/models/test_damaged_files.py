@@ -218,8 +218,8 @@ def test_what_cannot_be_inferred_is_named(tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             requirements_of_file(tmp_path / "m.onnx", shapes)
         assert str(caught.value) == (
-            "m.onnx: ONNX cannot infer the shape of 'hidden', the output of mine.Secret; giving input "
-            "shapes does not help: add the shape of this tensor to the file's value_info"
+            "m.onnx: ONNX cannot infer the shape of 'hidden', the output of mine.Secret; giving input shapes "
+            "does not help: add the shape of this tensor to the file's value_info"
         )
 
 

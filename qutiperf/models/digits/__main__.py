@@ -29,7 +29,7 @@ logger = logging.getLogger("qutiperf.models.digits")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes what was asked for and prints the table of accuracies; returns the exit code."""
+    """Writes the requested files and prints the table of accuracies; returns the exit code."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.ERROR, format="%(message)s")
     logger.setLevel(logging.INFO)

@@ -100,7 +100,7 @@ def _convert(model: ShippedModel, directory: Path, path: Path) -> None:
 def of_any_batch(file: bytes) -> bytes:
     """The same graph for batches of any size: litert-torch 0.10.0 cannot lower a Flatten of one.
 
-    Says so in the tensors' signatures, and gives RESHAPE, the one operator with a batch of its own, -1.
+    Sets the batch to -1 in the tensors' signatures and in RESHAPE, the only operator with its own batch.
     """
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
@@ -199,10 +199,12 @@ def _interpreter(path: Path) -> Any:  # noqa: ANN401  # no types published
 
 def _tensor(details: Mapping[str, Any]) -> TfliteTensor:
     scale, zero_point = details["quantization"]
-    found = (
+    quantization = (
         QuantizationSpec(scale=float(str(np.float32(scale))), zero_point=int(zero_point)) if scale else None
     )
-    return TfliteTensor(name=details["name"], dtype=np.dtype(details["dtype"]).name, quantization=found)
+    return TfliteTensor(
+        name=details["name"], dtype=np.dtype(details["dtype"]).name, quantization=quantization
+    )
 
 
 if __name__ == "__main__":

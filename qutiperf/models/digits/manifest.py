@@ -1,4 +1,4 @@
-"""What the shipped digits models are: a JSON file beside them, and the table of their accuracies."""
+"""The manifest of the shipped digits models, a JSON file, and the table of their accuracies."""
 
 import importlib.metadata
 from pathlib import Path
@@ -140,8 +140,8 @@ def markdown_table(manifest: Manifest) -> str:
     rows = dict.fromkeys((topology, scale, model.parameters) for (topology, scale, _), model in cells.items())
     lines = ["| model | parameters | " + " | ".join(DATATYPES) + " |", "|---|---|---|---|---|"]
     for topology, scale, parameters in rows:
-        found = [_cell(cells.get((topology, scale, datatype))) for datatype in DATATYPES]
-        lines.append(f"| {topology}-{scale:g} | {parameters:,} | " + " | ".join(found) + " |")
+        cells_of_row = [_cell(cells.get((topology, scale, datatype))) for datatype in DATATYPES]
+        lines.append(f"| {topology}-{scale:g} | {parameters:,} | " + " | ".join(cells_of_row) + " |")
     return "\n".join(lines)
 
 
@@ -151,8 +151,8 @@ def tflite_table(manifest: Manifest) -> str:
     cells = {(_label(model), model.datatype): model.tflite for model in made}
     lines = ["| model | " + " | ".join(DATATYPES) + " |", "|---|---|---|---|"]
     for label in dict.fromkeys(_label(model) for model in made):
-        found = [_cell(cells.get((label, datatype))) for datatype in DATATYPES]
-        lines.append(f"| {label} | " + " | ".join(found) + " |")
+        cells_of_row = [_cell(cells.get((label, datatype))) for datatype in DATATYPES]
+        lines.append(f"| {label} | " + " | ".join(cells_of_row) + " |")
     return "\n".join(lines)
 
 

@@ -80,7 +80,7 @@ def _append_conv(parts: GraphParts, prefix: str, trained: TrainedLayer) -> None:
 
 
 def _append_matmul(parts: GraphParts, prefix: str, trained: TrainedLayer) -> None:
-    """MatMulNBits wants weights as [outputs, blocks, bytes] and one scale per output and block."""
+    """MatMulNBits takes weights as [outputs, blocks, bytes] and one scale per output and block."""
     outputs, inputs = trained.weight.shape
     blocks = _blocks(trained.weight)
     scale = _scale(blocks)
@@ -101,7 +101,7 @@ def _append_matmul(parts: GraphParts, prefix: str, trained: TrainedLayer) -> Non
 
 
 def _blocks(weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Weights [outputs, inputs] as [outputs, blocks, BLOCK_SIZE], filled up with zeros."""
+    """Weights [outputs, inputs] as [outputs, blocks, BLOCK_SIZE], padded with zeros."""
     outputs, inputs = weight.shape
     count = math.ceil(inputs / BLOCK_SIZE)
     filled = np.zeros((outputs, count * BLOCK_SIZE), np.float32)

@@ -91,7 +91,7 @@ def _other_files(model: ShippedModel, file: str, tools: dict[str, str]) -> str:
 
 
 def _quantization(tensor: TfliteTensor) -> str:
-    found = tensor.quantization
-    if found is None:
+    quantization = tensor.quantization
+    if quantization is None:
         return ""
-    return f", quantization: {{scale: {found.scale}, zero_point: {found.zero_point}}}"
+    return f", quantization: {{scale: {quantization.scale}, zero_point: {quantization.zero_point}}}"

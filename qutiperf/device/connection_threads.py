@@ -18,7 +18,7 @@ _LOG = logging.getLogger("qutiperf.device")
 _MOST_REFUSED = 16  # connections above the limit that get an answer; those above are closed at once
 
 
-class Listener(ThreadingHTTPServer):
+class ConnectionThreads(ThreadingHTTPServer):
     """Serves each connection in a thread until `shutdown`; raises SetupError, or InputError for its files.
 
     `refused` contains the connections above `max_connections`, whose only request is answered with 503.
