@@ -40,12 +40,17 @@ from qutiperf.spec.scenario import Metric, RunSettings, Scenario
 from qutiperf.spec.sut import Deployment, OperatingMode, Platform, Power, SystemUnderTest, Verified
 from qutiperf.spec.sweep import Sweep
 from qutiperf.spec.workload import (
+    ConstantSource,
     DatasetSpec,
     InputSpec,
+    LengthSource,
+    MaskSource,
     ModelSpec,
     OtherFile,
     OutputSpec,
     QuantizationSpec,
+    RandomSource,
+    StateSource,
     Topology,
     Variant,
     Workload,
@@ -56,7 +61,7 @@ FILES: dict[str, list[type[BaseModel]]] = {
     "sweep": [Sweep, RunSettings],
     "workload": [
         *(Workload, DatasetSpec, ModelSpec, OtherFile, InputSpec, OutputSpec, QuantizationSpec),
-        *(Topology, Variant),
+        *(RandomSource, ConstantSource, StateSource, MaskSource, LengthSource, Topology, Variant),
     ],
     "sut": [SystemUnderTest, Deployment, OperatingMode, Platform, Calibration, Terms, Power, Verified],
     "scenario": [Scenario, Metric],

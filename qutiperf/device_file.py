@@ -46,6 +46,9 @@ def configuration_for(
     adapter = adapter_class(sut.adapter)
     if adapter.over_network:
         raise InputError("is behind a network itself", where=sut.name, cure="serve the system behind it")
+    if chosen.model.many and not adapter.many_tensors:
+        problem = "only takes models with one input and one output"
+        raise InputError(problem, where=sut.name, cure="serve another system")
     names, options, own = option_names(adapter), dict(sut.options), {}
     for name, value in changes.items():
         if name in names:

@@ -31,7 +31,7 @@ class Quantization(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Tensor:
+class InputTensor:
     """An input: shape of one sample, and the axis of the batch, None for a tensor that has none."""
 
     name: str
@@ -63,14 +63,14 @@ class Model:
     input_quantization: Optional[Quantization] = None
     output_quantization: Optional[Quantization] = None
     batch_axis: Optional[int] = 0
-    more_inputs: tuple[Tensor, ...] = ()
+    more_inputs: tuple[InputTensor, ...] = ()
     more_outputs: tuple[str, ...] = ()
     many: bool = False
 
     @property
-    def inputs(self) -> tuple[Tensor, ...]:
+    def inputs(self) -> tuple[InputTensor, ...]:
         """All inputs, in the order of `infer`."""
-        first = Tensor(self.input_name, self.input_dtype, self.input_shape, self.batch_axis)
+        first = InputTensor(self.input_name, self.input_dtype, self.input_shape, self.batch_axis)
         return (first, *self.more_inputs)
 
     @property

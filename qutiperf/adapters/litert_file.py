@@ -7,7 +7,7 @@ from typing import Any, Optional, Protocol
 
 import numpy as np
 
-from qutiperf.adapters.base import Model, Quantization, Tensor
+from qutiperf.adapters.base import InputTensor, Model, Quantization
 from qutiperf.errors import InputError, QutiperfError, SetupError
 
 EDGE_TPU_OPERATOR = "edgetpu-custom-op"
@@ -56,7 +56,7 @@ def check_tensors(interpreter: Interpreter, model: Model) -> tuple[list[int], li
     )
 
 
-def _check_input(found: Details, tensor: Tensor, model: Model) -> None:
+def _check_input(found: Details, tensor: InputTensor, model: Model) -> None:
     dtype = np.dtype(found["dtype"]).name
     if dtype != np.dtype(tensor.dtype).name:
         raise InputError(f"its input is {dtype}, not {tensor.dtype}", where=model.path)

@@ -15,7 +15,7 @@ from typing import Optional
 from urllib.parse import quote, urlsplit
 
 from qutiperf.adapters import protocol
-from qutiperf.adapters.base import Adapter, Array, Arrays, Completion, Model, Tensor
+from qutiperf.adapters.base import Adapter, Array, Arrays, Completion, InputTensor, Model
 from qutiperf.adapters.open_inference_connection import HttpAnswer, ServerConnection, first_line
 from qutiperf.adapters.protocol import quoted, shown
 from qutiperf.errors import InputError, RunError, SetupError
@@ -287,7 +287,7 @@ def _check_metadata(metadata: Mapping[str, object], model: Model, options: Optio
             raise InputError(f"it has no output '{name}', but {quoted(names)}", where=where)
 
 
-def _check_input(tensor: Tensor, datatype: str, shape: list[object], where: str) -> None:
+def _check_input(tensor: InputTensor, datatype: str, shape: list[object], where: str) -> None:
     """Of sizes only those that the server gives."""
     if datatype != protocol.datatype_of(tensor.dtype):
         raise InputError(f"its input is {shown(datatype, _MOST_TEXT)}, not {tensor.dtype}", where=where)

@@ -113,7 +113,9 @@ class OpenVino(Adapter[Options]):
 
     def _bound(self, batch: Array) -> openvino.Tensor:
         """The batch in place, a copy where it is read-only, as openvino takes no such memory."""
-        return self._tensor(np.ascontiguousarray(batch), shared_memory=batch.flags.writeable)
+        # ascontiguousarray would give a number one dimension
+        whole = batch if batch.flags.c_contiguous else np.ascontiguousarray(batch)
+        return self._tensor(whole, shared_memory=batch.flags.writeable)
 
     def _infer_filled_up(self, batch: Array) -> tuple[Array, Optional[int]]:
         count = len(batch)

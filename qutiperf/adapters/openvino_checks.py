@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
-from qutiperf.adapters.base import Model, Tensor
+from qutiperf.adapters.base import InputTensor, Model
 from qutiperf.adapters.openvino_options import Options, pairs
 from qutiperf.errors import InputError, SetupError
 
@@ -98,7 +98,7 @@ def _numbers(names: list[set[str]]) -> dict[str, int]:
     return {name: number for number, each in enumerate(names) for name in each}
 
 
-def _check_input(found: openvino.ConstOutput, tensor: Tensor, model: Model) -> None:
+def _check_input(found: openvino.ConstOutput, tensor: InputTensor, model: Model) -> None:
     """Its type and its sizes: a reshape would make another network of a file with other sizes."""
     element = found.get_element_type()
     if np.dtype(element.to_dtype()) != np.dtype(tensor.dtype):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from qutiperf.adapters import ADAPTERS
-from qutiperf.adapters.base import Adapter, Model, Quantization, Tensor
+from qutiperf.adapters.base import Adapter, InputTensor, Model, Quantization
 from qutiperf.errors import InputError, QutiperfError, RunError
 
 AnyAdapter = Adapter[Any]  # its options are known when it is loaded
@@ -75,10 +75,10 @@ def read_configuration(text: str, where: str) -> Configuration:
     return made
 
 
-def _tensor(data: dict[str, Any], where: str) -> Tensor:
+def _tensor(data: dict[str, Any], where: str) -> InputTensor:
     """An input as JSON holds it; raises InputError, TypeError, ValueError."""
-    _check_names(data, Tensor, f"{where}: model.more_inputs")
-    return Tensor(**{**data, "shape": tuple(int(size) for size in data["shape"])})
+    _check_names(data, InputTensor, f"{where}: model.more_inputs")
+    return InputTensor(**{**data, "shape": tuple(int(size) for size in data["shape"])})
 
 
 def check_configuration(configuration: Configuration, where: str) -> None:

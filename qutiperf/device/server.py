@@ -19,7 +19,7 @@ import numpy as np
 
 from qutiperf import __version__
 from qutiperf.adapters import protocol
-from qutiperf.adapters.base import Array, Arrays, Tensor
+from qutiperf.adapters.base import Array, Arrays, InputTensor
 from qutiperf.adapters.protocol import quoted
 from qutiperf.device.configuration import MEGA, AnyAdapter, Configuration, adapter_errors
 from qutiperf.device.connection import JSON, Connection, RefusedError, whole_number
@@ -251,7 +251,7 @@ class Handler(Connection):
         self.send(200, parts, {"Content-Type": kind, **extra})
 
 
-def _count(array: Array, tensor: Tensor, largest: int) -> list[int]:
+def _count(array: Array, tensor: InputTensor, largest: int) -> list[int]:
     """The batch of an input, nothing where it has none; raises RefusedError for another shape."""
     axis, shape = tensor.batch_axis, list(tensor.shape)
     if axis is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from qutiperf.adapters.base import Model, Quantization, Tensor
+from qutiperf.adapters.base import InputTensor, Model, Quantization
 from qutiperf.adapters.registry import AnyAdapter, adapter_class, make_options
 from qutiperf.datasets.inputs import sample_shape
 from qutiperf.spec.sut import SystemUnderTest
@@ -39,7 +39,7 @@ def model_for(workload: Workload, folder: Path) -> Model:
         output_quantization=_quantization(spec.output),
         batch_axis=axes[0],
         more_inputs=tuple(
-            Tensor(each.name, each.dtype, sample_shape(spec, number), axes[number])
+            InputTensor(each.name, each.dtype, sample_shape(spec, number), axes[number])
             for number, each in enumerate(spec.inputs)
             if number > 0
         ),

@@ -127,7 +127,8 @@ def stepwise(infer: InferMany, spec: ModelSpec, shared: Sequence[Array | None]) 
                 if found[output].shape != arrays[number].shape:
                     shapes = f"{list(found[output].shape)}, not {list(arrays[number].shape)}"
                     raise RunError(f"state '{spec.inputs[number].name}' became {shapes}")
-                arrays[number] = found[output]
+                # a copy: the adapter may write the next outputs where these are
+                arrays[number] = found[output].copy()
         return found, total if timed else None
 
     return infer_steps

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from qutiperf.adapters import protocol
-from qutiperf.adapters.base import Array, Model, Tensor
+from qutiperf.adapters.base import Array, InputTensor, Model
 from qutiperf.adapters.open_inference import OpenInference, Options
 from qutiperf.device.configuration import Configuration, read_configuration, to_json
 from qutiperf.errors import InputError
@@ -20,7 +20,7 @@ from tests.adapters.test_network import Served
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     path = graphs.decaying(tmp_path_factory.mktemp("model") / "m.onnx")
-    state = Tensor("state", "float32", (1, 2), 1)
+    state = InputTensor("state", "float32", (1, 2), 1)
     return Model(
         *(str(path), "x", "float32", (2,), "out"), more_inputs=(state,), more_outputs=("next",), many=True
     )
@@ -68,9 +68,9 @@ def test_every_tensor_travels(count: int, far: OpenInference) -> None:
     [
         ({"more_inputs": ()}, r"its inputs are \['x', 'state'\], not \['x'\]"),
         ({"more_outputs": ("last",)}, r"it has no output 'last', but \['out', 'next'\]"),
-        ({"more_inputs": (Tensor("state", "float16", (1, 2), 1),)}, "its input is FP32, not float16"),
+        ({"more_inputs": (InputTensor("state", "float16", (1, 2), 1),)}, "its input is FP32, not float16"),
         (
-            {"more_inputs": (Tensor("state", "float32", (1, 3), 1),)},
+            {"more_inputs": (InputTensor("state", "float32", (1, 3), 1),)},
             r"its samples are \[1, 2\], not \[1, 3\]",
         ),
     ],

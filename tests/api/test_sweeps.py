@@ -16,6 +16,7 @@ import pytest
 import qutiperf
 from qutiperf import Progress
 from qutiperf.results.store import Store
+from tests import graphs
 from tests.conftest import SutFile
 from tests.places import CHECKOUT
 
@@ -254,3 +255,21 @@ def test_an_interruption_at_any_moment_leaves_nothing(delay_s: float, tmp_path: 
     command = [sys.executable, "-c", KEPT, str(MODEL), str(tmp_path / "out"), str(delay_s)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.stdout, done.stderr) == ("KeyboardInterrupt 0 False\n", "")
+
+
+def test_a_model_with_several_inputs(tmp_path: Path) -> None:
+    path, data = graphs.tokens(tmp_path / "m.onnx"), tmp_path / "data.npz"
+    np.savez(data, ids=np.full((4, 5), 6), mask=np.ones((4, 5), bool))
+    frame = qutiperf.measure(
+        path,
+        scenarios="Offline",
+        batch=2,
+        dim={"seq": 5},
+        constant={"size": 5},
+        data=data,
+        set=SHORT,
+        out=tmp_path / "out",
+    )
+    assert frame[["batch_size", "valid"]].to_numpy().tolist() == [[2, True]]
+    with pytest.raises(qutiperf.InputError, match="--dim sq=5: no such dimension; did you mean 'seq'"):
+        qutiperf.measure(path, dim={"sq": 5})

@@ -8,6 +8,7 @@ import pytest
 
 import qutiperf
 from qutiperf.cli import main
+from tests.level0.test_running import branches
 from tests.places import CHECKOUT
 
 MODEL = CHECKOUT / "scenarios/workloads/models/digits-mlp-25-fp32.onnx"
@@ -75,3 +76,11 @@ def test_wrong_arguments(words: dict[str, object], message: str) -> None:
     with pytest.raises(qutiperf.InputError) as caught:
         qutiperf.predict(**{"sut": "TX2", **words})  # type: ignore[arg-type]  # wrong on purpose
     assert message in str(caught.value)
+
+
+def test_constants_decide_which_branch_is_counted(tmp_path: Path) -> None:
+    path = branches(tmp_path / "m.onnx")
+    found = [qutiperf.requirements(path, constants={"rate": rate}).ops for rate in (16000, 8000)]
+    assert found == [2 * 4 * 5, 2 * 4 * 8]
+    with pytest.raises(qutiperf.InputError, match="constants have no effect: a topology has no branches"):
+        qutiperf.requirements("resnet50", constants={"rate": 1})

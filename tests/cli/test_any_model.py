@@ -187,3 +187,10 @@ def test_what_takes_one_input_refuses_in_one_line(
     line = fails(capsys, ["run", "--model", str(path), "--sut", "examples/my_adapter", *out], 2)
     assert "(my_adapter.py:" in line
     assert "only takes models with one input and one output; measure it on another system" in line
+
+
+def test_a_system_for_one_tensor_does_not_serve_several(
+    states: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = fails(capsys, ["serve", "--sut", "examples/my_adapter", "--workload", str(states)], 2)
+    assert line.endswith("only takes models with one input and one output; serve another system")

@@ -8,6 +8,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 import pytest
+from onnx import helper
 
 from qutiperf.datasets import open_samples
 from qutiperf.datasets.classification import task_for
@@ -248,3 +249,45 @@ def test_a_constant_may_be_a_fraction(tmp_path: Path) -> None:
 def test_inputs_that_contradict_themselves(inputs: list[Input], problem: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=problem):
         workload(tmp_path / "m.onnx", inputs, ["sum"])
+
+
+@pytest.mark.parametrize(
+    ("sut", "runtime"), [("cpu-openvino", "openvino"), ("cpu-onnxruntime", "onnxruntime")]
+)
+def test_a_state_that_is_mixed_does_not_overwrite_itself(sut: str, runtime: str, tmp_path: Path) -> None:
+    """A runtime may answer in memory of its own, which the next step reads and writes."""
+    pytest.importorskip(runtime)
+    size = 4096
+    nodes = [
+        helper.make_node("Gather", ["state", "order"], ["turned"], axis=1),
+        helper.make_node("Add", ["turned", "x"], ["next"]),
+    ]
+    shape: graphs.Sizes = ["batch", size]
+    path = graphs.save(
+        tmp_path / "m.onnx",
+        nodes,
+        [graphs.tensor("x", shape), graphs.tensor("state", shape)],
+        [graphs.tensor("next", shape)],
+        {"order": np.arange(size)[::-1].copy()},
+    )
+    x: Input = {**X, "shape": ["batch", size]}
+    state: Input = {**x, "name": "state", "source": {"state": "next"}}
+    with loaded(workload(path, [x, state], ["next"], steps=4), sut) as model:
+        samples, _ = load_all(model)
+        expected = np.zeros((2, size), np.float32)
+        for step in range(4):
+            expected = np.asarray(expected[:, ::-1] + samples[[3, 0], step], np.float32)
+        np.testing.assert_allclose(answer(model, 3, 0), expected, rtol=1e-6)
+        np.testing.assert_allclose(answer(model, 3), expected[:1], rtol=1e-6)
+
+
+def test_openvino_takes_numbers_and_batches_on_other_axes(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    path = graphs.time_major(tmp_path / "m.onnx")
+    x: Input = {"name": "x", "dtype": "float32", "shape": [4, "batch", 2], "source": "random"}
+    gain: Input = {"name": "gain", "dtype": "int64", "shape": [], "source": {"constant": 3}}
+    with loaded(workload(path, [x, gain], ["y"]), "cpu-openvino") as model:
+        values, _ = load_all(model)
+        expected = 3 * values.astype(np.float64).sum(axis=(1, 2))
+        np.testing.assert_allclose(answer(model, 2), expected[2:3], rtol=1e-6)
+        np.testing.assert_allclose(answer(model, 4, 1), expected[[4, 1]], rtol=1e-6)
