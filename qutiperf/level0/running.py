@@ -85,7 +85,10 @@ def _values(model: onnx.ModelProto, inputs: Values, names: Sequence[str]) -> Val
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(asked.SerializeToString(), options, ["CPUExecutionProvider"])
+    # without enable_fallback=0 onnxruntime prints an error, and tries the CPU again
+    session = onnxruntime.InferenceSession(
+        asked.SerializeToString(), options, ["CPUExecutionProvider"], enable_fallback=0
+    )
     wanted = {each.name for each in session.get_inputs()}
     given = {name: array for name, array in inputs.items() if name in wanted}
     found = session.run(None, given)

@@ -193,12 +193,12 @@ _EDITS: dict[str, Edit] = {
     "element type 77": _type(77),
     "size -5": _dimension(2, -5),
     "size 0": _dimension(2, 0),
-    "no sizes": lambda model: _input(model).shape.ClearField("dim"),
     "no shape": lambda model: _input(model).ClearField("shape"),
     "input without a type": lambda model: model.graph.input[0].ClearField("type"),
     "input of a sequence": _sequence,
 }
 _TOLERATED: dict[str, Edit] = {
+    "no sizes": lambda model: _input(model).shape.ClearField("dim"),
     "two inputs": _second_input,
     "no output": lambda model: model.graph.ClearField("output"),
     "element type text": _type(TensorProto.STRING),
