@@ -2,6 +2,10 @@
 
 import sys
 
-from qutiperf.cli import main
+try:
+    from qutiperf.cli import main
 
-sys.exit(main())
+    status = main()
+except KeyboardInterrupt:  # while the modules are loaded; `main` itself says what an interrupt means
+    status = 130
+sys.exit(status)

@@ -27,7 +27,7 @@ def check_tensors(workload: Workload, path: Path, dataset: Dataset) -> None:
     for number, each in enumerate(spec.inputs):
         if each.name in tensors:
             key = f"model.{_key('input', number, len(spec.inputs))}"
-            problems += _differences(key, each, spec.axes[number], tensors[each.name], path.name)
+            problems += _differences(key, each, tensors[each.name], path.name)
             problems += _beyond_vocabulary(key, each, tensors[each.name], dataset)
     if problems:
         raise InputError("; ".join(problems), where=workload.name)
@@ -46,7 +46,7 @@ def _key(kind: str, number: int, count: int) -> str:
     return f"{kind}s.{number}" if count > 1 else kind
 
 
-def _differences(key: str, spec: InputSpec, axis: int | None, tensor: FileTensor, file: str) -> list[str]:
+def _differences(key: str, spec: InputSpec, tensor: FileTensor, file: str) -> list[str]:
     problems = []
     if tensor.dtype != spec.dtype:
         problems.append(f"{key}.dtype: {spec.dtype}, but {file} takes {tensor.dtype}")
@@ -56,13 +56,6 @@ def _differences(key: str, spec: InputSpec, axis: int | None, tensor: FileTensor
         not isinstance(size, int) or size == declared
         for size, declared in zip(tensor.shape, spec.shape, strict=True)
     )
-    if (
-        same
-        and axis is not None
-        and isinstance(spec.shape[axis], int)
-        and tensor.shape[axis] != spec.shape[axis]
-    ):
-        same = False  # the file's batch is open: a workload fixes it only by mistake
     if not same:
         problems.append(f"{key}.shape: {spec.shape}, but {file} takes {list(tensor.shape)}")
     return problems

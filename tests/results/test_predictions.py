@@ -88,7 +88,7 @@ def test_show_derives_efficiency_and_utilisation(folder: Path, capsys: pytest.Ca
 def test_own_runs_can_be_fitted_and_analysed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results, out = str(folder / "results"), folder / "fitted.yaml"
     assert main(["level0", "fit", results, "--sut", str(folder / "mine.yaml"), "--out", str(out)], False) == 0
-    assert "one network only: how well it extrapolates is not known" in capsys.readouterr().out
+    assert "one network only: the extrapolation error is unknown" in capsys.readouterr().out
     calibration = load_sut(str(out))[0].platform.calibration
     assert isinstance(calibration, Calibration)
     assert (calibration.points, calibration.networks) == (4, 1)
