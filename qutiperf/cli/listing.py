@@ -130,12 +130,10 @@ def adapter_rows() -> Rows:
 
 
 def _rounds() -> Rows:
-    from qutiperf.spec import catalog
-    from qutiperf.spec.rounds import load_round
+    from qutiperf.spec.rounds import shipped_rounds
 
     rows: Rows = []
-    for name in catalog.names("round"):
-        loaded = load_round(name)[0]
+    for loaded in shipped_rounds():
         common: dict[str, object] = {"name": loaded.name, "loadgen": loaded.loadgen_requirement}
         if loaded.rules is None:
             rows.append({**common, **dict.fromkeys(("benchmark", *_ASKED))})

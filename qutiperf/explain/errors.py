@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from qutiperf.explain.finding import LOADGEN, Context, Finding, Kind
 from qutiperf.mlperf_logs import LoadGenResult, LogMessage
-from qutiperf.spec import catalog
-from qutiperf.spec.rounds import Round, Seeds, load_round
+from qutiperf.spec.rounds import Round, Seeds, round_named, shipped_rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +159,7 @@ def seeds(result: LoadGenResult, context: Context) -> list[Finding]:
     """Compares the seeds that LoadGen used with those of the context's round."""
     if context.round_name is None or result.seeds is None:
         return []
-    required = load_round(context.round_name)[0]
+    required = round_named(context.round_name)
     if result.seeds == required.seeds:
         return []
     rule = f"seeds are not those of {required.name}"
@@ -187,5 +186,4 @@ def _other_seeds(result: LoadGenResult, used: Seeds, rule: str, required: Round)
 
 def round_of_seeds(used: Seeds | None) -> Round | None:
     """The shipped round with these three seeds."""
-    rounds = (load_round(name)[0] for name in catalog.names("round"))
-    return next((entry for entry in rounds if entry.seeds == used), None)
+    return next((entry for entry in shipped_rounds() if entry.seeds == used), None)

@@ -1,5 +1,8 @@
 """The data of an MLPerf round: its seeds and the LoadGen versions that contain them."""
 
+from functools import cache
+from pathlib import Path
+
 from qutiperf.spec.catalog import CatalogFile, names, read
 from qutiperf.spec.config import StrictModel, parse_model
 from qutiperf.spec.round_rules import RoundRules
@@ -33,7 +36,18 @@ def load_round(name: str) -> tuple[Round, CatalogFile]:
     return parse_model(Round, file.data, str(file.path)), file
 
 
+@cache
+def shipped_rounds() -> tuple[Round, ...]:
+    """Read once in a process: they are long, and every run that is explained needs their seeds."""
+    return tuple(load_round(name)[0] for name in names("round"))
+
+
+def round_named(name: str) -> Round:
+    """As `load_round`, which is called only for files of the user's own."""
+    shipped = () if Path(name).exists() else shipped_rounds()
+    return next((each for each in shipped if each.name == name), None) or load_round(name)[0]
+
+
 def round_of_version(version: str) -> str | None:
     """The round whose seeds are built into a LoadGen version; None if no shipped round lists it."""
-    rounds = (load_round(name)[0] for name in names("round"))
-    return next((entry.name for entry in rounds if version in entry.loadgen_versions), None)
+    return next((entry.name for entry in shipped_rounds() if version in entry.loadgen_versions), None)

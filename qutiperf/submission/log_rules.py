@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
 
 from qutiperf.audit.finding import AuditFinding, FindingMaker
 from qutiperf.audit.log_checks import elapsed_s, is_shorter, run_duration_s
 from qutiperf.mlperf_logs.trace import Trace
-from qutiperf.spec import catalog
 from qutiperf.spec.round_rules import BenchmarkRule, RoundRules, Suite
-from qutiperf.spec.rounds import Round, Seeds, load_round
+from qutiperf.spec.rounds import Round, shipped_rounds
 from qutiperf.submission.entries import SubmissionEntry
 from qutiperf.units import NANOSECONDS_PER_MILLISECOND
 
@@ -144,15 +142,10 @@ def seeds(trace: Trace, mlperf_round: Round, make: FindingMaker) -> Iterator[Aud
 
 def round_of_seeds(trace: Trace) -> str | None:
     """The shipped round whose seeds a run has."""
-    for name, own in _known_seeds().items():
-        if all(trace.values.get(f"effective_{key}") == seed for key, seed in own.model_dump().items()):
-            return name
+    for each in shipped_rounds():
+        if all(trace.values.get(f"effective_{key}") == seed for key, seed in each.seeds.model_dump().items()):
+            return each.name
     return None
-
-
-@cache
-def _known_seeds() -> dict[str, Seeds]:
-    return {name: load_round(name)[0].seeds for name in catalog.names("round")}
 
 
 def _scenario(trace: Trace, context: RunContext, make: FindingMaker) -> Iterator[AuditFinding]:
