@@ -85,7 +85,7 @@ ROOMS: dict[str, list[str]] = {
         "records",
         "__init__",
     ],
-    "harness": ["load many network_fields phases samples schedule", "streams", "loaded_model probe", "run"],
+    "harness": ["load network_fields phases samples schedule", "many streams", "loaded_model probe", "run"],
     "run": [
         "child job model_tensors supervisor watch",
         "operating_mode pairing",

@@ -6,11 +6,14 @@ Standard library and numpy only, in Python 3.9 syntax: this module also runs on 
 from __future__ import annotations
 
 import abc
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar, Generic, NamedTuple, Optional, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+from qutiperf.errors import InputError
 
 Array = npt.NDArray[np.generic]
 Arrays = tuple[Array, ...]
@@ -77,6 +80,16 @@ class Model:
     def outputs(self) -> tuple[str, ...]:
         """The names of all outputs, in the order of `infer`."""
         return (self.output_name, *self.more_outputs)
+
+
+def check_names(inputs: Collection[str], outputs: Collection[str], model: Model) -> None:
+    """Raises InputError if a file's inputs are not those of the workload, or it lacks an output."""
+    names = [tensor.name for tensor in model.inputs]
+    if sorted(inputs) != sorted(names):
+        raise InputError(f"its inputs are {sorted(inputs)}, not {names}", where=model.path)
+    for name in model.outputs:
+        if name not in outputs:
+            raise InputError(f"it has no output '{name}', but {sorted(outputs)}", where=model.path)
 
 
 OptionsT = TypeVar("OptionsT")

@@ -7,7 +7,7 @@ from typing import Any, Optional, Protocol
 
 import numpy as np
 
-from qutiperf.adapters.base import InputTensor, Model, Quantization
+from qutiperf.adapters.base import InputTensor, Model, Quantization, check_names
 from qutiperf.errors import InputError, QutiperfError, SetupError
 
 EDGE_TPU_OPERATOR = "edgetpu-custom-op"
@@ -38,19 +38,14 @@ def check_tensors(interpreter: Interpreter, model: Model) -> tuple[list[int], li
     sources, results = interpreter.get_input_details(), interpreter.get_output_details()
     inputs = {str(tensor["name"]): tensor for tensor in sources}
     outputs = {str(tensor["name"]): tensor for tensor in results}
-    names = [tensor.name for tensor in model.inputs]
-    if sorted(inputs) != sorted(names):
-        raise InputError(f"its inputs are {sorted(inputs)}, not {names}", where=model.path)
-    for name in model.outputs:
-        if name not in outputs:
-            raise InputError(f"it has no output '{name}', but {sorted(outputs)}", where=model.path)
+    check_names(inputs, outputs, model)
     for tensor in model.inputs:
         _check_input(inputs[tensor.name], tensor, model)
     _check_quantization("input", inputs[model.input_name], model.input_quantization, model.path)
     first = outputs[model.output_name]
     _check_quantization("output", first, model.output_quantization, model.path)
     return (
-        [int(inputs[name]["index"]) for name in names],
+        [int(inputs[tensor.name]["index"]) for tensor in model.inputs],
         [int(outputs[name]["index"]) for name in model.outputs],
         [int(size) for size in first["shape"][1:]],
     )

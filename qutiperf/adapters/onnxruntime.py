@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Optional
 
 import numpy as np
 
-from qutiperf.adapters.base import Adapter, Array, Arrays, Model
+from qutiperf.adapters.base import Adapter, Array, Arrays, Model, check_names
 from qutiperf.adapters.onnxruntime_device import MEMORY, DeviceTensors, placement
 from qutiperf.errors import InputError, SetupError
 
@@ -196,13 +196,7 @@ def _provider_options(text: str) -> dict[str, str]:
 
 def _check_tensors(session: onnxruntime.InferenceSession, model: Model) -> None:
     inputs = {tensor.name: tensor for tensor in session.get_inputs()}
-    outputs = [tensor.name for tensor in session.get_outputs()]
-    names = [tensor.name for tensor in model.inputs]
-    if sorted(inputs) != sorted(names):
-        raise InputError(f"its inputs are {sorted(inputs)}, not {names}", where=model.path)
-    for name in model.outputs:
-        if name not in outputs:
-            raise InputError(f"it has no output '{name}', but {sorted(outputs)}", where=model.path)
+    check_names(inputs, [tensor.name for tensor in session.get_outputs()], model)
     for tensor in model.inputs:
         dtype = _NUMPY_OF_ONNX.get(inputs[tensor.name].type)
         if dtype != np.dtype(tensor.dtype).name:

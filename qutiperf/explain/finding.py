@@ -84,20 +84,24 @@ def render(findings: Iterable[Finding]) -> str:
 
 
 def _lines(finding: Finding) -> list[str]:
-    lines = [f"{TITLES[finding.kind]}: {finding.rule}: {finding.what}"]
-    if finding.because:
-        lines.append(f"  because {finding.because}")
-    if finding.setting is not None and finding.value is not None:
-        lines.append(f"  set     {finding.setting}={value_text(finding.value)}")
-    if finding.command is not None:
-        lines.append(f"  run     {finding.command}")
-    if finding.cure:
-        lines.append(f"  do      {finding.cure}")
+    value = "" if finding.value is None else value_text(finding.value)
+    lines = [f"{TITLES[finding.kind]}: {finding.rule}: {finding.what}", *cure_lines(finding, value)]
     if finding.run_minutes is not None:
         lines.append(f"  cost    {_cost(finding)}")
     if finding.source is not None:
         lines.append(f"  rule    {finding.source}")
     return lines
+
+
+def cure_lines(finding: Finding, value: str) -> list[str]:
+    """The reason and the cure; `value` is what its setting should be."""
+    parts = {
+        "because": finding.because,
+        "set": f"{finding.setting}={value}" if finding.setting is not None and value else "",
+        "run": finding.command,
+        "do": finding.cure,
+    }
+    return [f"  {name:7} {text}" for name, text in parts.items() if text]
 
 
 def value_text(value: Value) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from qutiperf.explain.explained import Explained
-from qutiperf.explain.finding import SECONDS_PER_MINUTE, TITLES, Finding, Kind, value_text
+from qutiperf.explain.finding import SECONDS_PER_MINUTE, TITLES, Finding, Kind, cure_lines, value_text
 from qutiperf.explain.wording import time_text
 
 _NUMBER = re.compile(r"\d[\d.,]*")
@@ -59,14 +59,7 @@ def _lines(cause: Cause) -> list[str]:
     first, count = cause.findings[0], len(cause.runs)
     lines = [f"{_runs(count)} {TITLES[cause.kind]}: {cause.rule}"]
     lines.append(f"  {'fact' if count == 1 else 'such as':7} {first.what}")
-    if first.because:
-        lines.append(f"  because {first.because}")
-    if first.setting is not None and first.value is not None:
-        lines.append(f"  set     {first.setting}={_values(cause.findings)}")
-    if first.command is not None:
-        lines.append(f"  run     {first.command}")
-    if first.cure:
-        lines.append(f"  do      {first.cure}")
+    lines += cure_lines(first, "" if first.value is None else _values(cause.findings))
     minutes = [finding.run_minutes for finding in cause.findings if finding.run_minutes is not None]
     if minutes:
         total = time_text(SECONDS_PER_MINUTE * sum(minutes))

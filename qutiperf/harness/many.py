@@ -1,27 +1,24 @@
 """Models that take or give several tensors, or whose batch is not the first axis."""
 
 from collections.abc import Callable, Sequence
-from time import monotonic
 
 import numpy as np
-import numpy.typing as npt
 
 from qutiperf.adapters.base import Array, Arrays, Model
 from qutiperf.datasets.inputs import ManyInputs
 from qutiperf.errors import RunError
+from qutiperf.harness.samples import KeptSamples
 from qutiperf.spec.workload import ModelSpec, StateSource
 
 InferMany = Callable[[Arrays], tuple[Arrays, int | None]]
 InferFirst = Callable[[Arrays], tuple[Array, int | None]]
 
 
-class ManySamples:
-    """Samples of several inputs, prepared when loaded; a batch is a tuple with an array for each input.
+class ManySamples(KeptSamples):
+    """Samples of several inputs; a batch is a tuple with an array for each input.
 
     Inputs with a batch axis of 0 and those that all samples share need no copy for a batch of one.
     """
-
-    in_memory = True
 
     def __init__(
         self,
@@ -31,37 +28,19 @@ class ManySamples:
         preparing: Callable[[], None] = lambda: None,
         prepared: Callable[[float], None] = lambda _: None,
     ) -> None:
+        super().__init__(dataset.count, preparing, prepared)
         self._dataset, self._steps = dataset, steps
-        self._preparing, self._prepared = preparing, prepared
         self._axes = [tensor.batch_axis for tensor in model.inputs]
-        self._batched = [tensor.batched for tensor in model.inputs]
-        self._order: list[int] = []
-        self._slots: list[int] = []
         self._rows: list[Array] = []
         self._singles: list[Arrays] = []
         self._full: dict[int, list[Array | None]] = {}
 
-    def load(self, indices: Sequence[int]) -> None:
-        order = sorted(set(indices))
-        if order == self._order:
-            return
-        self._preparing()
-        started = monotonic()
-        self._rows, self._order = self._dataset.load_all(order), order
-        table: npt.NDArray[np.intp] = np.full(self._dataset.count, -1, np.intp)
-        table[order] = np.arange(len(order))
-        self._slots = table.tolist()
+    def _take(self, order: Sequence[int]) -> None:
+        self._rows = self._dataset.load_all(order)
         self._singles = [self._batch([slot]) for slot in range(len(order))]
-        self._prepared(monotonic() - started)
-
-    def unload(self, indices: Sequence[int]) -> None:
-        return  # kept for the next run
 
     def scratch(self, batch_size: int) -> Arrays:
         return ()
-
-    def prepare(self, indices: Sequence[int]) -> Sequence[int]:
-        return indices
 
     def gather(self, prepared: Sequence[int], scratch: Arrays) -> Arrays:
         slots = [self._slots[index] for index in prepared]

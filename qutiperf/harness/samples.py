@@ -1,5 +1,6 @@
 """The samples that LoadGen asked to have in memory, and batches made of them."""
 
+import abc
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Protocol
@@ -28,27 +29,23 @@ class Samples(Protocol):
 Prepared = Sequence[int] | Array
 
 
-class PreparedSamples:
-    """Decoded and preprocessed when loaded: a batch is one indexed copy, none where the rows adjoin.
+class KeptSamples(abc.ABC):
+    """Decoded and preprocessed when loaded, and kept until other samples are: runs of a worker share them.
 
-    What is loaded stays until other samples are, so that the runs of a worker prepare the same ones once.
     `preparing` and `prepared` are called around that work, never if there is none.
     """
 
     in_memory = True
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        preparing: Callable[[], None] = lambda: None,
-        prepared: Callable[[float], None] = lambda _: None,
-    ) -> None:
-        self._dataset, self._preparing, self._prepared = dataset, preparing, prepared
+    def __init__(self, count: int, preparing: Callable[[], None], prepared: Callable[[float], None]) -> None:
+        self._count, self._preparing, self._prepared = count, preparing, prepared
         self._order: list[int] = []
-        self._table: npt.NDArray[np.intp] = np.full(dataset.count, -1, np.intp)
+        self._table: npt.NDArray[np.intp] = np.full(count, -1, np.intp)
         self._slots: list[int] = []
-        self._rows: Array = np.empty((0, *dataset.sample_shape), dataset.dtype)
-        self._singles: list[Array] = []
+
+    @abc.abstractmethod
+    def _take(self, order: Sequence[int]) -> None:
+        """Prepares these samples; `_table` still has the slots of those before."""
 
     def load(self, indices: Sequence[int]) -> None:
         order = sorted(set(indices))
@@ -56,13 +53,37 @@ class PreparedSamples:
             return
         self._preparing()
         started = monotonic()
-        self._rows = self._rows_of(order)
+        self._take(order)
         self._order = order
-        self._table = np.full(self._dataset.count, -1, np.intp)
+        self._table = np.full(self._count, -1, np.intp)
         self._table[order] = np.arange(len(order))
         self._slots = self._table.tolist()
-        self._singles = [self._rows[slot : slot + 1] for slot in range(len(order))]
         self._prepared(monotonic() - started)
+
+    def unload(self, indices: Sequence[int]) -> None:
+        return  # kept for the next run
+
+    def prepare(self, indices: Sequence[int]) -> Sequence[int]:
+        return indices
+
+
+class PreparedSamples(KeptSamples):
+    """A batch is one indexed copy, none where the rows adjoin."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        preparing: Callable[[], None] = lambda: None,
+        prepared: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        super().__init__(dataset.count, preparing, prepared)
+        self._dataset = dataset
+        self._rows: Array = np.empty((0, *dataset.sample_shape), dataset.dtype)
+        self._singles: list[Array] = []
+
+    def _take(self, order: Sequence[int]) -> None:
+        self._rows = self._rows_of(order)
+        self._singles = [self._rows[slot : slot + 1] for slot in range(len(order))]
 
     def _rows_of(self, order: Sequence[int]) -> Array:
         """[n, *sample_shape]: copied where the samples are in memory already, else prepared."""
@@ -76,14 +97,8 @@ class PreparedSamples:
             rows[[place[index] for index in new]] = self._dataset.load(new)
         return rows
 
-    def unload(self, indices: Sequence[int]) -> None:
-        return  # kept for the next run
-
     def scratch(self, batch_size: int) -> Array:
         return np.empty((batch_size, *self._dataset.sample_shape), self._dataset.dtype)
-
-    def prepare(self, indices: Sequence[int]) -> Prepared:
-        return indices
 
     def gather(self, prepared: Prepared, scratch: Array) -> Array:
         count = len(prepared)

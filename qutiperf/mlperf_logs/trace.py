@@ -57,7 +57,6 @@ class Trace:
     last_time_ms: float | None = None
     size_bytes: int = 0
     sha256: str = ""
-    ends_with_newline: bool = True
 
     def line_of(self, key: str) -> int | None:
         return self.lines.get(key)
@@ -114,7 +113,7 @@ def _take_lines(trace: Trace, stream: BinaryIO, digest: "hashlib._Hash") -> None
         if whole:
             trace.line_count += 1
             _take_line(trace, piece, complete=ended or len(piece) < _LONGEST_LINE_BYTES)
-        whole = trace.ends_with_newline = ended
+        whole = ended
 
 
 def _take_line(trace: Trace, line: bytes, complete: bool) -> None:
