@@ -42,22 +42,22 @@ def requirements(
     *,
     shape: Mapping[str, Sequence[int]] | None = None,
     scale: float | None = None,
-    constants: Mapping[str, float] | None = None,
+    constant: Mapping[str, float] | None = None,
 ) -> Requirements:
     """Operations, weights, activations and state of a model file or a topology, per layer and in total.
 
     `shape` gives the sizes of inputs ({"image": [1, 3, 224, 224]}), `scale` the channels of a topology in
-    percent, `constants` values of inputs that decide which branch is taken ({"sr": 16000}). Raises
+    percent, `constant` values of inputs that decide which branch is taken ({"sr": 16000}). Raises
     InputError for a model that cannot be counted.
     """
     shapes = {name: list(sizes) for name, sizes in (shape or {}).items()}
     if str(model) in TOPOLOGIES:
-        if constants:
-            raise InputError("constants have no effect: a topology has no branches", cure="leave them out")
+        if constant:
+            raise InputError("constant has no effect: a topology has no branches", cure="leave it out")
         declared = declare(str(model), _WHOLE if scale is None else scale)
         return requirements_of_model(declared, str(model), shapes)
     _check_no_scale(scale)
-    return requirements_of_file(Path(model), shapes, constants)
+    return requirements_of_file(Path(model), shapes, constant)
 
 
 def predict(

@@ -46,7 +46,7 @@ def requirements(
         model,
         shape=dict(_shape(text) for text in shape or []),
         scale=scale,
-        constants=dict(_constant(text) for text in constant or []),
+        constant=dict(_constant(text) for text in constant or []),
     )
     layers = [asdict(layer) for layer in counted.layers]
     totals = _totals(counted)

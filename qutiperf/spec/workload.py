@@ -254,14 +254,12 @@ class ModelSpec(StrictModel):
     @model_serializer(mode="wrap")
     def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
         """Lists of one in their short form, so that the digests of such workloads stay."""
-        data: dict[str, object] = serialize(self)
-        if not self.many:
-            short = {"inputs": ("input", data["inputs"]), "outputs": ("output", data["outputs"])}
-            data = {
-                short[key][0] if key in short else key: short[key][1][0] if key in short else value  # type: ignore[index]
-                for key, value in data.items()
-            }
-        return {key: value for key, value in data.items() if key != "steps" or value != 1}
+        short = {} if self.many else {"inputs": "input", "outputs": "output"}
+        return {
+            short.get(key, key): value[0] if key in short else value
+            for key, value in serialize(self).items()
+            if key != "steps" or value != 1
+        }
 
     @model_validator(mode="after")
     def _one_source(self) -> "ModelSpec":

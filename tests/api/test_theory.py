@@ -80,7 +80,7 @@ def test_wrong_arguments(words: dict[str, object], message: str) -> None:
 
 def test_constants_decide_which_branch_is_counted(tmp_path: Path) -> None:
     path = branches(tmp_path / "m.onnx")
-    found = [qutiperf.requirements(path, constants={"rate": rate}).ops for rate in (16000, 8000)]
+    found = [qutiperf.requirements(path, constant={"rate": rate}).ops for rate in (16000, 8000)]
     assert found == [2 * 4 * 5, 2 * 4 * 8]
-    with pytest.raises(qutiperf.InputError, match="constants have no effect: a topology has no branches"):
-        qutiperf.requirements("resnet50", constants={"rate": 1})
+    with pytest.raises(qutiperf.InputError, match="constant has no effect: a topology has no branches"):
+        qutiperf.requirements("resnet50", constant={"rate": 1})

@@ -130,10 +130,11 @@ def _check_end(kill: Kill, started: Started, finished: int, ground: Ground) -> N
     elif kill.number == signal.SIGKILL:
         check_outcome(outcome, [-signal.SIGKILL])
     else:
-        late = [OK] if finished == _RUNS else []  # all was stored when the signal came
+        # all was stored when the signal came: the command ends well, or while Python is shutting down
+        late = [OK, -kill.number] if finished == _RUNS else []
         # -2, which a shell calls 130 too, is Python's own: it was interrupted in a native module's import
         check_outcome(outcome, [INTERRUPTED, -signal.SIGINT, *late])
-        if outcome.code != OK:
+        if outcome.code not in late:
             require(
                 outcome.last_line.startswith("qutiperf: interrupted; "), f"it ends with: {outcome.last_line}"
             )
