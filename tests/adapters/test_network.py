@@ -186,6 +186,7 @@ def test_the_fields_of_the_network_division() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_run_over_the_network(device: Served, sut_file: SutFile, tmp_path: Path) -> None:
     sut = sut_file(
         "open_inference",

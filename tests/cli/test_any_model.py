@@ -60,6 +60,7 @@ def states(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_accuracy_of_sequences(
     states: Path, tmp_path: Path, sweep_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,6 +70,7 @@ def test_the_accuracy_of_sequences(
     assert (row["valid"], row["top1_percent"]) == (True, 87.5)
 
 
+@pytest.mark.slow
 def test_systems_agree_on_sequences(states: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("openvino")
     words = [
@@ -87,6 +89,7 @@ def test_systems_agree_on_sequences(states: Path, capsys: pytest.CaptureFixture[
     assert other["differing_samples"] == []
 
 
+@pytest.mark.slow
 def test_the_example_of_an_error_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = graphs.tokens(tmp_path / "m.onnx")
     words = ["run", "--model", str(path), "--out", str(tmp_path / "out"), *QUICK]
@@ -99,6 +102,7 @@ def test_the_example_of_an_error_is_measured(tmp_path: Path, capsys: pytest.Capt
     assert [(row["batch_size"], row["valid"]) for row in found] == [(1, True), (3, True)]
 
 
+@pytest.mark.slow
 def test_a_tflite_file_picks_its_runtime_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -111,6 +115,7 @@ def test_a_tflite_file_picks_its_runtime_and_says_so(
     assert f"{path.name} runs on cpu-litert; --sut names another system" in captured.err
 
 
+@pytest.mark.slow
 def test_data_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, data = graphs.tokens(tmp_path / "m.onnx"), tmp_path / "data.npz"
     words = ["run", "--model", str(path), "--dim", "seq=5", "--constant", "size=5", "--data", str(data)]

@@ -248,6 +248,7 @@ def test_exported_files_can_be_run(tmp_path: Path, capsys: pytest.CaptureFixture
     assert [row["valid"] for row in json.loads(capsys.readouterr().out)] == [True, True]
 
 
+@pytest.mark.slow
 def test_the_program_itself() -> None:
     def program(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -207,6 +207,7 @@ def test_a_network_system_names_itself_over_the_network(tmp_path: Path) -> None:
     assert any("too short for a round trip over a network" in what for what in whats)
 
 
+@pytest.mark.slow
 def test_the_round_of_other_seeds_is_named(tmp_path: Path) -> None:
     build(tmp_path)
     data = yaml.safe_load(Path(ROUND).read_text())
