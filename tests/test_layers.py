@@ -75,6 +75,8 @@ ROOMS: dict[str, list[str]] = {
         "histogram lock record",
         "derived metrics predictions store superseded",
         "analysed selection table",
+        "requirement",
+        "choice",
     ],
     "explain": [
         "log_tail wording",
@@ -119,12 +121,12 @@ ROOMS: dict[str, list[str]] = {
         "check",
         "published_rows",
     ],
-    "api": ["frame progress", "explanations sweeps theory", "__init__"],
+    "api": ["frame progress", "choices explanations sweeps theory", "__init__"],
     "cli": [
         "combinations console",
         "adapter agree calibrate check export level0 listing models progress published results serve "
         "workload",
-        "analyse doctor explain level0_fit show",
+        "analyse best doctor explain level0_fit show",
         "run",
         "__init__",
     ],

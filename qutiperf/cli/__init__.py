@@ -13,6 +13,7 @@ from qutiperf.cli import (
     adapter,
     agree,
     analyse,
+    best,
     calibrate,
     check,
     console,
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("show")(show.show)
+app.command("best")(best.best)
 app.command("explain")(explain.explain)
 app.command("list")(listing.list_files)
 app.command("doctor")(doctor.doctor)
