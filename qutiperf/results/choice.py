@@ -14,7 +14,7 @@ _SETTING = ("sut", "workload", "scenario", "profile", "end_to_end")
 _RESULT_OF_DATA = ("top1_percent", "top5_percent")  # the same in every repeat
 _CONFIDENCE = 0.975  # of a two-sided interval of 95 %
 _ENOUGH_REPEATS = 3
-# MLPerf's audit guidelines accept a repeated run within 2 %: two runs that are closer are not told apart
+# MLPerf's audit guidelines accept a repeated run within 2 %: two runs that are closer count as equal
 _ASSUMED_SHARE = 0.01
 _LOWER_IS_BETTER = ("_ms", "_w", "_mj")
 
