@@ -45,8 +45,8 @@ def _copied(places: list[_Place], rules: RoundRules) -> Iterator[AuditFinding]:
                 copied, original = _which(other, earlier, result, each)
                 what = f"is the log of {original.path}, {reason}"
                 make = FindingMaker(copied.path, rules.sources)
-                found = make.warning if _one_open_machine(other, result) else make.error
-                yield found("copied-log", what, _CURE, source="inference_rules")
+                severity = make.warning if _one_open_machine(other, result) else make.error
+                yield severity("copied-log", what, _CURE, source="inference_rules")
                 break
 
 

@@ -147,11 +147,11 @@ class EntryChecker:
 
     def _descriptions(self) -> None:
         layout = self._rules.layout
-        wanted = self._entry.at(layout.measurements)
-        path = matching_file(self._tree, wanted)
+        expected = self._entry.at(layout.measurements)
+        path = matching_file(self._tree, expected)
         if path is None:
             self._add(
-                iter([self._make(wanted).error("file-missing", "is missing", "add it", source="checker")])
+                iter([self._make(expected).error("file-missing", "is missing", "add it", source="checker")])
             )
         else:
             make = self._make(path)
@@ -231,8 +231,8 @@ class EntryChecker:
         """Pictures or films that reviewers look at; MLCommons takes them out of what it publishes."""
         benchmark = self._context.benchmark
         for name, stems in (benchmark.accuracy_files if benchmark else {}).items():
-            found = {each.partition(".")[0] for each in self._tree.files_in(f"{folder}/{name}")}
-            absent = [stem for stem in stems if stem not in found]
+            stems_present = {each.partition(".")[0] for each in self._tree.files_in(f"{folder}/{name}")}
+            absent = [stem for stem in stems if stem not in stems_present]
             if absent:
                 what = f"lacks {', '.join(absent)} in {name}/, which reviewers look at"
                 cure = "add them to a submission; published trees have none"

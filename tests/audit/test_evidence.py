@@ -40,9 +40,9 @@ def test_an_edited_record(tmp_path: Path) -> None:
     data = json.loads((folder / "record.json").read_text())
     data["figures"]["system_latency_p90_ms"] /= 2
     (folder / "record.json").write_text(json.dumps(data))
-    (found,) = evidence_of_record(folder).findings({})
-    assert found.rule == "record-differs"
-    assert found.what == "system_latency_p90_ms is 0.0181845, the log has 36,369 ns"
+    (finding,) = evidence_of_record(folder).findings({})
+    assert finding.rule == "record-differs"
+    assert finding.what == "system_latency_p90_ms is 0.0181845, the log has 36,369 ns"
 
 
 @pytest.mark.parametrize(

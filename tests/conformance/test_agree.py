@@ -20,7 +20,7 @@ def answers(scores: list[list[float]], name: str = "a") -> Answers:
     return Answers(name, "m.onnx", {}, outputs, classes, None, len(outputs))
 
 
-def test_what_differs_is_told() -> None:
+def test_differing_answers_are_reported() -> None:
     first = answers([[0, 1], [1, 0], [0, 3], [2, 0]])
     found = compare(first, answers([[0, 1], [0.25, 0.5], [0, 2.5], [2, 0]]))
     assert (found.same_label_percent, found.largest_difference, found.differing) == (75.0, 0.75, [1])

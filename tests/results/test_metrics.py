@@ -145,7 +145,7 @@ def test_limits_themselves_are_fine(spread: float | None, foreign: float | None)
     assert metrics.quality(ScenarioName.OFFLINE, found, observed, TAX, foreign) == ("ok", [])
 
 
-def test_all_reasons_are_told() -> None:
+def test_every_reason_is_listed() -> None:
     observed = OBSERVED.model_copy(
         update={"unsteadiness_percent": 50.0, "adapter_figures": {"retries": 2, "link_round_trip_us": 80.0}}
     )

@@ -153,14 +153,14 @@ def text_files(scenario: str) -> list[str]:
 
 
 def _swapped() -> dict[str, Edit]:
-    found: dict[str, Edit] = {}
+    edits: dict[str, Edit] = {}
     for scenario in SCENARIOS:
         runs = runs_of(scenario)
-        found[f"performance and accuracy, {scenario}"] = swap_folders(runs["performance"], runs["accuracy"])
-        found[f"performance and TEST01, {scenario}"] = swap_folders(runs["performance"], runs["TEST01"])
-        found[f"performance and TEST04, {scenario}"] = swap_folders(runs["performance"], runs["TEST04"])
-        found[f"TEST01 and TEST04, {scenario}"] = swap_folders(runs["TEST01"], runs["TEST04"])
-        found[f"detail logs of two runs, {scenario}"] = swap(
+        edits[f"performance and accuracy, {scenario}"] = swap_folders(runs["performance"], runs["accuracy"])
+        edits[f"performance and TEST01, {scenario}"] = swap_folders(runs["performance"], runs["TEST01"])
+        edits[f"performance and TEST04, {scenario}"] = swap_folders(runs["performance"], runs["TEST04"])
+        edits[f"TEST01 and TEST04, {scenario}"] = swap_folders(runs["TEST01"], runs["TEST04"])
+        edits[f"detail logs of two runs, {scenario}"] = swap(
             f"{runs['performance']}/{DETAIL}", f"{runs['TEST01']}/{DETAIL}"
         )
     for one, two in (
@@ -169,12 +169,12 @@ def _swapped() -> dict[str, Edit]:
         ("SingleStream", "MultiStream"),
     ):
         for kind in ("performance", "TEST01", "TEST04"):
-            found[f"{kind} of {one} and {two}"] = swap_folders(runs_of(one)[kind], runs_of(two)[kind])
+            edits[f"{kind} of {one} and {two}"] = swap_folders(runs_of(one)[kind], runs_of(two)[kind])
         summaries = (f"{PERFORMANCE.format(each)}/{SUMMARY}" for each in (one, two))
-        found[f"summaries of {one} and {two}"] = swap(*summaries)
+        edits[f"summaries of {one} and {two}"] = swap(*summaries)
         scores = (f"{TEST.format(each, 'TEST01')}/verify_performance.txt" for each in (one, two))
-        found[f"verify_performance of {one} and {two}"] = swap(*scores)
-    return found
+        edits[f"verify_performance of {one} and {two}"] = swap(*scores)
+    return edits
 
 
 FIGURES = {
@@ -185,20 +185,20 @@ FIGURES = {
 
 
 def _forged(dice: random.Random) -> dict[str, Edit]:
-    found: dict[str, Edit] = {}
+    edits: dict[str, Edit] = {}
     for scenario in SCENARIOS:
         detail = f"{PERFORMANCE.format(scenario)}/{DETAIL}"
         for key in (*FIGURES[scenario], "result_50.00_percentile_latency_ns", "result_min_latency_ns"):
             factor = dice.choice([0.5, 0.8, 1.3, 2.0, 5.0])
-            found[f"{key} by {factor}, {scenario}"] = set_value(detail, key, scaled(factor))
-        found[f"query count, {scenario}"] = set_value(detail, "result_query_count", scaled(3))
-        found[f"an error line turned to none, {scenario}"] = set_value(detail, "num_errors", lambda _: 1)
-        found[f"INVALID beside good flags, {scenario}"] = set_value(
+            edits[f"{key} by {factor}, {scenario}"] = set_value(detail, key, scaled(factor))
+        edits[f"query count, {scenario}"] = set_value(detail, "result_query_count", scaled(3))
+        edits[f"an error line turned to none, {scenario}"] = set_value(detail, "num_errors", lambda _: 1)
+        edits[f"INVALID beside good flags, {scenario}"] = set_value(
             detail, "result_validity", lambda _: "INVALID"
         )
-        found[f"a flag, {scenario}"] = set_value(detail, "result_min_queries_met", lambda _: False)
-        found[f"a seed, {scenario}"] = set_value(detail, "effective_qsl_rng_seed", lambda _: 7)
-        found[f"all seeds, {scenario}"] = all_of(
+        edits[f"a flag, {scenario}"] = set_value(detail, "result_min_queries_met", lambda _: False)
+        edits[f"a seed, {scenario}"] = set_value(detail, "effective_qsl_rng_seed", lambda _: 7)
+        edits[f"all seeds, {scenario}"] = all_of(
             *(
                 set_value(f"{folder}/{DETAIL}", f"{prefix}_sample_index_rng_seed", lambda _: 7)
                 for folder in runs_of(scenario).values()
@@ -206,54 +206,54 @@ def _forged(dice: random.Random) -> dict[str, Edit]:
             )
         )
         accuracy = f"{ACCURACY.format(scenario)}/accuracy.txt"
-        found[f"accuracy percent, {scenario}"] = replace(accuracy, r"accuracy=[\d.]+%", "accuracy=99.900%")
-        found[f"accuracy count, {scenario}"] = replace(accuracy, r"good=\d+", "good=256")
-        found[f"accuracy below target, {scenario}"] = replace(
+        edits[f"accuracy percent, {scenario}"] = replace(accuracy, r"accuracy=[\d.]+%", "accuracy=99.900%")
+        edits[f"accuracy count, {scenario}"] = replace(accuracy, r"good=\d+", "good=256")
+        edits[f"accuracy below target, {scenario}"] = replace(
             accuracy, r"^.*good=.*$", "accuracy=96.875%, good=248, total=256"
         )
-        found[f"hash, {scenario}"] = replace(accuracy, r"^hash=.*$", "hash=none")
+        edits[f"hash, {scenario}"] = replace(accuracy, r"^hash=.*$", "hash=none")
         verify = TEST.format(scenario, "TEST01")
-        found[f"TEST FAIL renamed, {scenario}"] = replace(
+        edits[f"TEST FAIL renamed, {scenario}"] = replace(
             f"{verify}/verify_accuracy.txt", "TEST PASS", "TEST FAIL"
         )
-        found[f"a pass with mismatches, {scenario}"] = replace(
+        edits[f"a pass with mismatches, {scenario}"] = replace(
             f"{verify}/verify_accuracy.txt", r"data_mismatch = 0", "data_mismatch = 3"
         )
-        found[f"reference score, {scenario}"] = replace(
+        edits[f"reference score, {scenario}"] = replace(
             f"{verify}/verify_performance.txt", r"reference score = .*", "reference score = 123.0"
         )
-        found[f"test score, {scenario}"] = replace(
+        edits[f"test score, {scenario}"] = replace(
             f"{TEST.format(scenario, 'TEST04')}/verify_performance.txt",
             r"test score = .*",
             "test score = 77.5",
         )
-    return found
+    return edits
 
 
 def _shortened() -> dict[str, Edit]:
-    found: dict[str, Edit] = {}
+    edits: dict[str, Edit] = {}
     for scenario in SCENARIOS:
         for kind, folder in runs_of(scenario).items():
             detail = f"{folder}/{DETAIL}"
-            found[f"half of the {kind} log, {scenario}"] = _cut(detail)
+            edits[f"half of the {kind} log, {scenario}"] = _cut(detail)
             key = "power_end" if kind == "accuracy" else "result_query_count"
-            found[f"{key} left out of {kind}, {scenario}"] = without_line(detail, key)
+            edits[f"{key} left out of {kind}, {scenario}"] = without_line(detail, key)
         performance = f"{PERFORMANCE.format(scenario)}/{DETAIL}"
-        found[f"duration asked, {scenario}"] = all_of(
+        edits[f"requested duration, {scenario}"] = all_of(
             *(
                 set_value(performance, f"{name}_min_duration_ms", lambda _: 30)
                 for name in ("requested", "effective")
             )
         )
-        found[f"duration elapsed, {scenario}"] = _ends_early(performance)
-        found[f"lines moved, {scenario}"] = moved_line(performance, "result_query_count", "result_validity")
-        found[f"summary cut, {scenario}"] = write_bytes(
+        edits[f"duration elapsed, {scenario}"] = _ends_early(performance)
+        edits[f"lines moved, {scenario}"] = moved_line(performance, "result_query_count", "result_validity")
+        edits[f"summary cut, {scenario}"] = write_bytes(
             f"{PERFORMANCE.format(scenario)}/{SUMMARY}", b"Result\n"
         )
-        found[f"TEST01 counts fewer samples, {scenario}"] = replace(
+        edits[f"TEST01 counts fewer samples, {scenario}"] = replace(
             f"{TEST.format(scenario, 'TEST01')}/verify_accuracy.txt", "entries = 256", "entries = 100"
         )
-    return found
+    return edits
 
 
 def _cut(path: str) -> Edit:
@@ -279,7 +279,7 @@ def _ends_early(path: str) -> Edit:
 
 def _relabelled() -> dict[str, Edit]:
     system = "machines/board.json"
-    found: dict[str, Edit] = {
+    edits: dict[str, Edit] = {
         "benchmark of another data set": _rename_everywhere("digits-99", "letters"),
         "benchmark that there is not": _rename_everywhere("digits-99", "digits-98"),
         "scenario that there is not": rename(
@@ -304,8 +304,8 @@ def _relabelled() -> dict[str, Edit]:
         ("Offline", "MultiStream"),
         ("MultiStream", "SingleStream"),
     ):
-        found[f"{one} as {two}"] = _instead(one, two)
-    return found
+        edits[f"{one} as {two}"] = _instead(one, two)
+    return edits
 
 
 def _rename_everywhere(one: str, two: str) -> Edit:
@@ -328,17 +328,17 @@ def _instead(one: str, two: str) -> Edit:
 
 
 def _copied() -> dict[str, Edit]:
-    found: dict[str, Edit] = {}
+    edits: dict[str, Edit] = {}
     for scenario in SCENARIOS:
         runs = runs_of(scenario)
         for test in ("TEST01", "TEST04"):
-            found[f"performance as {test}, {scenario}"] = _copy(runs["performance"], runs[test])
-            found[f"{test} as performance, {scenario}"] = _copy(runs[test], runs["performance"])
-        found[f"performance as accuracy, {scenario}"] = _copy(runs["performance"], runs["accuracy"])
-        found[f"accuracy as performance, {scenario}"] = _copy(runs["accuracy"], runs["performance"])
-    found["another system with the same logs"] = _second_system(edited=False)
-    found["another system with edited logs"] = _second_system(edited=True)
-    return found
+            edits[f"performance as {test}, {scenario}"] = _copy(runs["performance"], runs[test])
+            edits[f"{test} as performance, {scenario}"] = _copy(runs[test], runs["performance"])
+        edits[f"performance as accuracy, {scenario}"] = _copy(runs["performance"], runs["accuracy"])
+        edits[f"accuracy as performance, {scenario}"] = _copy(runs["accuracy"], runs["performance"])
+    edits["another system with the same logs"] = _second_system(edited=False)
+    edits["another system with edited logs"] = _second_system(edited=True)
+    return edits
 
 
 def _copy(one: str, two: str) -> Edit:
@@ -365,32 +365,32 @@ def _second_system(*, edited: bool) -> Edit:
 
 
 def _emptied() -> dict[str, Edit]:
-    found = {f"emptied {path}": write_bytes(path, b"") for path in text_files("SingleStream")}
-    found |= {f"removed {path}": remove(path) for path in text_files("Offline")}
-    found["removed machines"] = remove("machines/board.json")
-    found["removed code"] = remove("code")
-    found |= {
+    edits = {f"emptied {path}": write_bytes(path, b"") for path in text_files("SingleStream")}
+    edits |= {f"removed {path}": remove(path) for path in text_files("Offline")}
+    edits["removed machines"] = remove("machines/board.json")
+    edits["removed code"] = remove("code")
+    edits |= {
         f"removed {name} of MultiStream": remove(TEST.format("MultiStream", name))
         for name in ("TEST01", "TEST04")
     }
-    found |= {f"removed {scenario}": remove(f"runs/board/digits-99/{scenario}") for scenario in SCENARIOS}
-    found["removed results"] = remove("runs")
-    return found
+    edits |= {f"removed {scenario}": remove(f"runs/board/digits-99/{scenario}") for scenario in SCENARIOS}
+    edits["removed results"] = remove("runs")
+    return edits
 
 
 def _crashed_on() -> dict[str, Edit]:
     garbage = bytes(random.Random(3).randbytes(5000))
-    found = {f"binary in {path}": write_bytes(path, garbage) for path in text_files("MultiStream")}
+    edits = {f"binary in {path}": write_bytes(path, garbage) for path in text_files("MultiStream")}
     deep = b"[" * 200_000
     for path in ("machines/board.json", f"{SETTINGS.format('Offline')}/board.json"):
         for name, content in {"deep": deep, "list": b"[]", "text": b"hello", "number": b"1e999"}.items():
-            found[f"{name} in {path}"] = write_bytes(path, content)
-    found["link in place of a log"] = _link(f"{PERFORMANCE.format('Offline')}/{DETAIL}")
-    found["folder in place of a log"] = _folder(f"{PERFORMANCE.format('Offline')}/{DETAIL}")
-    found["lines that are not objects"] = write_bytes(
+            edits[f"{name} in {path}"] = write_bytes(path, content)
+    edits["link in place of a log"] = _link(f"{PERFORMANCE.format('Offline')}/{DETAIL}")
+    edits["folder in place of a log"] = _folder(f"{PERFORMANCE.format('Offline')}/{DETAIL}")
+    edits["lines that are not objects"] = write_bytes(
         f"{PERFORMANCE.format('Offline')}/{DETAIL}", b":::MLLOG []\n:::MLLOG 3\n:::MLLOG null\n"
     )
-    return found
+    return edits
 
 
 def _link(path: str) -> Edit:
