@@ -90,6 +90,13 @@ def test_overflow_is_unknown() -> None:
         ),
         (
             600.0,
+            # 0.1 GB/s x 1 ops/byte / 1 GOP = 0.1 inputs/s if read for every input
+            {"memory_bandwidth_gb_s": 0.1, "operational_intensity_ops_per_byte": 1.0},
+            f"{EXCESS.format(300)}: the weights stay in a cache, or the SUT file's memory bandwidth is too "
+            "low; measure the memory bandwidth with `qutiperf calibrate`",
+        ),
+        (
+            600.0,
             {"bound": "compute"},
             f"{EXCESS.format(300)}: the SUT file's peak is too low; "
             "measure the peak with `qutiperf calibrate`",
