@@ -30,7 +30,7 @@ import numpy as np
 from qutiperf.adapters.base import Array, Model
 from qutiperf.adapters.registry import adapter_class, make_options, require_runtime
 from qutiperf.datasets import open_dataset
-from qutiperf.datasets.classification import task_for
+from qutiperf.datasets.tasks import task_for
 from qutiperf.errors import QutiperfError
 from qutiperf.harness.load import model_for
 from qutiperf.harness.loaded_model import LoadedModel

@@ -29,7 +29,7 @@ import psutil
 from qutiperf.adapters.base import Model
 from qutiperf.adapters.registry import adapter_class, make_options
 from qutiperf.datasets import open_dataset
-from qutiperf.datasets.classification import task_for
+from qutiperf.datasets.tasks import task_for
 from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.run import Trial
 from qutiperf.harness.streams import FirstError

@@ -40,7 +40,7 @@ def sum_and_product(path: Path, batch: int | str = "batch") -> Path:
     )
 
 
-def decaying(path: Path) -> Path:
+def decaying(path: Path, batch: int | str = "batch") -> Path:
     """next = state / 2 + x, of [1, batch, 2]; out is the same as [batch, 2], x is [batch, 2]."""
     nodes = [
         helper.make_node("Mul", ["state", "half"], ["halved"]),
@@ -51,8 +51,8 @@ def decaying(path: Path) -> Path:
     return save(
         path,
         nodes,
-        [tensor("x", ["batch", 2]), tensor("state", [1, "batch", 2])],
-        [tensor("out", ["batch", 2]), tensor("next", [1, "batch", 2])],
+        [tensor("x", [batch, 2]), tensor("state", [1, batch, 2])],
+        [tensor("out", [batch, 2]), tensor("next", [1, batch, 2])],
         {"half": np.array(0.5, np.float32), "zero": np.array([0], np.int64)},
     )
 

@@ -41,8 +41,9 @@ ROOMS: dict[str, list[str]] = {
     ],
     "datasets": [
         "base",
-        "classification imagenet images_in_memory inputs npz quantized synthetic",
-        "cifar10 digits mnist",
+        "imagenet images_in_memory inputs npz quantized synthetic task",
+        "cifar10 classification digits mnist",
+        "tasks",
         "__init__",
     ],
     "models": [
@@ -87,7 +88,12 @@ ROOMS: dict[str, list[str]] = {
         "records",
         "__init__",
     ],
-    "harness": ["load network_fields phases samples schedule", "many streams", "loaded_model probe", "run"],
+    "harness": [
+        "load network_fields phases responses samples schedule",
+        "many streams",
+        "loaded_model probe",
+        "run",
+    ],
     "run": [
         "child job model_tensors supervisor watch",
         "operating_mode pairing",

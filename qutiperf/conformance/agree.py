@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from qutiperf.adapters.base import Array
 from qutiperf.datasets import open_samples
 from qutiperf.datasets.base import Labels
-from qutiperf.datasets.classification import task_for
 from qutiperf.datasets.inputs import ManyInputs
+from qutiperf.datasets.tasks import task_for
 from qutiperf.errors import InputError, QutiperfError, RunError, SetupError
 from qutiperf.harness.load import load_instances, model_for
 from qutiperf.harness.loaded_model import LoadedModel
@@ -27,7 +27,7 @@ from qutiperf.run.child import ask as ask_child
 from qutiperf.run.pairing import Pairing
 from qutiperf.spec.config import StrictModel
 from qutiperf.spec.sut import SystemUnderTest
-from qutiperf.spec.workload import OutputSpec, Workload
+from qutiperf.spec.workload import CLASSIFICATION, OutputSpec, Workload
 
 _ANSWERS = "answers.npy"
 
@@ -87,8 +87,9 @@ def ask(pairing: Pairing, batch_size: int, count: int | None, limit_s: float) ->
         folder = Path(name)
         reply = _reply_of(question, folder, limit_s)
         outputs = np.load(folder / _ANSWERS, allow_pickle=False)
-    truth = None if dataset.labels is None or workload.task == "none" else dataset.labels[:samples]
-    real, classes = _as_numbers(outputs, workload.model.output, workload.task != "none")
+    judged = workload.task == CLASSIFICATION
+    truth = None if dataset.labels is None or not judged else dataset.labels[:samples]
+    real, classes = _as_numbers(outputs, workload.model.output, judged)
     model = Path(workload.model.file).name if workload.model.file else "a built topology"
     return Answers(pairing.sut.name, model, reply.adapter, real, classes, _top1(classes, truth), samples)
 
@@ -159,9 +160,9 @@ def answer(question: Question, folder: Path) -> dict[str, str]:
     [infer] = model.infers()
     outputs_of_batches = []
     for batch in _batches(question):
-        outputs = np.array(infer(_inputs(model, batch))[0])
+        outputs = infer(_inputs(model, batch))[0]
         model.task.responses(outputs, len(batch))  # raises for impossible outputs
-        outputs_of_batches.append(outputs)
+        outputs_of_batches.append(np.array(outputs[0] if model.task.takes_all else outputs))
     np.save(folder / _ANSWERS, _joined(outputs_of_batches, _batches(question)))
     described = instances[0].describe()
     model.close()

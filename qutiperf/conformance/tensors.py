@@ -11,7 +11,7 @@ import numpy as np
 
 from qutiperf.conformance.finding import CheckFinding, failed, passed
 from qutiperf.conformance.subject import LoadedAdapter
-from qutiperf.datasets.classification import task_for
+from qutiperf.datasets.tasks import task_for
 from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.samples import PreparedSamples
 from qutiperf.harness.streams import Complete, Completers, FirstError, Serving, Stream, Streams

@@ -21,6 +21,7 @@ from qutiperf.datasets.mnist import open_mnist
 from qutiperf.datasets.npz import Npz
 from qutiperf.datasets.quantized import Quantized
 from qutiperf.datasets.synthetic import Synthetic
+from qutiperf.datasets.tasks import task_for
 from qutiperf.errors import InputError
 from qutiperf.spec.config import nearest
 from qutiperf.spec.limits import check_sample
@@ -41,6 +42,13 @@ def names() -> list[str]:
 
 def open_samples(workload: Workload) -> Dataset:
     """What a workload's model is fed with; raises InputError, SetupError."""
+    task, dataset = task_for(workload), _opened(workload)
+    if task.judged and dataset.truth is not None:
+        task.check_truth(dataset.truth, workload.name)
+    return dataset
+
+
+def _opened(workload: Workload) -> Dataset:
     model, spec = workload.model, workload.dataset
     if model.many or spec.name == Npz.name:
         check_dtypes(model, workload.name)

@@ -17,13 +17,21 @@ Description = dict[str, int | str | None]
 
 
 class Dataset(abc.ABC):
-    """Samples of one split; `labels` [count] is None if there is no ground truth."""
+    """Samples of one split; `labels` [count] are their classes, None if they are not known.
+
+    Tasks compare answers with `truth`, a row a sample: other datasets than those of classes override it.
+    """
 
     name: str
     count: int
     labels: Labels | None
     sample_shape: tuple[int, ...]
     dtype: np.dtype[np.generic]
+
+    @property
+    def truth(self) -> Array | None:
+        """[count, ...] in the form that the task needs, None if it is not known."""
+        return self.labels
 
     @abc.abstractmethod
     def raw(self, index: int) -> Raw:

@@ -1,13 +1,10 @@
-"""Tasks: LoadGen's responses from outputs, and their accuracy.
+"""The shipped tasks: image classification, and none.
 
 Image classification responds with one float32 class per sample, as MLPerf's reference application does,
 and computes accuracy as MLPerf's accuracy-imagenet.py does: a sample answered twice counts once.
 """
 
-import abc
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 
@@ -15,44 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from qutiperf.datasets.base import Array, Labels
-from qutiperf.errors import RunError
+from qutiperf.datasets.task import Accuracy, Task, accuracy_entries
+from qutiperf.errors import InputError, RunError
 from qutiperf.spec.workload import OutputSpec, Workload
 
 # Below this, Python's own max is faster than numpy's argmax, which releases the interpreter lock even for
 # a few scores, so that streams wait for each other once more per sample.
 _FEW_CLASSES = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """Share of samples whose first answer is right."""
-
-    top1_percent: float
-    good: int
-    total: int
-
-
-class Task(abc.ABC):
-    """A task has responses of one type and length per sample."""
-
-    response_dtype: np.dtype[np.generic]
-    response_length: int
-
-    @abc.abstractmethod
-    def responses(self, outputs: Array, count: int) -> Array:
-        """[count, response_length] for a batch; raises RunError for impossible outputs."""
-
-    @abc.abstractmethod
-    def response(self, outputs: Array) -> float:
-        """The same for one sample and length 1, as fast as possible."""
-
-    @abc.abstractmethod
-    def accuracy(self, log: Path, labels: Labels) -> Accuracy:
-        """Accuracy from LoadGen's mlperf_log_accuracy.json; raises RunError if it lacks samples."""
-
-    def classes(self, outputs: Array) -> Array | None:
-        """Scores by class of the dataset, [n, classes], None where outputs are not scores."""
-        return None
 
 
 class Classification(Task):
@@ -63,6 +29,14 @@ class Classification(Task):
 
     def __init__(self, output: OutputSpec) -> None:
         self._scores, self._offset = output.kind == "scores", output.label_offset
+
+    @classmethod
+    def of(cls, workload: Workload) -> "Classification":
+        return cls(workload.model.output)
+
+    def check_truth(self, truth: Array, where: str) -> None:
+        if truth.ndim != 1 or truth.dtype.kind not in "iu":
+            raise InputError("label: is not a list of whole numbers", where=where)
 
     def responses(self, outputs: Array, count: int) -> Array:
         if not self._scores:
@@ -94,7 +68,8 @@ class Classification(Task):
     def classes(self, outputs: Array) -> Array | None:
         return outputs[:, self._offset :] if self._scores else None
 
-    def accuracy(self, log: Path, labels: Labels) -> Accuracy:
+    def accuracy(self, log: Path, truth: Array) -> Accuracy:
+        labels = truth
         answered = np.zeros(len(labels), bool)
         good = 0
         for index, data in accuracy_entries(log):
@@ -112,6 +87,7 @@ class Unjudged(Task):
 
     response_dtype = np.dtype(np.float32)
     response_length = 1
+    judged = False
 
     def responses(self, outputs: Array, count: int) -> Array:
         return np.zeros((count, 1), np.float32)
@@ -119,26 +95,8 @@ class Unjudged(Task):
     def response(self, outputs: Array) -> float:
         return float(self.responses(outputs, 1).item())
 
-    def accuracy(self, log: Path, labels: Labels) -> Accuracy:
+    def accuracy(self, log: Path, truth: Array) -> Accuracy:
         raise RunError("a workload with the task none has no accuracy", where=str(log))
-
-
-def task_for(workload: Workload) -> Task:
-    """The task of a workload."""
-    return Unjudged() if workload.task == "none" else Classification(workload.model.output)
-
-
-def accuracy_entries(log: Path) -> Iterator[tuple[int, bytes]]:
-    """`qsl_idx` and response of each entry, line by line; raises RunError for a damaged log."""
-    try:
-        with log.open(encoding="utf-8") as stream:
-            for line in stream:
-                text = line.strip().strip("[],").strip()
-                if text:
-                    entry = json.loads(text)
-                    yield int(entry["qsl_idx"]), bytes.fromhex(entry["data"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"cannot be read as an accuracy log: {error}", where=str(log)) from None
 
 
 class TopFive:

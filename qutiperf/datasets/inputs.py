@@ -48,6 +48,10 @@ class ManyInputs(Dataset):
         sequence = (model.steps,) if model.steps > 1 and self.shared[0] is None else ()
         self.sample_shape = (*sequence, *sample_shape(model, 0))
 
+    @property
+    def truth(self) -> Array | None:
+        return self.data.truth
+
     def raw(self, index: int) -> Raw:
         return self.data.raw(index)
 

@@ -1,4 +1,7 @@
-"""Samples in one .npz file: an array for each input by its name, and `label` where the truth is known."""
+"""Samples in one .npz file: an array for each input by its name, and `label` where the truth is known.
+
+Labels of any shape and type are the truth of a task; whole numbers, one a sample, are classes.
+"""
 
 import struct
 import tokenize
@@ -44,15 +47,19 @@ class Npz(Dataset):
             problem = f"its arrays must have one sample a row, and the same number of rows: {listed}"
             raise InputError(problem, where=str(path))
         labels = self.arrays.pop(LABEL, None)
-        if labels is not None and (labels.ndim != 1 or labels.dtype.kind not in "iu"):
-            raise InputError(f"{LABEL}: is not a list of whole numbers", where=str(path))
         if not self.arrays:
             raise InputError("has no array but the labels", where=str(path))
         available = next(iter(lengths.values()))
         self.count = min(spec.count or available, available)
-        self.labels = None if labels is None else labels[: self.count].astype(np.int64)
+        self._truth = None if labels is None else labels[: self.count]
+        classes = self._truth if self._truth is not None and _are_classes(self._truth) else None
+        self.labels = None if classes is None else classes.astype(np.int64)
         first = next(iter(self.arrays.values()))
         self.sample_shape, self.dtype = first.shape[1:], first.dtype
+
+    @property
+    def truth(self) -> Array | None:
+        return self._truth if self.labels is None else self.labels
 
     def field(self, name: str) -> Array | None:
         """Of all samples, None if the file has no such array."""
@@ -81,6 +88,10 @@ class Npz(Dataset):
             "licence": None,
             "sha256": sha256_of_file(self._path),
         }
+
+
+def _are_classes(labels: Array) -> bool:
+    return labels.ndim == 1 and labels.dtype.kind in "iu"
 
 
 def _arrays(path: Path) -> dict[str, Array]:

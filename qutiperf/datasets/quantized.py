@@ -28,6 +28,10 @@ class Quantized(Dataset):
         self.name, self.count, self.labels = real.name, real.count, real.labels
         self.sample_shape, self.dtype = real.sample_shape, np.dtype(dtype)
 
+    @property
+    def truth(self) -> Array | None:
+        return self._real.truth
+
     def raw(self, index: int) -> Raw:
         return self._real.raw(index)
 

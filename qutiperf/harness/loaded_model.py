@@ -9,9 +9,9 @@ import numpy as np
 from qutiperf.adapters.base import Model
 from qutiperf.adapters.registry import AnyAdapter
 from qutiperf.datasets.base import Dataset
-from qutiperf.datasets.classification import Task
 from qutiperf.datasets.inputs import ManyInputs
-from qutiperf.harness.many import InferMany, ManySamples, filled, first_output, stepwise
+from qutiperf.datasets.task import Task
+from qutiperf.harness.many import InferMany, ManySamples, as_tuple, filled, first_output, stepwise
 from qutiperf.harness.samples import PreparedSamples, RawSamples, Samples
 from qutiperf.harness.streams import Infer, padded
 from qutiperf.spec.workload import ModelSpec
@@ -52,9 +52,9 @@ class LoadedModel:
             return self._many_infers(self.dataset)
         like = np.empty((0, *self.dataset.sample_shape), self.dataset.dtype)
         plain: list[Infer] = [adapter.infer for adapter in self.adapters]
-        if self.fixed_batch is None or self.fixed_batch == 1:
-            return plain
-        return [padded(infer, self.fixed_batch, like) for infer in plain]
+        if self.fixed_batch is not None and self.fixed_batch > 1:
+            plain = [padded(infer, self.fixed_batch, like) for infer in plain]
+        return [cast("Infer", as_tuple(infer)) for infer in plain] if self.task.takes_all else plain
 
     def samples(self, end_to_end: bool) -> Samples:
         """Those of a run; prepared ones are the same object in every run."""
@@ -73,16 +73,25 @@ class LoadedModel:
         return cast("Samples", ManySamples(dataset, model, spec.steps, *calls))
 
     def _many_infers(self, dataset: ManyInputs) -> list[Infer]:
-        spec, model = self._tensors()
+        spec, _ = self._tensors()
         found = []
         for adapter in self.adapters:
             infer: InferMany = adapter.infer_many
-            if self.fixed_batch is not None and self.fixed_batch > 1:
-                infer = filled(infer, model, self.fixed_batch)
             if spec.steps > 1:
                 infer = stepwise(infer, spec, dataset.shared)
-            found.append(cast("Infer", first_output(infer)))
+            if self.fixed_batch is not None and self.fixed_batch > 1:
+                infer = filled(infer, self._axes(dataset), self.fixed_batch)
+            found.append(cast("Infer", infer if self.task.takes_all else first_output(infer)))
         return found
+
+    def _axes(self, dataset: ManyInputs) -> list[int | None]:
+        """The batch axis of each array of a batch; an array of a sequence has its steps first."""
+        spec, model = self._tensors()
+        steps = int(spec.steps > 1)
+        return [
+            None if tensor.batch_axis is None else tensor.batch_axis + (steps if shared is None else 0)
+            for tensor, shared in zip(model.inputs, dataset.shared, strict=True)
+        ]
 
     def _tensors(self) -> tuple[ModelSpec, Model]:
         assert self.spec is not None

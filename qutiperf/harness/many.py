@@ -113,9 +113,20 @@ def stepwise(infer: InferMany, spec: ModelSpec, shared: Sequence[Array | None]) 
     return infer_steps
 
 
-def filled(infer: InferMany, model: Model, size: int) -> InferMany:
+def as_tuple(
+    infer: Callable[[Array], tuple[Array, int | None]],
+) -> Callable[[Array], tuple[Arrays, int | None]]:
+    """For tasks that take all outputs of a model with one."""
+
+    def infer_all(batch: Array) -> tuple[Arrays, int | None]:
+        outputs, compute_ns = infer(batch)
+        return (outputs,), compute_ns
+
+    return infer_all
+
+
+def filled(infer: InferMany, axes: Sequence[int | None], size: int) -> InferMany:
     """For a file with a fixed batch: the last sample is repeated, and its answers dropped."""
-    axes = [tensor.batch_axis for tensor in model.inputs]
 
     def infer_filled(batch: Arrays) -> tuple[Arrays, int | None]:
         count = next(array.shape[axis] for array, axis in zip(batch, axes, strict=True) if axis is not None)
@@ -125,8 +136,8 @@ def filled(infer: InferMany, model: Model, size: int) -> InferMany:
             array if axis is None else _repeat_last(array, axis, size - count)
             for array, axis in zip(batch, axes, strict=True)
         )
-        (first, *others), compute_ns = infer(whole)
-        return (first[:count] if first.shape[:1] == (size,) else first, *others), compute_ns
+        outputs, compute_ns = infer(whole)
+        return tuple(each[:count] if each.shape[:1] == (size,) else each for each in outputs), compute_ns
 
     return infer_filled
 

@@ -15,9 +15,10 @@ from typing import NamedTuple
 import numpy as np
 
 from qutiperf.adapters.base import Array, Completion
-from qutiperf.datasets.classification import Task
+from qutiperf.datasets.task import Task
 from qutiperf.errors import RunError
 from qutiperf.harness.phases import PhaseRecorder
+from qutiperf.harness.responses import Responses
 from qutiperf.harness.samples import Prepared, Samples
 
 Complete = Callable[[Sequence[int], int, int], None]
@@ -127,13 +128,13 @@ class Stream:
         observe: Observe | None,
     ) -> Answer:
         """A closure: local names are what a batch of a few microseconds can afford."""
-        rows = np.zeros((batch_size, task.response_length), task.response_dtype)
+        rows = np.zeros((batch_size, task.response_length or 0), task.response_dtype)
         address, size = rows.ctypes.data, rows.strides[0]
         prepare, gather, scratch = samples.prepare, samples.gather, samples.scratch(batch_size)
         record, keep_queries = self.recorder.record, self.recorder.queries
-        responses, response = task.responses, task.response
+        response = task.response
         in_memory, short = samples.in_memory, task.response_length == 1
-        many, one = completers
+        keep, (many, one) = _keeping(task, rows, completers)
 
         def answer(
             ids: Sequence[int],
@@ -159,7 +160,7 @@ class Stream:
                     if count == 1 and short:
                         rows[0, 0] = response(outputs)
                     else:
-                        rows[:count] = responses(outputs, count)
+                        keep(outputs, count)
                     if observe is not None:
                         observe(outputs, indices)
                 except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen
@@ -175,6 +176,21 @@ class Stream:
                 record(issued, dequeued, prepared, gathered, answered, completed, None, count)
 
         return answer
+
+
+def _keeping(
+    task: Task, rows: Array, completers: Completers
+) -> tuple[Callable[[Array, int], None], Completers]:
+    """What keeps the responses of a batch, in `rows` if they have one length, and what completes queries."""
+    if task.response_length is None:
+        held = Responses(task, completers.one)
+        return held.keep, Completers(held.complete, held.complete)
+    responses = task.responses
+
+    def keep(outputs: Array, count: int) -> None:
+        rows[:count] = responses(outputs, count)
+
+    return keep, completers
 
 
 def padded(infer: Infer, fixed_batch: int, like: Array) -> Infer:

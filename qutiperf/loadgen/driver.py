@@ -26,7 +26,7 @@ def complete(ids: Sequence[int], address: int, size: int) -> None:
 
 def responses(ids: Sequence[int], address: int, size: int) -> "list[mlperf_loadgen.QuerySampleResponse]":
     """The objects that LoadGen takes; building them is half the cost of answering a sample."""
-    addresses = range(address, address + size * len(ids), size)
+    addresses = range(address, address + size * len(ids), size) if size else repeat(address)
     return list(map(mlperf_loadgen.QuerySampleResponse, ids, addresses, repeat(size)))
 
 

@@ -110,7 +110,8 @@ class Failure(StrictModel):
 class Observed(StrictModel):
     """What the worker saw: written by it as worker.json, completed by the parent to a record.
 
-    `adapter_figures` are the adapter's own numbers of the run, with their unit in their name;
+    `adapter_figures` are the adapter's own numbers of the run, with their unit in their name, and
+    `accuracy_figures` those of the task, of an accuracy run;
     `over_network` says that the device was reached through a network, `network_fields` are what is known
     of those that MLPerf's network division asks for. `impossible_clocks` counts batches whose time by the
     device's clock was none or longer than the call: with any, `compute_clock` is host_wall for the run.
@@ -127,6 +128,7 @@ class Observed(StrictModel):
     top1_percent: float | None = None
     top5_percent: float | None = None
     accuracy_source: str | None = None
+    accuracy_figures: dict[str, float] = {}
     load_s: float | None = None
     memory_peak_mb: float | None = None
     over_network: bool = False

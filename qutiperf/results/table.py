@@ -41,13 +41,21 @@ SUPERSEDED = "superseded"
 def rows(records: Sequence[RunRecord]) -> list[Row]:
     """One row per record, all with the same columns; accuracy comes from the run that the record names."""
     by_id = {record.run_id: record for record in records}
-    named = {name for record in records if record.observed for name in record.observed.adapter_figures}
-    numbers = {name: _free("adapter", name) for name in sorted(named)}
+    observed = [record.observed for record in records if record.observed]
+    numbers = {
+        name: _free("adapter", name)
+        for name in sorted({key for one in observed for key in one.adapter_figures})
+    }
+    judged = {
+        name: _free("task", name) for name in sorted({k for one in observed for k in one.accuracy_figures})
+    }
     options = _options(records)
-    return [
-        _row(record, by_id.get(record.accuracy_run_id or ""), options) | _adapter_figures(record, numbers)
-        for record in records
-    ]
+    made = []
+    for record in records:
+        accuracy = by_id.get(record.accuracy_run_id or "")
+        own = _adapter_figures(record, numbers) | _task_figures(record, accuracy, judged)
+        made.append(_row(record, accuracy, options) | own)
+    return made
 
 
 def option_columns(records: Sequence[RunRecord]) -> list[str]:
@@ -69,6 +77,13 @@ def _free(origin: str, name: str) -> str:
 def _adapter_figures(record: RunRecord, columns: Mapping[str, str]) -> Row:
     """The adapters' own figures of their runs, in the same columns for all records."""
     mine = record.observed.adapter_figures if record.observed else {}
+    return {column: mine.get(name) for name, column in columns.items()}
+
+
+def _task_figures(record: RunRecord, accuracy: RunRecord | None, columns: Mapping[str, str]) -> Row:
+    """The task's own figures: of an accuracy run, and of the runs that name it."""
+    source = accuracy if accuracy is not None and accuracy.valid else record
+    mine = source.observed.accuracy_figures if source.observed else {}
     return {column: mine.get(name) for name, column in columns.items()}
 
 

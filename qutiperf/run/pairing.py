@@ -12,6 +12,7 @@ from qutiperf.adapters.registry import AnyAdapter, adapter_class, make_options, 
 from qutiperf.datasets import open_samples
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.inputs import bytes_of_sample
+from qutiperf.datasets.tasks import task_for
 from qutiperf.errors import InputError
 from qutiperf.models.topology_spec import declare_for
 from qutiperf.regular_file import unreadable
@@ -56,8 +57,7 @@ def _suffixes(sut: SystemUnderTest, adapter: type[AnyAdapter]) -> Sequence[str]:
 
 def has_truth(workload: Workload) -> bool:
     """Whether there are labels for accuracy; raises InputError or SetupError if the data cannot be opened."""
-    labels = open_samples(workload).labels
-    return labels is not None and workload.task != "none"
+    return task_for(workload).judged and open_samples(workload).truth is not None
 
 
 def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:

@@ -266,9 +266,11 @@ class _Planner:
         files = (f"sut:{point.sut}", f"workload:{point.workload}", f"scenario:{point.scenario}")
         sha256 = {key: digests[key] for key in files if key in digests}
         adapter = self._material.suts[point.sut].adapter
-        if ".py:" in adapter:
-            path = Path(adapter.rsplit(":", 1)[0])
-            sha256[f"adapter:{path.name}"] = sha256_of_file(path)
+        task = self._pairings[point.sut, point.workload].workload.task
+        for kind, name in (("adapter", adapter), ("task", task)):
+            if ".py:" in name:
+                path = Path(name.rsplit(":", 1)[0])
+                sha256[f"{kind}:{path.name}"] = sha256_of_file(path)
         return {**sha256, **self._pairings[point.sut, point.workload].files_sha256}
 
     def _inputs(self, point: Point) -> Inputs:

@@ -15,7 +15,8 @@ from time import monotonic
 
 from qutiperf.datasets import open_samples
 from qutiperf.datasets.base import Dataset
-from qutiperf.datasets.classification import Task, task_for
+from qutiperf.datasets.task import Task
+from qutiperf.datasets.tasks import task_for
 from qutiperf.errors import QutiperfError, SetupError
 from qutiperf.harness.load import load_instances, model_for
 from qutiperf.harness.loaded_model import LoadedModel
@@ -102,9 +103,9 @@ def observe(
     phases = outcome.phases
     performance = run.point.mode is Mode.PERFORMANCE
     accuracy = None
-    if not performance and model.dataset.labels is not None:
-        log = Path(run.folder) / "mlperf_log_accuracy.json"
-        accuracy = model.task.accuracy(log, model.dataset.labels)
+    truth = model.dataset.truth
+    if not performance and truth is not None:
+        accuracy = model.task.accuracy(Path(run.folder) / "mlperf_log_accuracy.json", truth)
     return Observed(
         adapter=dict(adapter),
         compute_clock="device" if phases.device_clock else "host_wall",
@@ -118,7 +119,8 @@ def observe(
         compute_throughput_ips=phases.compute_throughput_ips if performance else None,
         top1_percent=accuracy.top1_percent if accuracy else None,
         top5_percent=outcome.top_five.percent() if accuracy else None,
-        accuracy_source=_ACCURACY_SOURCE if accuracy else None,
+        accuracy_source=_accuracy_source(outcome) if accuracy else None,
+        accuracy_figures=dict(accuracy.figures) if accuracy else {},
         load_s=load_s,
         over_network=model.over_network,
         network_fields=network,
@@ -127,7 +129,12 @@ def observe(
     )
 
 
-_ACCURACY_SOURCE = "top-1: mlperf_log_accuracy.json; top-5: the same answers' scores"
+def _accuracy_source(outcome: Outcome) -> str:
+    if outcome.top_five.percent() is None:
+        return "mlperf_log_accuracy.json"
+    return "top-1: mlperf_log_accuracy.json; top-5: the same answers' scores"
+
+
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 
 

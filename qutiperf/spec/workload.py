@@ -18,7 +18,8 @@ DTYPES = (
     *("float32", "float16", "float64", "bool"),
     *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
 )
-TaskName = Literal["image-classification", "none"]
+CLASSIFICATION = "image-classification"
+TASK_FILE = ".py:"  # in the name of a task that is a class in a file
 
 
 def without_unset(data: dict[str, object], *names: str) -> dict[str, object]:
@@ -316,10 +317,13 @@ def _is_shared(spec: InputSpec) -> bool:
 
 
 class Workload(StrictModel):
-    """Model, data and task; `rehearsal` marks a synthetic stand-in that must never be submitted."""
+    """Model, data and task; `rehearsal` marks a synthetic stand-in that must never be submitted.
+
+    `task` is image-classification, none, one of an installed package, or `file.py:Class`.
+    """
 
     name: str
-    task: TaskName
+    task: str
     dataset: DatasetSpec
     model: ModelSpec
     variant: Variant = Variant()
@@ -381,6 +385,8 @@ def load_workload(name: str, beside: Path | None = None) -> tuple[Workload, Cata
         _resolve(section, "file", file.path.parent)
     for key in ("directory", "file"):
         _resolve(file.data.get("dataset"), key, file.path.parent)
+    if TASK_FILE in str(file.data.get("task")):
+        _resolve(file.data, "task", file.path.parent)
     return parse_model(Workload, file.data, str(file.path)), file
 
 

@@ -11,8 +11,8 @@ import pytest
 from onnx import helper
 
 from qutiperf.datasets import open_samples
-from qutiperf.datasets.classification import task_for
 from qutiperf.datasets.inputs import ManyInputs
+from qutiperf.datasets.tasks import task_for
 from qutiperf.errors import InputError, RunError
 from qutiperf.harness.load import load_instances, model_for
 from qutiperf.harness.loaded_model import LoadedModel
@@ -137,6 +137,16 @@ def test_a_state_goes_from_step_to_step_and_starts_from_zeros(tmp_path: Path) ->
         for step in range(5):
             expected = np.asarray(expected / 2 + x[:, step], np.float32)
         for indices in ([0], [3, 1], [0]):  # the last one again: nothing is left of the others
+            np.testing.assert_allclose(answer(model, *indices), expected[indices], rtol=1e-6)
+
+
+def test_sequences_fill_up_a_fixed_batch(tmp_path: Path) -> None:
+    path = graphs.decaying(tmp_path / "m.onnx", batch=3)
+    x, state = {**X, "shape": [3, 2]}, {**STATE, "shape": [1, 3, 2], "batch_axis": 1}
+    with loaded(workload(path, [x, state], ["out", "next"], steps=2)) as model:
+        values, _ = load_all(model)
+        expected = values[:, 0] / 2 + values[:, 1]
+        for indices in ([4, 1, 0], [3, 1], [5]):
             np.testing.assert_allclose(answer(model, *indices), expected[indices], rtol=1e-6)
 
 

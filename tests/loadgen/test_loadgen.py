@@ -106,3 +106,8 @@ def test_an_audit_config_is_used_only_when_named(tmp_path: Path, monkeypatch: py
 def test_responses_lie_one_after_the_other() -> None:
     made = driver.responses([7, 8, 9], 4096, 4)
     assert [(each.id, each.data, each.size) for each in made] == [(7, 4096, 4), (8, 4100, 4), (9, 4104, 4)]
+
+
+def test_responses_of_no_bytes_have_an_address_each() -> None:
+    found = driver.responses([7, 8], 4096, 0)
+    assert [(each.id, each.data, each.size) for each in found] == [(7, 4096, 0), (8, 4096, 0)]
