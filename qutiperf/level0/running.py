@@ -77,30 +77,30 @@ def _values(model: onnx.ModelProto, inputs: Values, names: Sequence[str]) -> Val
     """Of tensors by name, through nodes of their own: a name may be an input or a constant as well."""
     import onnxruntime
 
-    asked = copy.deepcopy(model)
-    del asked.graph.output[:]
+    observed = copy.deepcopy(model)
+    del observed.graph.output[:]
     for number, name in enumerate(names):
-        asked.graph.node.append(helper.make_node("Identity", [name], [f"{_PREFIX}{number}"]))
-        asked.graph.output.append(onnx.ValueInfoProto(name=f"{_PREFIX}{number}"))
+        observed.graph.node.append(helper.make_node("Identity", [name], [f"{_PREFIX}{number}"]))
+        observed.graph.output.append(onnx.ValueInfoProto(name=f"{_PREFIX}{number}"))
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     # without enable_fallback=0 onnxruntime prints an error, and tries the CPU again
     session = onnxruntime.InferenceSession(
-        asked.SerializeToString(), options, ["CPUExecutionProvider"], enable_fallback=0
+        observed.SerializeToString(), options, ["CPUExecutionProvider"], enable_fallback=0
     )
-    wanted = {each.name for each in session.get_inputs()}
-    given = {name: array for name, array in inputs.items() if name in wanted}
-    found = session.run(None, given)
-    return {name: array for name, array in zip(names, found, strict=True) if isinstance(array, np.ndarray)}
+    input_names = {each.name for each in session.get_inputs()}
+    given = {name: array for name, array in inputs.items() if name in input_names}
+    arrays = session.run(None, given)
+    return {name: array for name, array in zip(names, arrays, strict=True) if isinstance(array, np.ndarray)}
 
 
 def _copy_bodies(
     model: onnx.ModelProto, nodes: Sequence[onnx.NodeProto], inputs: Values, times: dict[str, int]
 ) -> list[onnx.NodeProto]:
     """Puts what each node runs before it; returns the If and Loop among those."""
-    asked = [name for node in nodes for name in (*node.input[:1], *node.output) if name]
-    seen = _values(model, inputs, list(dict.fromkeys(asked)))
+    requested = [name for node in nodes for name in (*node.input[:1], *node.output) if name]
+    seen = _values(model, inputs, list(dict.fromkeys(requested)))
     inner: list[onnx.NodeProto] = []
     for node in nodes:
         repeated = times.get(node.output[0], 1) * (_trips(node, seen) if node.op_type == "Loop" else 1)

@@ -296,10 +296,10 @@ def _fields_at(model: type[BaseModel], location: Sequence[str | int]) -> list[st
 def _models_in(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    found: list[type[BaseModel]] = []
+    models: list[type[BaseModel]] = []
     for argument in getattr(annotation, "__args__", ()):
-        found += _models_in(argument)
-    return found
+        models += _models_in(argument)
+    return models
 
 
 Overrides = Sequence[str] | Mapping[str, object]

@@ -185,9 +185,9 @@ class RoundRules(StrictModel):
 
     def benchmark_of(self, folder: str, mapping: dict[str, str] | None = None) -> str | None:
         """The benchmark that a folder's name stands for; `mapping` is an open submitter's own."""
-        wanted = (mapping or {}).get(folder, folder)
+        meant = (mapping or {}).get(folder, folder)
         for name, rule in self.benchmarks.items():
-            if wanted == name or wanted in rule.names:
+            if meant == name or meant in rule.names:
                 return name
         return None
 

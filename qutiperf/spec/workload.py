@@ -349,8 +349,8 @@ def for_suffixes(workload: Workload, suffixes: Sequence[str]) -> Workload:
         for other in spec.other_files:
             if Path(other.file).suffix == suffix:
                 return _with_first(workload, other)
-    given, wanted = ", ".join(Path(file).name for file in spec.files), ", ".join(suffixes)
-    cure = f"it loads {wanted}: choose another system, or add such a file to model.other_files"
+    given, loadable = ", ".join(Path(file).name for file in spec.files), ", ".join(suffixes)
+    cure = f"it loads {loadable}: choose another system, or add such a file to model.other_files"
     raise InputError(f"model: the adapter does not load {given}", where=workload.name, cure=cure)
 
 
