@@ -38,7 +38,7 @@ from qutiperf.spec.round_rules import (
 from qutiperf.spec.rounds import Round, Seeds
 from qutiperf.spec.scenario import Metric, RunSettings, Scenario
 from qutiperf.spec.sut import Deployment, OperatingMode, Platform, Power, SystemUnderTest, Verified
-from qutiperf.spec.sweep import Sweep
+from qutiperf.spec.sweep import CacheSettings, Sweep
 from qutiperf.spec.workload import (
     ConstantSource,
     DatasetSpec,
@@ -58,7 +58,7 @@ from qutiperf.spec.workload import (
 
 PAGE = Path(__file__).parent / "reference.md"
 FILES: dict[str, list[type[BaseModel]]] = {
-    "sweep": [Sweep, RunSettings],
+    "sweep": [Sweep, RunSettings, CacheSettings],
     "workload": [
         *(Workload, DatasetSpec, ModelSpec, OtherFile, InputSpec, OutputSpec, QuantizationSpec),
         *(RandomSource, ConstantSource, StateSource, MaskSource, LengthSource, Topology, Variant),

@@ -1,11 +1,11 @@
 """Samples, tasks, and the accuracy of answers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
-from qutiperf.datasets.base import Array, Dataset
+from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.cifar10 import open_cifar10
 from qutiperf.datasets.digits import open_digits
 from qutiperf.datasets.imagenet import ImageNet
@@ -81,7 +81,7 @@ def _of_npz(data: Npz, model: ModelSpec, where: str) -> Dataset:
         if array is None:
             fields.append(None)
             if spec.has_data:
-                problems.append(f"no array '{spec.name}' (it has {', '.join(data.arrays)})")
+                problems.append(f"no array '{spec.name}' (it has {', '.join(data.names)})")
             continue
         shape = sample_shape(model, number)
         expected = (model.steps, *shape) if model.steps > 1 else shape
@@ -89,7 +89,7 @@ def _of_npz(data: Npz, model: ModelSpec, where: str) -> Dataset:
             problems.append(f"'{spec.name}' has samples of {list(array.shape[1:])}, not {list(expected)}")
         elif array.dtype != np.dtype(spec.dtype):
             problems.append(f"'{spec.name}' is {array.dtype}, not {spec.dtype}")
-        fields.append(partial(_rows, array))
+        fields.append(partial(data.rows, spec.name))
     if problems:
         raise InputError(f"dataset npz: {'; '.join(problems)}", where=where, cure=_npz_example(model))
     if model.many:
@@ -106,10 +106,6 @@ def _npz_example(model: ModelSpec) -> str:
             shape = (8, *steps, *sample_shape(model, number))
             arrays.append(f"{spec.name!r}: numpy.zeros({shape}, '{spec.dtype}')")
     return f"one that fits: numpy.savez('data.npz', **{{{', '.join(arrays)}}})"
-
-
-def _rows(array: Array, indices: Sequence[int]) -> Array:
-    return np.asarray(array[list(indices)])
 
 
 def open_dataset(spec: DatasetSpec, model_input: InputSpec) -> Dataset:

@@ -8,6 +8,7 @@ import numpy as np
 
 from qutiperf.datasets.base import Array, Dataset, Description, Raw
 from qutiperf.errors import InputError
+from qutiperf.spec.config import canonical_json
 from qutiperf.spec.workload import (
     DTYPES,
     ConstantSource,
@@ -63,10 +64,19 @@ class ManyInputs(Dataset):
 
     def load_all(self, indices: Sequence[int]) -> list[Array]:
         """Those of every input, in the model's order."""
-        return [
-            load(indices) if shared is None else shared
-            for load, shared in zip(self._loads, self.shared, strict=True)
-        ]
+        own = iter(self.load_own(indices))
+        return [next(own) if shared is None else shared for shared in self.shared]
+
+    def load_own(self, indices: Sequence[int]) -> list[Array]:
+        """Those of the inputs that have their own for each sample."""
+        pairs = zip(self._loads, self.shared, strict=True)
+        return [load(indices) for load, shared in pairs if shared is None]
+
+    def identity(self) -> str | None:
+        return None if self.data.identity() is None else canonical_json(self.describe())
+
+    def release(self) -> None:
+        self.data.release()
 
     def describe(self) -> Description:
         known = self.data.describe()

@@ -40,22 +40,38 @@ class Npz(Dataset):
         path = Path(spec.file)
         if (problem := unreadable(path)) is not None:
             raise InputError(f"dataset.file: {problem}", where=shortened(spec.file))
-        self._path, self.arrays = path, _arrays(path)
+        self._path = path
+        self._arrays: dict[str, Array] | None = _arrays(path)
         lengths = {name: len(array) for name, array in self.arrays.items()}
         if len(set(lengths.values())) != 1 or 0 in lengths.values():
             listed = ", ".join(f"{name} {length}" for name, length in lengths.items()) or "nothing"
             problem = f"its arrays must have one sample a row, and the same number of rows: {listed}"
             raise InputError(problem, where=str(path))
-        labels = self.arrays.pop(LABEL, None)
-        if not self.arrays:
+        labels = self.arrays.get(LABEL)
+        self._names = [name for name in self.arrays if name != LABEL]
+        if not self._names:
             raise InputError("has no array but the labels", where=str(path))
         available = next(iter(lengths.values()))
         self.count = min(spec.count or available, available)
         self._truth = None if labels is None else labels[: self.count]
         classes = self._truth if self._truth is not None and _are_classes(self._truth) else None
         self.labels = None if classes is None else classes.astype(np.int64)
-        first = next(iter(self.arrays.values()))
-        self.sample_shape, self.dtype = first.shape[1:], first.dtype
+        self._first(self._names[0])
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the arrays, without the labels."""
+        return self._names
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """Read again after `release`."""
+        if self._arrays is None:
+            self._arrays = _arrays(self._path)
+        return self._arrays
+
+    def release(self) -> None:
+        self._arrays = None
 
     @property
     def truth(self) -> Array | None:
@@ -63,22 +79,29 @@ class Npz(Dataset):
 
     def field(self, name: str) -> Array | None:
         """Of all samples, None if the file has no such array."""
-        return self.arrays.get(name)
+        return self.arrays[name] if name in self._names else None
+
+    def rows(self, name: str, indices: Sequence[int]) -> Array:
+        """The samples of an array of the file."""
+        return np.asarray(self.arrays[name][list(indices)])
 
     def of(self, name: str) -> "Npz":
         """With one array alone."""
-        self.arrays = {name: self.arrays[name]}
-        self.sample_shape, self.dtype = self.arrays[name].shape[1:], self.arrays[name].dtype
+        self._names = [name]
+        self._first(name)
         return self
 
+    def _first(self, name: str) -> None:
+        self.sample_shape, self.dtype = self.arrays[name].shape[1:], self.arrays[name].dtype
+
     def raw(self, index: int) -> Raw:
-        return np.asarray(next(iter(self.arrays.values()))[index])
+        return np.asarray(self.arrays[self._names[0]][index])
 
     def prepare(self, raw: Raw) -> Array:
         return np.asarray(raw)
 
     def load(self, indices: Sequence[int]) -> Array:
-        return np.asarray(next(iter(self.arrays.values()))[list(indices)])
+        return self.rows(self._names[0], indices)
 
     def describe(self) -> Description:
         return {

@@ -7,7 +7,7 @@ import numpy as np
 from qutiperf.adapters.base import Array, Arrays, Model
 from qutiperf.datasets.inputs import ManyInputs
 from qutiperf.errors import RunError
-from qutiperf.harness.samples import KeptSamples
+from qutiperf.harness.samples import KeptSamples, Preparing
 from qutiperf.spec.workload import ModelSpec, StateSource
 
 InferMany = Callable[[Arrays], tuple[Arrays, int | None]]
@@ -25,10 +25,9 @@ class ManySamples(KeptSamples):
         dataset: ManyInputs,
         model: Model,
         steps: int,
-        preparing: Callable[[], None] = lambda: None,
-        prepared: Callable[[float], None] = lambda _: None,
+        preparing: Preparing,
     ) -> None:
-        super().__init__(dataset.count, preparing, prepared)
+        super().__init__(dataset.count, preparing)
         self._dataset, self._steps = dataset, steps
         self._axes = [tensor.batch_axis for tensor in model.inputs]
         self._rows: list[Array] = []
@@ -36,8 +35,12 @@ class ManySamples(KeptSamples):
         self._full: dict[int, list[Array | None]] = {}
 
     def _take(self, order: Sequence[int]) -> None:
-        self._rows = self._dataset.load_all(order)
-        self._singles = [self._batch([slot]) for slot in range(len(order))]
+        self._adopt(self._dataset.load_own(order), len(order))
+
+    def _adopt(self, arrays: list[Array], count: int) -> None:
+        own = iter(arrays)
+        self._rows = [next(own) if shared is None else shared for shared in self._dataset.shared]
+        self._singles = [self._batch([slot]) for slot in range(count)]
 
     def scratch(self, batch_size: int) -> Arrays:
         return ()

@@ -115,6 +115,7 @@ class Observed(StrictModel):
     `over_network` says that the device was reached through a network, `network_fields` are what is known
     of those that MLPerf's network division asks for. `impossible_clocks` counts batches whose time by the
     device's clock was none or longer than the call: with any, `compute_clock` is host_wall for the run.
+    `samples_mapped`: the samples are those of the record's `sample_cache`, in memory that processes share.
     """
 
     adapter: dict[str, str]
@@ -134,6 +135,7 @@ class Observed(StrictModel):
     over_network: bool = False
     network_fields: dict[str, str] = {}
     adapter_figures: dict[str, float] = {}
+    samples_mapped: bool = False
 
 
 def _whole(value: object) -> object:
@@ -168,12 +170,21 @@ class StoredPrediction(StrictModel):
     note: str | None = None
 
 
+class UsedCache(StrictModel):
+    """The cache of prepared samples of a run: its settings, and the key of the dataset's samples."""
+
+    folder: str
+    most_gb: float
+    key: str
+
+
 class RunRecord(StrictModel):
     """One run: inputs, machine, LoadGen's result, figures and verdicts, or the failure.
 
     The last run of a worker also records whether the adapter's `close()` failed after it, which does not
     change the figures, and which processes the adapter left running. `preparation_s` is the part of
-    `elapsed_s` for decoding and preprocessing samples, which no figure includes.
+    `elapsed_s` for decoding and preprocessing samples, which no figure includes; samples in `sample_cache`
+    are prepared before the first run of a sweep, and are no part of it.
     """
 
     schema_version: SchemaVersion = SCHEMA_VERSION
@@ -182,6 +193,7 @@ class RunRecord(StrictModel):
     started_utc: str
     elapsed_s: float
     preparation_s: float | None = None
+    sample_cache: UsedCache | None = None
     point: Point
     inputs: Inputs
     host: dict[str, str | int | float | bool | None]

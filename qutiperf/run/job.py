@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from qutiperf.results.record import Failure
+from qutiperf.results.record import Failure, UsedCache
 from qutiperf.spec.config import StrictModel
 from qutiperf.spec.point import Point
 from qutiperf.spec.sut import Settings, SystemUnderTest
@@ -29,6 +29,7 @@ class Job(StrictModel):
     streams: int
     runs: list[JobRun]
     audit_config: str | None = None
+    samples: UsedCache | None = None
 
 
 class Event(StrictModel):

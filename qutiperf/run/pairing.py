@@ -14,6 +14,7 @@ from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.inputs import bytes_of_sample
 from qutiperf.datasets.tasks import task_for
 from qutiperf.errors import InputError
+from qutiperf.harness.sample_cache import sample_key
 from qutiperf.models.topology_spec import declare_for
 from qutiperf.regular_file import unreadable
 from qutiperf.run.model_tensors import check_tensors
@@ -27,7 +28,8 @@ from qutiperf.spec.workload import Topology, Workload, for_suffixes
 class Pairing:
     """A workload on a system; `workload` has the first file that the adapter loads.
 
-    `preparation_s` is the time to prepare one of the `samples` of the dataset, measured with the first.
+    `preparation_s` is the time to prepare one of the `samples` of the dataset, measured with the first;
+    `sample_key` is theirs in the cache of prepared samples, None for those that are not kept there.
     """
 
     sut: SystemUnderTest
@@ -36,6 +38,7 @@ class Pairing:
     files_sha256: Mapping[str, str]
     samples: int
     preparation_s: float
+    sample_key: str | None = None
 
 
 def runnable(sut: SystemUnderTest) -> type[AnyAdapter]:
@@ -72,7 +75,9 @@ def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
     dataset = open_samples(chosen)
     check_sample(bytes_of_sample(chosen.model), workload.name)
     files = _checked_files(chosen, dataset)
-    return Pairing(sut, chosen, dataset.describe(), files, dataset.count, _preparation_s(dataset))
+    preparation_s = _preparation_s(dataset)
+    key = sample_key(dataset, chosen.model)
+    return Pairing(sut, chosen, dataset.describe(), files, dataset.count, preparation_s, key)
 
 
 def _preparation_s(dataset: Dataset) -> float:

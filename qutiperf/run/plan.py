@@ -10,9 +10,11 @@ from qutiperf import host
 from qutiperf.adapters.registry import adapter_class, make_options, option_names
 from qutiperf.datasets.inputs import bytes_of_sample
 from qutiperf.errors import InputError
+from qutiperf.harness.sample_cache import SampleCache
 from qutiperf.harness.samples import PERFORMANCE_SAMPLES
 from qutiperf.results.record import Inputs
 from qutiperf.run.pairing import Pairing, has_truth, pair, runnable
+from qutiperf.run.sample_source import SampleSource, cache_of
 from qutiperf.spec.catalog import CatalogFile, matching
 from qutiperf.spec.config import canonical_json, sha256_of, sha256_of_file
 from qutiperf.spec.limits import check_load, check_scenario
@@ -54,6 +56,7 @@ class Group:
     streams: int
     operating_mode: str
     runs: list[PlannedRun]
+    samples: SampleSource | None = None  # None if every worker prepares its own
 
     def only(self, runs: list[PlannedRun]) -> "Group":
         return replace(self, runs=runs)
@@ -138,7 +141,7 @@ def make_plan(sweep: Sweep, material: Material, machine: host.Facts) -> list[Gro
         _check_end_to_end(point, pairing.workload)
         _check_memory(point, pairing, machine)
         check_load(point.settings, f"sweep {sweep.name}: {point.scenario}")
-    planner = _Planner(sweep, material, pairings, host.fingerprint(machine))
+    planner = _Planner(sweep, material, pairings, host.fingerprint(machine), cache_of(sweep.sample_cache))
     return [planner.group(points) for points in _by_load(points)]
 
 
@@ -222,14 +225,16 @@ class _Planner:
         material: Material,
         pairings: Mapping[tuple[str, str], Pairing],
         fingerprint: str,
+        cache: SampleCache | None,
     ) -> None:
         self._sweep, self._material, self._fingerprint = sweep, material, fingerprint
-        self._pairings = pairings
+        self._pairings, self._cache = pairings, cache
 
     def group(self, points: Sequence[Point]) -> Group:
         first = points[0]
         pairing = self._pairings[first.sut, first.workload]
         sut, workload = pairing.sut, pairing.workload
+        source = self._source(pairing)
         ids = [point_id(point, self._files(point), self._fingerprint) for point in points]
         accuracy = next(
             (i for i, point in zip(ids, points, strict=True) if point.mode is Mode.ACCURACY), None
@@ -246,11 +251,20 @@ class _Planner:
                     point,
                     self._inputs(point),
                     accuracy if point.mode is not Mode.ACCURACY else None,
-                    _preparation_s(pairing, points, number),
+                    0.0 if source and source.covers(point) else _preparation_s(pairing, points, number),
                 )
                 for number, (run_id, point) in enumerate(zip(ids, points, strict=True))
             ],
+            samples=source,
         )
+
+    def _source(self, pairing: Pairing) -> SampleSource | None:
+        """The cache of prepared samples for a workload, where it has such samples."""
+        if self._cache is None or pairing.sample_key is None:
+            return None
+        size = bytes_of_sample(pairing.workload.model)
+        each_s = pairing.preparation_s / host.available_cores()
+        return SampleSource(self._cache, pairing.sample_key, pairing.workload, pairing.samples, size, each_s)
 
     def _options(self, sut: SystemUnderTest, point: Point) -> Settings:
         """The SUT file's options under the point's parameters, checked against the adapter."""

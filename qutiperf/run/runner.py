@@ -14,7 +14,7 @@ from qutiperf.errors import QutiperfError, SetupError
 from qutiperf.mlperf_logs import LoadGenResult, read_result
 from qutiperf.results import metrics
 from qutiperf.results.predictions import Stored, prediction_of_run
-from qutiperf.results.record import Failure, Figures, HarnessTax, Observed, RunRecord
+from qutiperf.results.record import Failure, Figures, HarnessTax, Observed, RunRecord, UsedCache
 from qutiperf.results.store import MAX_ATTEMPTS, Store
 from qutiperf.run import operating_mode
 from qutiperf.run.child import BrokenReplies, Child, Nursery
@@ -56,7 +56,9 @@ class Runner:
         self._versions = host.versions()
         self._attempts = {run_id: len(records) for run_id, records in store.attempts().items()}
         self.tax: HarnessTax | None = None
+        self.kept_samples: frozenset[str] = frozenset()  # keys of the samples that workers can map
         self._predictions: dict[str, Stored] = {}
+        self._caches: dict[str, UsedCache | None] = {}
 
     def run(self, group: Group) -> list[RunRecord]:
         """Records of all runs of the group, each already stored; a failure ends one worker, not the group.
@@ -98,6 +100,7 @@ class Runner:
         for run in runs:
             prediction = prediction_of_run(group.sut, group.workload, run.point.deployment)
             self._predictions[run.run_id] = prediction
+            self._caches[run.run_id] = self._cache_of(group)
         staging = self._store.stage()
         folders = [staging / run.run_id for run in runs]
         try:
@@ -114,6 +117,10 @@ class Runner:
         finally:
             self._store.discard(staging)
 
+    def _cache_of(self, group: Group) -> UsedCache | None:
+        source = group.samples
+        return source.used if source is not None and source.key in self.kept_samples else None
+
     def _job(self, group: Group, runs: Sequence[PlannedRun], folders: Sequence[Path]) -> Job:
         return Job(
             sut=group.sut,
@@ -121,6 +128,7 @@ class Runner:
             options=group.options,
             streams=group.streams,
             audit_config=self._audit_config,
+            samples=self._cache_of(group),
             runs=[
                 JobRun(
                     folder=str(folder),
@@ -224,6 +232,7 @@ class Runner:
             "started_utc": watch.started_utc,
             "elapsed_s": round(watch.elapsed_s, 3),
             "preparation_s": round(watch.prepared_s, 3),
+            "sample_cache": self._caches.get(run.run_id),
             "point": run.point,
             "inputs": run.inputs,
             "host": self._machine,

@@ -16,6 +16,7 @@ from qutiperf.run import operating_mode
 from qutiperf.run.child import Nursery
 from qutiperf.run.overhead import measure_tax
 from qutiperf.run.plan import Group, Material, gather, make_plan
+from qutiperf.run.preparation import PreparationObserver, prepare_samples
 from qutiperf.run.runner import Listener, Runner, runs_to_measure
 from qutiperf.spec.config import Overrides, Yaml, YamlValue, apply_overrides, shortened
 from qutiperf.spec.sweep import Sweep, load_sweep, parse_sweep
@@ -33,7 +34,7 @@ class PlannedSweep:
     machine: host.Facts
 
 
-class Observer(Listener, Protocol):
+class Observer(Listener, PreparationObserver, Protocol):
     """Receives the progress of a sweep, from the thread that measures."""
 
     def damaged(self, parts: Sequence[InputError]) -> None:
@@ -41,9 +42,6 @@ class Observer(Listener, Protocol):
 
     def planned(self, planned: PlannedSweep, groups: Sequence[Group], folder: Path) -> None:
         """The runs to measure, in their groups; the others of the sweep are done."""
-
-    def note(self, text: str) -> None:
-        """One line that a user should know."""
 
 
 def plan_sweep(name: str, overrides: Overrides) -> PlannedSweep:
@@ -130,6 +128,7 @@ def _measure_rest(planned: PlannedSweep, store: Store, observer: Observer, audit
         runner = Runner(store, observer, planned.machine, nursery, audit)
         try:
             if groups:
+                runner.kept_samples = prepare_samples(groups, store, nursery, observer)
                 runner.tax = _tax(planned.machine, store, nursery, observer)
             for group in groups:
                 runner.run(group)

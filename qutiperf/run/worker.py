@@ -8,11 +8,12 @@ import contextlib
 import resource
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from time import monotonic
 
+from qutiperf.adapters.base import Array
 from qutiperf.datasets import open_samples
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.task import Task
@@ -23,6 +24,8 @@ from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.network_fields import network_fields
 from qutiperf.harness.phases import Phases
 from qutiperf.harness.run import Outcome, Trial, samples_per_query
+from qutiperf.harness.sample_cache import SampleCache
+from qutiperf.harness.samples import Preparing
 from qutiperf.harness.streams import FirstError
 from qutiperf.printable import error_text
 from qutiperf.results.histogram import Histogram
@@ -78,6 +81,23 @@ def load_model(job: Job) -> tuple[LoadedModel, dict[str, str]]:
     return model, adapters[0].describe()
 
 
+def preparing(job: Job, dataset: Dataset, reporter: Reporter) -> Preparing:
+    """Maps samples that were prepared for all workers, and reports the preparation of any others."""
+    kept = job.samples
+
+    def find(indices: Sequence[int]) -> list[Array] | None:
+        arrays = None if kept is None else SampleCache(Path(kept.folder), 0).find(kept.key, indices)
+        if arrays is not None:
+            dataset.release()
+        return arrays
+
+    return Preparing(
+        started=lambda: reporter.send(Event(event="preparing")),
+        done=lambda seconds: reporter.send(Event(event="prepared", seconds=seconds)),
+        find=find,
+    )
+
+
 def run_one(run: JobRun, model: LoadedModel, audit: Path | None, reporter: Reporter) -> Outcome:
     """One run; the first error anywhere ends the process through the reporter."""
     folder = Path(run.folder)
@@ -124,6 +144,7 @@ def observe(
         load_s=load_s,
         over_network=model.over_network,
         network_fields=network,
+        samples_mapped=model.samples_mapped,
         adapter_figures=model.figures(),
         memory_peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_BYTES / 1e6,
     )
@@ -159,8 +180,7 @@ def main(folder: str, descriptor: str) -> None:
     try:
         job = read_task(Job, Path(folder))
         model, described = load_model(job)
-        model.preparing = lambda: reporter.send(Event(event="preparing"))
-        model.prepared = lambda seconds: reporter.send(Event(event="prepared", seconds=seconds))
+        model.preparing = preparing(job, model.dataset, reporter)
     except BaseException as error:  # noqa: BLE001 - an adapter may raise anything
         reporter.fail("load", None, error)
         return

@@ -12,8 +12,20 @@ from qutiperf.spec.limits import MOST_POINTS, check_settings
 from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName
 from qutiperf.spec.sut import Setting
 
+MOST_CACHE_GB = 1_000_000
 MOST_NAME_BYTES = 200  # file systems allow 255
 Names = Annotated[list[str], Field(min_length=1)]
+
+
+class CacheSettings(StrictModel):
+    """Where prepared samples are kept for later runs, and how much of them.
+
+    `folder` is by default qutiperf/samples in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache). What
+    was used least recently makes room; with 0 nothing is kept, and each worker prepares its samples.
+    """
+
+    folder: str | None = None
+    most_gb: Annotated[float, Field(ge=0, le=MOST_CACHE_GB)] = 20
 
 
 class Sweep(StrictModel):
@@ -31,6 +43,7 @@ class Sweep(StrictModel):
     profile: Profile = Profile.STANDARD
     settings: RunSettings = RunSettings()
     deployment: dict[str, Setting | list[Setting]] = {}
+    sample_cache: CacheSettings = CacheSettings()
     repeats: Annotated[int, Field(ge=1, le=MOST_POINTS)] = 1
     exclude: list[dict[str, Setting]] = []
 
