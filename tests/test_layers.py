@@ -12,7 +12,7 @@ from tests.places import PACKAGE
 LAYERS: list[set[str]] = [
     {"errors", "units", "printable", "regular_file"},
     {"spec"},
-    {"mlperf_logs", "host", "datasets", "models", "adapters", "loadgen"},
+    {"mlperf_logs", "host", "datasets", "models", "adapters", "loadgen", "power"},
     {"level0", "device"},
     {"results"},
     {"explain", "harness", "published"},
@@ -58,6 +58,14 @@ ROOMS: dict[str, list[str]] = {
         "__init__ base deadline litert_delegate openvino_options protocol torch_onnx",
         "litert_file onnxruntime_device open_inference_connection openvino_checks registry simulated torch",
         "litert onnxruntime open_inference openvino",
+    ],
+    "power": [
+        "meter sysfs_number",
+        "gpu hwmon_sensors joulescope meter_facts rapl redfish stamped_lines",
+        "amd hwmon nvml power_trace recorded",
+        "power_verdict registry",
+        "sampler",
+        "sampling",
     ],
     "loadgen": ["installed settings", "driver", "__init__"],
     "device": ["configuration", "connection_threads", "connection", "server", "__main__"],
