@@ -33,6 +33,7 @@ ROOMS: dict[str, list[str]] = {
         "limits",
         "sweep",
         "point",
+        "order",
     ],
     "mlperf_logs": [
         "early_stopping log_keys model summary summary_values trace",
@@ -105,8 +106,9 @@ ROOMS: dict[str, list[str]] = {
     "run": [
         "child job model_tensors sample_source supervisor watch",
         "operating_mode pairing prepare",
+        "possible",
         "plan worker",
-        "preparation runner",
+        "only preparation runner",
         "overhead",
         "sweep",
     ],
@@ -135,10 +137,10 @@ ROOMS: dict[str, list[str]] = {
         "check",
         "published_rows",
     ],
-    "api": ["frame progress", "choices explanations sweeps theory", "__init__"],
+    "api": ["frame progress", "choices explanations plans sweeps theory", "__init__"],
     "cli": [
         "combinations console",
-        "adapter agree calibrate check export level0 listing models progress published results serve "
+        "adapter agree calibrate check export level0 listing models plan progress published results serve "
         "workload",
         "analyse best doctor explain level0_fit show",
         "run",

@@ -24,6 +24,7 @@ from qutiperf.cli import (
     level0_fit,
     listing,
     models,
+    plan,
     published,
     run,
     serve,
@@ -43,6 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("plan")(plan.plan)
 app.command("show")(show.show)
 app.command("best")(best.best)
 app.command("explain")(explain.explain)

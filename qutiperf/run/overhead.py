@@ -55,7 +55,8 @@ def _measured(machine: host.Facts, store: Store, nursery: Nursery) -> HarnessTax
         settings=RunSettings(min_duration_s=_SECONDS, min_query_count=1),
         deployment={"batch_size": _BATCH},
     )
-    groups = make_plan(sweep, Material({_SUT.name: _SUT}, {_WORKLOAD.name: _WORKLOAD}, scenarios), machine)
+    material = Material({_SUT.name: _SUT}, {_WORKLOAD.name: _WORKLOAD}, scenarios)
+    groups = make_plan(sweep, material, machine).groups
     scratch = store.stage()  # removed by the next run, should this one be killed
     try:
         runner = Runner(Store.create(scratch / "tax"), _Silent(), machine, nursery)

@@ -13,7 +13,7 @@ from qutiperf.datasets import open_samples
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.inputs import bytes_of_sample
 from qutiperf.datasets.tasks import task_for
-from qutiperf.errors import InputError
+from qutiperf.errors import ImpossiblePointError, InputError
 from qutiperf.harness.sample_cache import sample_key
 from qutiperf.models.topology_spec import declare_for
 from qutiperf.regular_file import unreadable
@@ -71,7 +71,7 @@ def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
         problem = (
             f"{sut.name} ({sut.adapter.rsplit('/', 1)[-1]}) only takes models with one input and one output"
         )
-        raise InputError(problem, where=workload.name, cure="measure it on another system")
+        raise ImpossiblePointError(problem, where=workload.name, cure="measure it on another system")
     dataset = open_samples(chosen)
     check_sample(bytes_of_sample(chosen.model), workload.name)
     files = _checked_files(chosen, dataset)

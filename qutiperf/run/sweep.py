@@ -1,7 +1,7 @@
 """A sweep from its file, or over one model, to stored records."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -14,8 +14,10 @@ from qutiperf.results.record import HarnessTax, RunRecord
 from qutiperf.results.store import Store
 from qutiperf.run import operating_mode
 from qutiperf.run.child import Nursery
+from qutiperf.run.only import chosen_groups
 from qutiperf.run.overhead import measure_tax
 from qutiperf.run.plan import Group, Material, gather, make_plan
+from qutiperf.run.possible import Skipped
 from qutiperf.run.preparation import PreparationObserver, prepare_samples
 from qutiperf.run.runner import Listener, Runner, runs_to_measure
 from qutiperf.spec.config import Overrides, Yaml, YamlValue, apply_overrides, shortened
@@ -32,6 +34,11 @@ class PlannedSweep:
     sweep: Sweep
     groups: list[Group]
     machine: host.Facts
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def only(self, conditions: Sequence[str]) -> "PlannedSweep":
+        """The runs that match every KEY=VALUE; raises InputError if none does."""
+        return replace(self, groups=chosen_groups(self.groups, conditions)) if conditions else self
 
 
 class Observer(Listener, PreparationObserver, Protocol):
@@ -84,8 +91,9 @@ def parts_of_model(
 
 def _planned(sweep: Sweep, parts: Iterable[Part]) -> PlannedSweep:
     machine = host.facts()
-    groups = [group for part, material in parts for group in make_plan(part, material, machine)]
-    return PlannedSweep(sweep, groups, machine)
+    plans = [make_plan(part, material, machine) for part, material in parts]
+    groups = [group for plan in plans for group in plan.groups]
+    return PlannedSweep(sweep, groups, machine, [each for plan in plans for each in plan.skipped])
 
 
 def measure_sweep(
@@ -95,8 +103,11 @@ def measure_sweep(
     *,
     audit_config: Path | None = None,
     round_name: str | None = None,
+    again: bool = False,
 ) -> list[RunRecord]:
     """Measures what is not done yet and returns the last record of every planned run.
+
+    With `again`, what is done is measured once more, as another attempt.
 
     Holds the folder's lock from before the look at what is done until the last run is stored. However it
     ends, no process is left running and no operating mode on. Raises InputError or SetupError before anything
@@ -109,17 +120,28 @@ def measure_sweep(
     store = Store.create(folder)
     with store.lock():
         store.clean()
-        _measure_rest(planned, store, observer, audit_config)
+        _measure_rest(planned, store, observer, audit_config, again=again)
     ids = {run.run_id for group in planned.groups for run in group.runs}
     return [record for record in store.latest() if record.run_id in ids]
 
 
-def _measure_rest(planned: PlannedSweep, store: Store, observer: Observer, audit_config: Path | None) -> None:
-    observer.damaged(store.read().damaged)
+def groups_to_measure(planned: PlannedSweep, store: Store, *, again: bool = False) -> list[Group]:
+    """The groups with the runs that are not done; all of them with `again`."""
+    if again:
+        return planned.groups
     attempts = store.attempts()
     left = [(group, runs_to_measure(group, attempts)) for group in planned.groups]
-    groups = [group.only(runs) for group, runs in left if runs]
+    return [group.only(runs) for group, runs in left if runs]
+
+
+def _measure_rest(
+    planned: PlannedSweep, store: Store, observer: Observer, audit_config: Path | None, *, again: bool
+) -> None:
+    observer.damaged(store.read().damaged)
+    groups = groups_to_measure(planned, store, again=again)
     observer.planned(planned, groups, store.folder)
+    for skipped in planned.skipped:
+        observer.note(skipped.line)
     operating_mode.check_commands((group.sut, group.operating_mode) for group in groups)
     for line in operating_mode.undo_left_on():
         observer.note(line)

@@ -1,6 +1,7 @@
 """The type of a sweep: which systems, workloads and scenarios to cross, and at which settings."""
 
 import unicodedata
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field, field_validator
@@ -14,6 +15,16 @@ from qutiperf.spec.sut import Setting
 
 MOST_CACHE_GB = 1_000_000
 MOST_NAME_BYTES = 200  # file systems allow 255
+
+
+class Order(StrEnum):
+    """In which order the points of one load, and the loads, are measured."""
+
+    RANDOM = "random"
+    LISTED = "listed"
+    BALANCED = "balanced"
+
+
 Names = Annotated[list[str], Field(min_length=1)]
 
 
@@ -33,6 +44,8 @@ class Sweep(StrictModel):
 
     Parameters it leaves out take the values that the SUT file offers. `exclude` drops every point that
     matches all keys of one of its entries: sut, workload (globs), scenario, or a deployment parameter.
+    `order` is that of the points: random with `order_seed`, as listed, or balanced, which loads the model
+    anew for every repeat and reverses the compared loads in every other repeat.
     """
 
     name: str
@@ -45,6 +58,8 @@ class Sweep(StrictModel):
     deployment: dict[str, Setting | list[Setting]] = {}
     sample_cache: CacheSettings = CacheSettings()
     repeats: Annotated[int, Field(ge=1, le=MOST_POINTS)] = 1
+    order: Order = Order.RANDOM
+    order_seed: int = 0
     exclude: list[dict[str, Setting]] = []
 
     @field_validator("scenarios", mode="before")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from qutiperf.errors import InputError
+from qutiperf.errors import ImpossiblePointError
 from qutiperf.spec.catalog import CatalogFile, read
 from qutiperf.spec.config import StrictModel, YamlValue, parse_model
 
@@ -342,7 +342,7 @@ def for_suffixes(workload: Workload, suffixes: Sequence[str]) -> Workload:
     if spec.file is None:
         what = "a topology, which is built as ONNX" if spec.topology else "no model"
         cure = f"it loads {', '.join(suffixes)}"
-        raise InputError(f"model: the adapter does not load {what}", where=workload.name, cure=cure)
+        raise ImpossiblePointError(f"model: the adapter does not load {what}", where=workload.name, cure=cure)
     for suffix in suffixes:
         if Path(spec.file).suffix == suffix:
             return workload
@@ -351,7 +351,7 @@ def for_suffixes(workload: Workload, suffixes: Sequence[str]) -> Workload:
                 return _with_first(workload, other)
     given, loadable = ", ".join(Path(file).name for file in spec.files), ", ".join(suffixes)
     cure = f"it loads {loadable}: choose another system, or add such a file to model.other_files"
-    raise InputError(f"model: the adapter does not load {given}", where=workload.name, cure=cure)
+    raise ImpossiblePointError(f"model: the adapter does not load {given}", where=workload.name, cure=cure)
 
 
 def _with_first(workload: Workload, chosen: OtherFile) -> Workload:

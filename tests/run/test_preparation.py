@@ -46,7 +46,7 @@ def slow_sweep(tmp_path: Path, sut_file: SutFile) -> Path:
 
 def planned(path: Path, *overrides: str) -> list[Group]:
     sweep, _ = load_sweep(str(path), list(overrides))
-    return make_plan(sweep, gather(sweep), {})
+    return make_plan(sweep, gather(sweep), {}).groups
 
 
 WITHOUT = "sample_cache.most_gb=0"
