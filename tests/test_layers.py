@@ -116,7 +116,8 @@ ROOMS: dict[str, list[str]] = {
         "ptdaemon_log",
     ],
     "submission": [
-        "entries hygiene json_file seal",
+        "entries ignored_files json_file seal",
+        "hygiene",
         "descriptions log_rules structure",
         "accuracy_rules compliance_rules power_rules",
         "power_check",
