@@ -80,8 +80,9 @@ def check_tree(
             findings += structure.entry_findings(entry, rules)
             network = descriptions.is_network(systems.get(entry.system, {}))
             own: tuple[Suite, ...] = tuple(suites.get(entry.system, ()))
-            hardware = descriptions.hardware_of(systems.get(entry.system, {}))
-            contexts.append(RunContext(mlperf_round, rules, entry, own, network, hardware))
+            system = systems.get(entry.system, {})
+            hardware, rated = descriptions.hardware_of(system), "system_power_capacity" in system
+            contexts.append(RunContext(mlperf_round, rules, entry, own, network, hardware, rated))
     findings += structure.tree_findings(tree, rules, count)
     results = list(_checked(tree, contexts, findings, advance, workers))
     findings += copy_findings(results, rules)
@@ -114,6 +115,8 @@ def _row(result: EntryResult, errors: Sequence[str]) -> dict[str, object]:
         "folder": entry.at(rules.layout.scenario),
         "ran": result.ran,
         "figure": result.figure,
+        "mean_power_w": result.mean_power_w,
+        "energy_per_query_mj": result.energy_per_query_mj,
         "errors": len(own),
     }
 

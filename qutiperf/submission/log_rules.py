@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from qutiperf.audit.finding import AuditFinding, FindingMaker
 from qutiperf.audit.log_checks import elapsed_s, is_shorter, run_duration_s
+from qutiperf.mlperf_logs.log_keys import is_known
 from qutiperf.mlperf_logs.trace import Trace
 from qutiperf.spec.round_rules import BenchmarkRule, RoundRules, Suite
 from qutiperf.spec.rounds import Round, shipped_rounds
@@ -17,7 +18,10 @@ _SHORTEST_ROUND_TRIP_NS = 1000  # 150 m of cable each way, and nothing else
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """The entry that a log belongs to; `hardware` is what its system description says of it."""
+    """The entry that a log belongs to; `hardware` is what its system description says of it.
+
+    `has_power_capacity`: the description says what its power supplies are rated for.
+    """
 
     mlperf_round: Round
     rules: RoundRules
@@ -25,6 +29,7 @@ class RunContext:
     suites: tuple[Suite, ...]
     network: bool
     hardware: tuple[str, ...] = ()
+    has_power_capacity: bool = False
 
     @property
     def closed(self) -> bool:
@@ -134,7 +139,11 @@ def seeds(trace: Trace, mlperf_round: Round, make: FindingMaker) -> Iterator[Aud
             yield make.error("seeds", what, cure, line=trace.line_of(key), source="inference_rules")
             return
     version = (trace.text("loadgen_version") or "").split(" ")[0]
-    if version and version not in mlperf_round.loadgen_versions:
+    if version and version not in mlperf_round.loadgen_versions and not is_known(version):
+        what = f"LoadGen {version} is older than the round's seeds, which the log has"
+        line = trace.line_of("loadgen_version")
+        yield make.error("loadgen-version", what, "publish the log as LoadGen wrote it", line=line)
+    elif version and version not in mlperf_round.loadgen_versions:
         what = f"LoadGen {version} is not a release with these seeds; the seeds are the round's"
         line = trace.line_of("loadgen_version")
         yield make.note("loadgen-version", what, line=line)

@@ -55,11 +55,18 @@ def _result(
         unit=quantity[1],
         percentile=rule.percentile if quantity[1] == "ms" else None,
         inferred=inferred,
+        has_power=isinstance(row["mean_power_w"], float),
+        full_power_w=None if quantity[1] == "ms" else _number(row["mean_power_w"]),
+        energy_per_query_mj=_number(row["energy_per_query_mj"]),
         valid=row["errors"] == 0,
         software=_text(system, "framework"),
         location=str(row["folder"]),
         notes=f"the figure is that of the {ran} run it is inferred from" if inferred else None,
     )
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, float) else None
 
 
 def _system(root: Path, row: dict[str, object], rules: RoundRules) -> dict[str, object]:

@@ -69,6 +69,15 @@ def test_edits_are_named(old: str, new: str, rule: str, tmp_path: Path) -> None:
     assert rule in [finding.rule for finding in findings(tmp_path)]
 
 
+def test_an_old_loadgen_is_not_checked_in_silence(tmp_path: Path) -> None:
+    for name in (DETAIL, SUMMARY):
+        shutil.copy(LOGS / "single_stream_valid" / name, tmp_path / name)
+    text = (tmp_path / DETAIL).read_text()
+    lines = [line for line in text.splitlines(keepends=True) if "sample_concatenate_permutation" not in line]
+    (tmp_path / DETAIL).write_text("".join(lines).replace('"value": "6.0.17 @', '"value": "4.1 @'))
+    assert [(each.severity, each.rule) for each in findings(tmp_path)] == [("not checked", "log-version")]
+
+
 def test_a_tree_lists_without_following(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a/file").write_text("abc")

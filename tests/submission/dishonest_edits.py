@@ -1,155 +1,36 @@
-"""Edits of a good tree: dishonest ones, each of which must be caught, and harmless ones."""
+"""Edits that break a rule or leave two pieces of evidence in disagreement: each must be an error."""
 
 import json
-import os
 import random
 import re
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
-from tests.submission.good_tree import SCENARIOS, build_scenario, copy
-
-Edit = Callable[[Path], None]
-DETAIL, SUMMARY, RESPONSES = "mlperf_log_detail.txt", "mlperf_log_summary.txt", "mlperf_log_accuracy.json"
-PERFORMANCE = "runs/board/digits-99/{}/performance/run_1"
-ACCURACY = "runs/board/digits-99/{}/accuracy"
-TEST = "audits/board/digits-99/{}/{}"
-SETTINGS = "settings/board/digits-99/{}"
-
-
-def runs_of(scenario: str) -> dict[str, str]:
-    """Folders with LoadGen's logs, by what they are."""
-    return {
-        "performance": PERFORMANCE.format(scenario),
-        "accuracy": ACCURACY.format(scenario),
-        **{name: f"{TEST.format(scenario, name)}/performance/run_1" for name in ("TEST01", "TEST04")},
-    }
-
-
-def swap(one: str, two: str) -> Edit:
-    def edit(root: Path) -> None:
-        first, second = (root / one).read_bytes(), (root / two).read_bytes()
-        (root / one).write_bytes(second)
-        (root / two).write_bytes(first)
-
-    return edit
-
-
-def swap_folders(one: str, two: str) -> Edit:
-    def edit(root: Path) -> None:
-        (root / one).rename(root / "aside")
-        (root / two).rename(root / one)
-        (root / "aside").rename(root / two)
-
-    return edit
-
-
-def set_value(path: str, key: str, change: Callable[[object], object]) -> Edit:
-    """Changes one value of a detail log as a text editor would."""
-
-    def edit(root: Path) -> None:
-        lines = (root / path).read_text().splitlines(keepends=True)
-        for number, line in enumerate(lines):
-            if f'"key": "{key}"' in line:
-                entry = json.loads(line.removeprefix(":::MLLOG "))
-                old, new = json.dumps(entry["value"]), json.dumps(change(entry["value"]))
-                assert old != new
-                lines[number] = line.replace(f'"value": {old}', f'"value": {new}', 1)
-                assert lines[number] != line, line
-                break
-        else:
-            raise AssertionError(f"{path} has no {key}")
-        (root / path).write_text("".join(lines))
-
-    return edit
-
-
-def replace(path: str, pattern: str, text: str) -> Edit:
-    def edit(root: Path) -> None:
-        changed, count = re.subn(pattern, text, (root / path).read_text(), flags=re.M)
-        assert count, f"{path}: no {pattern}"
-        (root / path).write_text(changed)
-
-    return edit
-
-
-def all_of(*edits: Edit) -> Edit:
-    def edit(root: Path) -> None:
-        for each in edits:
-            each(root)
-
-    return edit
-
-
-def write_bytes(path: str, content: bytes) -> Edit:
-    def edit(root: Path) -> None:
-        (root / path).write_bytes(content)
-
-    return edit
-
-
-def remove(path: str) -> Edit:
-    def edit(root: Path) -> None:
-        target = root / path
-        shutil.rmtree(target) if target.is_dir() else target.unlink()
-
-    return edit
-
-
-def rename(one: str, two: str) -> Edit:
-    def edit(root: Path) -> None:
-        (root / two).parent.mkdir(parents=True, exist_ok=True)
-        (root / one).rename(root / two)
-
-    return edit
-
-
-def without_line(path: str, key: str) -> Edit:
-    return replace(path, rf'^.*"key": "{re.escape(key)}".*\n', "")
-
-
-def moved_line(path: str, key: str, before: str) -> Edit:
-    def edit(root: Path) -> None:
-        lines = (root / path).read_text().splitlines(keepends=True)
-        at = next(number for number, line in enumerate(lines) if f'"key": "{key}"' in line)
-        line = lines.pop(at)
-        lines.insert(next(n for n, each in enumerate(lines) if f'"key": "{before}"' in each), line)
-        (root / path).write_text("".join(lines))
-
-    return edit
-
-
-def set_field(path: str, key: str, value: object) -> Edit:
-    def edit(root: Path) -> None:
-        data = json.loads((root / path).read_text())
-        if value is None:
-            del data[key]
-        else:
-            data[key] = value
-        (root / path).write_text(json.dumps(data))
-
-    return edit
-
-
-def scaled(factor: float) -> Callable[[object], object]:
-    def change(value: object) -> object:
-        assert isinstance(value, int | float)
-        return int(value * factor) if isinstance(value, int) else round(value * factor, 6)
-
-    return change
-
-
-def text_files(scenario: str) -> list[str]:
-    """Every file that a scenario needs, below the submitter's folder."""
-    audits = [f"{TEST.format(scenario, name)}/verify_performance.txt" for name in ("TEST01", "TEST04")]
-    return [
-        *(f"{folder}/{name}" for folder in runs_of(scenario).values() for name in (DETAIL, SUMMARY)),
-        *(f"{ACCURACY.format(scenario)}/{name}" for name in ("accuracy.txt", RESPONSES)),
-        *(f"{SETTINGS.format(scenario)}/{name}" for name in ("board.json", "user.conf", "README.md")),
-        *audits,
-        f"{TEST.format(scenario, 'TEST01')}/verify_accuracy.txt",
-    ]
+from tests.submission.edit_steps import (
+    ACCURACY,
+    DETAIL,
+    PERFORMANCE,
+    SETTINGS,
+    SUMMARY,
+    TEST,
+    Edit,
+    all_of,
+    moved_line,
+    put_instead,
+    remove,
+    rename,
+    rename_everywhere,
+    replace,
+    runs_of,
+    scaled,
+    set_field,
+    set_value,
+    swap,
+    swap_folders,
+    text_files,
+    without_line,
+    write_bytes,
+)
+from tests.submission.good_tree import SCENARIOS, build_scenario
 
 
 def _swapped() -> dict[str, Edit]:
@@ -246,6 +127,9 @@ def _shortened() -> dict[str, Edit]:
             )
         )
         edits[f"duration elapsed, {scenario}"] = _ends_early(performance)
+        edits[f"an older LoadGen, {scenario}"] = replace(
+            performance, r'"loadgen_version", "value": "6', '"loadgen_version", "value": "4'
+        )
         edits[f"lines moved, {scenario}"] = moved_line(performance, "result_query_count", "result_validity")
         edits[f"summary cut, {scenario}"] = write_bytes(
             f"{PERFORMANCE.format(scenario)}/{SUMMARY}", b"Result\n"
@@ -280,12 +164,12 @@ def _ends_early(path: str) -> Edit:
 def _relabelled() -> dict[str, Edit]:
     system = "machines/board.json"
     edits: dict[str, Edit] = {
-        "benchmark of another data set": _rename_everywhere("digits-99", "letters"),
-        "benchmark that there is not": _rename_everywhere("digits-99", "digits-98"),
+        "benchmark of another data set": rename_everywhere("digits-99", "letters"),
+        "benchmark that there is not": rename_everywhere("digits-99", "digits-98"),
         "scenario that there is not": rename(
             PERFORMANCE.format("Offline")[:-18], "runs/board/digits-99/Batch"
         ),
-        "system without description": _rename_everywhere("board", "other"),
+        "system without description": rename_everywhere("board", "other"),
         "suite": set_field(system, "system_type", "datacenter"),
         "both suites": set_field(system, "system_type", "cloud"),
         "status": set_field(system, "status", "soon"),
@@ -304,27 +188,8 @@ def _relabelled() -> dict[str, Edit]:
         ("Offline", "MultiStream"),
         ("MultiStream", "SingleStream"),
     ):
-        edits[f"{one} as {two}"] = _instead(one, two)
+        edits[f"{one} as {two}"] = put_instead(one, two)
     return edits
-
-
-def _rename_everywhere(one: str, two: str) -> Edit:
-    def edit(root: Path) -> None:
-        for path in sorted(root.rglob(one), key=lambda each: -len(each.parts)):
-            path.rename(path.with_name(two))
-
-    return edit
-
-
-def _instead(one: str, two: str) -> Edit:
-    """The runs of one scenario under the name of another."""
-
-    def edit(root: Path) -> None:
-        for source, target in zip(runs_of(one).values(), runs_of(two).values(), strict=True):
-            for name in (DETAIL, SUMMARY):
-                (root / target / name).write_bytes((root / source / name).read_bytes())
-
-    return edit
 
 
 def _copied() -> dict[str, Edit]:
@@ -421,68 +286,3 @@ def dishonest(seed: int = 1) -> dict[str, Edit]:
         "crashed on": _crashed_on(),
     }
     return {f"{kind}: {name}": edit for kind, edits in classes.items() for name, edit in edits.items()}
-
-
-def _crlf(path: str) -> Edit:
-    def edit(root: Path) -> None:
-        (root / path).write_bytes((root / path).read_bytes().replace(b"\n", b"\r\n"))
-
-    return edit
-
-
-def _lower_case(root: Path) -> None:
-    for scenario in SCENARIOS:
-        _rename_everywhere(scenario, scenario.lower())(root)
-
-
-def _inferred(root: Path) -> None:
-    """MultiStream from SingleStream, with all its files, as an edge system may."""
-    _instead("SingleStream", "MultiStream")(root)
-    for test in ("TEST01", "TEST04"):
-        for path in (root / TEST.format("SingleStream", test)).glob("verify_*.txt"):
-            (root / TEST.format("MultiStream", test) / path.name).write_bytes(path.read_bytes())
-
-
-def _other_dates(root: Path) -> None:
-    for path in root.rglob("*"):
-        os.utime(path, (0, 0))
-
-
-def _higher_class(root: Path) -> None:
-    for scenario in SCENARIOS:
-        build_scenario(root, "board", "digits-99.9", scenario)
-
-
-def harmless() -> dict[str, Edit]:
-    performance = PERFORMANCE.format("Offline")
-    system = "machines/board.json"
-    return {
-        "a note beside the logs": write_bytes(f"{performance}/notes.txt", b"hello"),
-        "a second run": lambda root: copy(root / performance, root / performance.replace("run_1", "run_2")),
-        "line ends of accuracy.txt": _crlf(f"{ACCURACY.format('Offline')}/accuracy.txt"),
-        "line ends of a detail log": _crlf(f"{performance}/{DETAIL}"),
-        "line ends of a summary": _crlf(f"{performance}/{SUMMARY}"),
-        "blank line after a detail log": replace(f"{performance}/{DETAIL}", r"\Z", "\n"),
-        "scenario folders in lower case": _lower_case,
-        "the benchmark's other name": _rename_everywhere("digits-99", "digits"),
-        "another field of the system": set_field(system, "colour", "green"),
-        "another field of the measurements": set_field(
-            f"{SETTINGS.format('Offline')}/board.json", "note", "x"
-        ),
-        "status in capitals": set_field(system, "status", "Available"),
-        "text before the accuracy": replace(
-            f"{ACCURACY.format('Offline')}/accuracy.txt", r"\A", "warning: slow\n"
-        ),
-        "no final newline": replace(
-            f"{TEST.format('Offline', 'TEST04')}/verify_performance.txt", r"\n\Z", ""
-        ),
-        "spaces round the pass": replace(
-            f"{TEST.format('Offline', 'TEST01')}/verify_accuracy.txt", r"^TEST PASS$", "  TEST PASS  "
-        ),
-        "MultiStream inferred from SingleStream": _inferred,
-        "the higher accuracy class of the same runs": _higher_class,
-        "other dates": _other_dates,
-        "src beside code": lambda root: (root / "src").mkdir(),
-        "README of the submitter": write_bytes("README.md", b"# Acme\n"),
-        "a longer user.conf": replace(f"{SETTINGS.format('Offline')}/user.conf", r"\Z", "# fast\n"),
-    }
