@@ -12,7 +12,7 @@ from tests.places import PACKAGE
 LAYERS: list[set[str]] = [
     {"errors", "units", "printable", "regular_file"},
     {"spec"},
-    {"mlperf_logs", "host", "datasets", "models", "adapters", "loadgen", "power"},
+    {"mlperf_logs", "host", "surroundings", "datasets", "models", "adapters", "loadgen", "power"},
     {"level0", "device"},
     {"results"},
     {"explain", "harness", "published"},
@@ -104,7 +104,7 @@ ROOMS: dict[str, list[str]] = {
     ],
     "run": [
         "child job model_tensors supervisor watch",
-        "operating_mode pairing",
+        "metering operating_mode pairing",
         "plan worker",
         "runner",
         "overhead",

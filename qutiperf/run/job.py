@@ -21,7 +21,7 @@ class JobRun(StrictModel):
 
 
 class Job(StrictModel):
-    """Runs that share one load of one model on one system, in order."""
+    """Runs that share one load of one model on one system, in order; `idle_s` is a pause before the first."""
 
     sut: SystemUnderTest
     workload: Workload
@@ -29,6 +29,7 @@ class Job(StrictModel):
     streams: int
     runs: list[JobRun]
     audit_config: str | None = None
+    idle_s: float = 0.0
 
 
 class Event(StrictModel):

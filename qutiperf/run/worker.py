@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 from qutiperf.datasets import open_samples
 from qutiperf.datasets.base import Dataset
@@ -166,6 +166,7 @@ def main(folder: str, descriptor: str) -> None:
         return
     load_s = monotonic() - started
     reporter.send(Event(event="loaded", seconds=load_s))
+    sleep(job.idle_s)  # the idle power is measured now
     audit = Path(job.audit_config) if job.audit_config else None
     network: dict[str, str] = {}
     if model.over_network:

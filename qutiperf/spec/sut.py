@@ -53,9 +53,21 @@ class Platform(StrictModel):
 
 
 class Power(StrictModel):
-    """The power meter of the device."""
+    """The power meter of the device: `rapl`, `redfish:https://BMC`, `none`; of several, the first measures.
 
-    meter: str = "auto"
+    `auto` takes what the host has for the platform's family, and nothing for a device in a network. A run's
+    power is not valid without every rail of `rails`. `analyser` is the calibrated instrument behind the meter
+    `file` or `command`.
+    """
+
+    meter: str | list[str] = "auto"
+    rails: list[str] = []
+    analyser: str = ""
+    rate_hz: Annotated[float, Field(gt=0, le=1000)] = 10.0
+
+    @property
+    def meters(self) -> list[str]:
+        return [self.meter] if isinstance(self.meter, str) else self.meter
 
 
 class Verified(StrictModel):

@@ -21,6 +21,7 @@ class Sweep(StrictModel):
 
     Parameters it leaves out take the values that the SUT file offers. `exclude` drops every point that
     matches all keys of one of its entries: sut, workload (globs), scenario, or a deployment parameter.
+    `power` replaces the meters of the SUT files.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Sweep(StrictModel):
     deployment: dict[str, Setting | list[Setting]] = {}
     repeats: Annotated[int, Field(ge=1, le=MOST_POINTS)] = 1
     exclude: list[dict[str, Setting]] = []
+    power: str | Annotated[list[str], Field(min_length=1)] | None = None
 
     @field_validator("scenarios", mode="before")
     @classmethod
