@@ -103,7 +103,7 @@ ROOMS: dict[str, list[str]] = {
         "run",
     ],
     "run": [
-        "child job model_tensors supervisor watch",
+        "child governor job model_tensors supervisor watch",
         "metering operating_mode pairing",
         "plan worker",
         "runner",

@@ -128,6 +128,7 @@ class Runner:
             streams=group.streams,
             audit_config=self._audit_config,
             idle_s=self._metering.idle_s,
+            cores=operating_mode.cores_of(group.sut, group.operating_mode),
             runs=[
                 JobRun(
                     folder=str(folder),

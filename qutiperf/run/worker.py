@@ -5,6 +5,7 @@ in each run's folder, and reports on the pipe with file descriptor EVENTS. The f
 """
 
 import contextlib
+import os
 import resource
 import sys
 import traceback
@@ -158,6 +159,8 @@ def main(folder: str, descriptor: str) -> None:
     started = monotonic()
     try:
         job = read_task(Job, Path(folder))
+        if job.cores is not None and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, job.cores)  # before a runtime counts the cores or starts a thread
         model, described = load_model(job)
         model.preparing = lambda: reporter.send(Event(event="preparing"))
         model.prepared = lambda seconds: reporter.send(Event(event="prepared", seconds=seconds))
