@@ -12,7 +12,7 @@ from tests.places import PACKAGE
 LAYERS: list[set[str]] = [
     {"errors", "units", "printable", "regular_file"},
     {"spec"},
-    {"mlperf_logs", "host", "datasets", "models", "adapters", "loadgen", "power"},
+    {"mlperf_logs", "host", "surroundings", "datasets", "models", "adapters", "loadgen", "power"},
     {"level0", "device"},
     {"results"},
     {"explain", "harness", "published"},
@@ -104,8 +104,8 @@ ROOMS: dict[str, list[str]] = {
         "run",
     ],
     "run": [
-        "child job model_tensors sample_source supervisor watch",
-        "operating_mode pairing prepare",
+        "child governor job model_tensors sample_source supervisor watch",
+        "metering operating_mode pairing prepare",
         "possible",
         "plan worker",
         "only preparation runner",

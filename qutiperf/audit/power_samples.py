@@ -17,7 +17,7 @@ _PRODUCT_TOLERANCE, _SUM_TOLERANCE, _ROUNDING_W = 0.05, 0.001, 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class PowerWindow:
+class LoggedWindow:
     """The time between LoadGen's power_begin and power_end, in UTC."""
 
     begin: datetime
@@ -68,7 +68,7 @@ class PowerSamples:
     too_many: bool = False
 
 
-def read_power_samples(path: Path, window: PowerWindow, mark: str) -> PowerSamples:
+def read_power_samples(path: Path, window: LoggedWindow, mark: str) -> PowerSamples:
     """`mark` is the measurement's name in each line; raises OSError."""
     samples = PowerSamples()
     last: datetime | None = None
@@ -90,7 +90,7 @@ def read_power_samples(path: Path, window: PowerWindow, mark: str) -> PowerSampl
 
 
 def _take_line(
-    samples: PowerSamples, line: bytes, number: int, window: PowerWindow, mark: str
+    samples: PowerSamples, line: bytes, number: int, window: LoggedWindow, mark: str
 ) -> datetime | None:
     fields = line.decode("utf-8", errors="replace").strip().split(",")
     taken_at = moment(fields[1]) if len(fields) > max(_LABELS) else None
@@ -128,7 +128,7 @@ def _contradiction(watts: float, product_w: float, channels: Sequence[float]) ->
 
 
 def _take_gap(
-    samples: PowerSamples, last: datetime | None, now: datetime | None, number: int, window: PowerWindow
+    samples: PowerSamples, last: datetime | None, now: datetime | None, number: int, window: LoggedWindow
 ) -> None:
     """`last` and `now` are None before the first sample and after the last."""
     if last is not None and now is not None and now < last:

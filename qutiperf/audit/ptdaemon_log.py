@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from qutiperf.audit.log_checks import moment
-from qutiperf.audit.power_samples import PowerWindow
+from qutiperf.audit.power_samples import LoggedWindow
 
 _LONGEST_LINE_BYTES = 1 << 16
 _TIME_LENGTH = len("07-12-2025 23:05:07.533")
@@ -40,7 +40,7 @@ class PtdaemonLog:
         return [text for text in self.replies.get(mark, []) if text.split(",")[4:5] == [str(sample_count)]]
 
 
-def read_ptdaemon_log(path: Path, window: PowerWindow, ranging: str) -> PtdaemonLog:
+def read_ptdaemon_log(path: Path, window: LoggedWindow, ranging: str) -> PtdaemonLog:
     """`window` is that of the measured run, `ranging` the mark of the run before it; raises OSError."""
     log = PtdaemonLog()
     latest = ""
@@ -74,7 +74,7 @@ def _take_event(log: PtdaemonLog, text: str, logged_at: datetime, latest: str) -
 
 
 def _take_trouble(
-    log: PtdaemonLog, text: str, logged_at: datetime, number: int, window: PowerWindow, ranging: str
+    log: PtdaemonLog, text: str, logged_at: datetime, number: int, window: LoggedWindow, ranging: str
 ) -> None:
     """Errors are expected while the meter looks for its ranges, and in no other measurement."""
     if text.startswith(": ERROR:"):

@@ -58,6 +58,13 @@ def run(
         Path | None,
         typer.Option(help="With --model: an .npz file, an array of samples by input name."),
     ] = None,
+    power: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Power meter: rapl, ina, redfish:https://BMC, none (`qutiperf list meters`). "
+            "Repeated, the others check the first. Default: that of the sweep or SUT file."
+        ),
+    ] = None,
     mlperf_round: Annotated[
         str | None, typer.Option("--round", help="Require the LoadGen whose seeds this round asks for: v6.1")
     ] = None,
@@ -97,12 +104,12 @@ def run(
         }
         of_a_model |= {"--dim": dim, "--constant": constant, "--data": data}
         check_unused(of_a_model, "a sweep names its own", "use --set, or --model FILE instead of the sweep")
-        planned = plan_sweep(str(sweep), overrides)
+        planned = plan_sweep(str(sweep), overrides, power or ())
     else:
         scenarios, sizes = _listed(scenario or ",".join(DEFAULT_SCENARIOS)), _listed(batch or "1")
         workload = workload_of_file(model, Given(shape or (), dim or (), constant or (), data))
         planned = plan_model(
-            workload, sut or [_noted(model, default_sut(model))], scenarios, sizes, overrides
+            workload, sut or [_noted(model, default_sut(model))], scenarios, sizes, overrides, power or ()
         )
     planned = planned.only(only or [])
     if dry_run:

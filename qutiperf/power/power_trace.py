@@ -3,6 +3,7 @@
 import bisect
 import csv
 import itertools
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,13 +57,13 @@ class PowerTrace:
 
     rails: list[Rail]
     stamped: bool = False
-    times: dict[str, list[int]] = field(default_factory=dict)
-    values: dict[str, list[float]] = field(default_factory=dict)
+    times: "dict[str, array[int]]" = field(default_factory=dict)
+    values: "dict[str, array[float]]" = field(default_factory=dict)
     out_of_order: int = 0
 
     def add(self, reading: Reading) -> None:
-        times = self.times.setdefault(reading.rail, [])
-        values = self.values.setdefault(reading.rail, [])
+        times = self.times.setdefault(reading.rail, array("q"))
+        values = self.values.setdefault(reading.rail, array("d"))
         if times and reading.time_ns <= times[-1]:
             self.out_of_order += reading.time_ns < times[-1]
             return
@@ -79,8 +80,17 @@ class PowerTrace:
         """Every rail over a window."""
         return [self._rail_over(rail, window) for rail in self.rails]
 
+    def _of(self, rail: Rail) -> "tuple[array[int], array[float]]":
+        return self.times.get(rail.name, array("q")), self.values.get(rail.name, array("d"))
+
+    def readings(self, rail: Rail, window: PowerWindow) -> list[Reading]:
+        """Those of a rail within a window."""
+        times, values = self._of(rail)
+        first, last = bisect.bisect_left(times, window.begin_ns), bisect.bisect_right(times, window.end_ns)
+        return [Reading(times[index], rail.name, values[index]) for index in range(first, last)]
+
     def _rail_over(self, rail: Rail, window: PowerWindow) -> RailEnergy:
-        times, values = self.times.get(rail.name, []), self.values.get(rail.name, [])
+        times, values = self._of(rail)
         first = max(bisect.bisect_right(times, window.begin_ns) - 1, 0)
         last = bisect.bisect_left(times, window.end_ns) + 1
         part_times, part_values = times[first:last], values[first:last]
@@ -90,7 +100,7 @@ class PowerTrace:
             and part_times[0] <= window.begin_ns
             and part_times[-1] >= window.end_ns
         )
-        wraps, backwards, counted = 0, 0, part_values
+        wraps, backwards, counted = 0, 0, list(part_values)
         if rail.quantity == "energy":
             counted, wraps, backwards = unwrapped(part_times, part_values, rail.wraps_at_j)
         gaps = [seconds_from_ns(after - before) for before, after in itertools.pairwise(part_times)]
@@ -183,17 +193,16 @@ def _update_s(times: Sequence[int], values: Sequence[float], *, stamped: bool) -
 def write_readings(path: Path, traces: Iterable[tuple[str, PowerTrace]], window: PowerWindow) -> None:
     """Power over time: the readings of every meter from a second before the window to one after it."""
     margin = NANOSECONDS_PER_SECOND
+    around = PowerWindow(window.begin_ns - margin, window.end_ns + margin)
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["meter", *HEADER])
         for meter, trace in traces:
             for rail in trace.rails:
-                energy = rail.quantity == "energy"
-                times, values = trace.times.get(rail.name, []), trace.values.get(rail.name, [])
-                for time, value in zip(times, values, strict=True):
-                    if window.begin_ns - margin <= time <= window.end_ns + margin:
-                        cells = ["", f"{value:.6f}"] if energy else [f"{value:.6f}", ""]
-                        writer.writerow([meter, seconds_text(time), rail.name, *cells])
+                for reading in trace.readings(rail, around):
+                    value = f"{reading.value:.6f}"
+                    cells = ["", value] if rail.quantity == "energy" else [value, ""]
+                    writer.writerow([meter, seconds_text(reading.time_ns), rail.name, *cells])
 
 
 def seconds_text(time_ns: int) -> str:

@@ -15,7 +15,10 @@ _MILLIJOULES_PER_JOULE = 1000.0
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """The inputs of derived figures; None is unknown. Latency is the median of a batch in ms."""
+    """The inputs of derived figures; None is unknown. Latency is the median of a batch in ms.
+
+    Published measurements have no system throughput; their energy is per input of compute throughput.
+    """
 
     compute_throughput_ips: float | None = None
     system_throughput_ips: float | None = None
@@ -41,14 +44,16 @@ class Derived:
 
 def derived(basis: Basis) -> Derived:
     throughput, power = basis.compute_throughput_ips, basis.full_power_w
-    energy = ratio(power, throughput, _MILLIJOULES_PER_JOULE)
+    # power is that of the whole window, in which the device also waits
+    answered = basis.system_throughput_ips if basis.system_throughput_ips is not None else throughput
+    energy = ratio(power, answered, _MILLIJOULES_PER_JOULE)
     return Derived(
         system_gops=ratio(_product(basis.system_throughput_ips, basis.ops), _OPS_PER_GOP),
         compute_gops=ratio(_product(throughput, basis.ops), _OPS_PER_GOP),
         utilisation_percent=_possible(utilisation_percent(basis)),
         compute_efficiency_percent=_possible(efficiency_percent(basis)),
         energy_per_input_mj=energy,
-        ips_per_watt=ratio(throughput, power),
+        ips_per_watt=ratio(answered, power),
         energy_delay_mj_ms=_product(energy, basis.compute_latency_ms),
     )
 

@@ -178,6 +178,30 @@ class UsedCache(StrictModel):
     key: str
 
 
+class PowerRecord(StrictModel):
+    """The power of a run's window, from LoadGen's power_begin to its power_end; power.csv has the readings.
+
+    `rails_w` has the mean power of each rail of the first meter, those of `counted_rails` are added. Without
+    `valid` the figures are empty, and `reasons` say why; `notes` do not affect the verdict.
+    """
+
+    meters: list[str]
+    verified: Literal["real", "replayed", "untried"]
+    valid: bool
+    grade: Literal["A", "B", "C", "D"] | None = None
+    reasons: list[str] = []
+    notes: list[str] = []
+    analyser: str = ""
+    window_s: float
+    energy_j: float | None = None
+    rails_w: dict[str, float | None] = {}
+    counted_rails: list[str] = []
+    readings: int = 0
+    largest_gap_s: float | None = None
+    update_s: float | None = None
+    wraps: int = 0
+
+
 class RunRecord(StrictModel):
     """One run: inputs, machine, LoadGen's result, figures and verdicts, or the failure.
 
@@ -203,6 +227,7 @@ class RunRecord(StrictModel):
     figures: Figures = Figures()
     power_source: str | None = None
     power_reason: str
+    power: PowerRecord | None = None
     prediction: StoredPrediction | None = None
     harness_tax: HarnessTax | None = None
     accuracy_run_id: str | None = None

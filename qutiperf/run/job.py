@@ -21,7 +21,10 @@ class JobRun(StrictModel):
 
 
 class Job(StrictModel):
-    """Runs that share one load of one model on one system, in order."""
+    """Runs that share one load of one model on one system, in order; `idle_s` is a pause before the first.
+
+    `cores` are those that the worker may use; None for all.
+    """
 
     sut: SystemUnderTest
     workload: Workload
@@ -30,6 +33,8 @@ class Job(StrictModel):
     runs: list[JobRun]
     audit_config: str | None = None
     samples: UsedCache | None = None
+    idle_s: float = 0.0
+    cores: list[int] | None = None
 
 
 class Event(StrictModel):

@@ -10,7 +10,7 @@ from qutiperf.run.child import Nursery
 from qutiperf.run.plan import Material, PlannedRun, make_plan
 from qutiperf.run.runner import Runner
 from qutiperf.spec.scenario import Mode, RunSettings, ScenarioName, load_scenario
-from qutiperf.spec.sut import Platform, SystemUnderTest
+from qutiperf.spec.sut import Platform, Power, SystemUnderTest
 from qutiperf.spec.sweep import Sweep
 from qutiperf.spec.workload import DatasetSpec, InputSpec, ModelSpec, OutputSpec, Workload
 
@@ -21,6 +21,7 @@ _SUT = SystemUnderTest(
     title="a simulated device that takes no time",
     adapter="simulated",
     platform=Platform(family="simulated", source="exact by construction"),
+    power=Power(meter="none"),
 )
 _WORKLOAD = Workload(
     name="no-work",

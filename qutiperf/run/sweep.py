@@ -9,11 +9,13 @@ from qutiperf import host
 from qutiperf.adapters.registry import adapter_class, option_names
 from qutiperf.errors import InputError, RunError
 from qutiperf.loadgen.installed import require_loadgen
+from qutiperf.power.registry import AUTO, NONE
 from qutiperf.regular_file import unreadable
 from qutiperf.results.record import HarnessTax, RunRecord
 from qutiperf.results.store import Store
 from qutiperf.run import operating_mode
 from qutiperf.run.child import Nursery
+from qutiperf.run.metering import Metering, check_power
 from qutiperf.run.only import chosen_groups
 from qutiperf.run.overhead import measure_tax
 from qutiperf.run.plan import Group, Material, gather, make_plan
@@ -51,17 +53,25 @@ class Observer(Listener, PreparationObserver, Protocol):
         """The runs to measure, in their groups; the others of the sweep are done."""
 
 
-def plan_sweep(name: str, overrides: Overrides) -> PlannedSweep:
-    """A shipped sweep or a sweep file; raises InputError or SetupError for the first that is wrong."""
+def plan_sweep(name: str, overrides: Overrides, power: Sequence[str] = ()) -> PlannedSweep:
+    """A shipped sweep or a sweep file; raises InputError or SetupError for the first that is wrong.
+
+    `power` are meters, which replace those of the sweep.
+    """
     sweep, file = load_sweep(name, overrides)
-    return _planned(sweep, [(sweep, gather(sweep, beside=file.path.parent))])
+    return _planned(sweep, [(sweep, gather(sweep, beside=file.path.parent))], power)
 
 
 def plan_model(
-    workload: Workload, suts: Sequence[str], scenarios: YamlValue, batch: YamlValue, overrides: Overrides
+    workload: Workload,
+    suts: Sequence[str],
+    scenarios: YamlValue,
+    batch: YamlValue,
+    overrides: Overrides,
+    power: Sequence[str] = (),
 ) -> PlannedSweep:
     """A sweep over one model that has no workload file; raises InputError or SetupError."""
-    return _planned(*parts_of_model(workload, suts, scenarios, batch, overrides))
+    return _planned(*parts_of_model(workload, suts, scenarios, batch, overrides), power)
 
 
 def parts_of_model(
@@ -89,11 +99,22 @@ def parts_of_model(
     return whole, parts
 
 
-def _planned(sweep: Sweep, parts: Iterable[Part]) -> PlannedSweep:
+def _planned(sweep: Sweep, parts: Iterable[Part], power: Sequence[str]) -> PlannedSweep:
     machine = host.facts()
-    plans = [make_plan(part, material, machine) for part, material in parts]
+    chosen = list(power) or ([sweep.power] if isinstance(sweep.power, str) else sweep.power)
+    plans = [make_plan(part, _metered(material, chosen), machine) for part, material in parts]
     groups = [group for plan in plans for group in plan.groups]
     return PlannedSweep(sweep, groups, machine, [each for plan in plans for each in plan.skipped])
+
+
+def _metered(material: Material, meters: list[str] | None) -> Material:
+    """Systems with the chosen meters, checked; ids of runs are digests of files, which stay the same."""
+    suts = dict(material.suts)
+    for name, sut in suts.items():
+        power = sut.power if meters is None else sut.power.model_copy(update={"meter": meters})
+        check_power(power, name)
+        suts[name] = sut.model_copy(update={"power": power})
+    return replace(material, suts=suts)
 
 
 def measure_sweep(
@@ -146,16 +167,33 @@ def _measure_rest(
     for line in operating_mode.undo_left_on():
         observer.note(line)
     audit = str(audit_config.resolve()) if audit_config else None
+    _note_unmetered(planned, groups, observer)
+    scratch = store.stage()  # removed by the next run, should this one be killed
+    metering = Metering(scratch, observer.note)
     with Nursery() as nursery:
-        runner = Runner(store, observer, planned.machine, nursery, audit)
+        runner = Runner(store, observer, planned.machine, nursery, audit, metering)
         try:
+            metering.check(group.sut for group in groups)
             if groups:
                 runner.kept_samples = prepare_samples(groups, store, nursery, observer)
                 runner.tax = _tax(planned.machine, store, nursery, observer)
             for group in groups:
                 runner.run(group)
         finally:
+            metering.close()
+            store.discard(scratch)
             store.clean()
+
+
+def _note_unmetered(planned: PlannedSweep, groups: Sequence[Group], observer: Observer) -> None:
+    """Runs that are stored keep the power that they have, or have not."""
+    left = sum(len(group.runs) for group in groups)
+    done = sum(len(group.runs) for group in planned.groups) - left
+    named = any(group.sut.power.meters not in ([AUTO], [NONE]) for group in planned.groups)
+    if done and named:
+        observer.note(
+            f"{done} runs are stored already and keep their power; name another --out to measure them again"
+        )
 
 
 def _tax(machine: host.Facts, store: Store, nursery: Nursery, observer: Observer) -> HarnessTax | None:

@@ -5,13 +5,14 @@ in each run's folder, and reports on the pipe with file descriptor EVENTS. The f
 """
 
 import contextlib
+import os
 import resource
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 from qutiperf.adapters.base import Array
 from qutiperf.datasets import open_samples
@@ -179,6 +180,8 @@ def main(folder: str, descriptor: str) -> None:
     started = monotonic()
     try:
         job = read_task(Job, Path(folder))
+        if job.cores is not None and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, job.cores)  # before a runtime counts the cores or starts a thread
         model, described = load_model(job)
         model.preparing = preparing(job, model.dataset, reporter)
     except BaseException as error:  # noqa: BLE001 - an adapter may raise anything
@@ -186,6 +189,7 @@ def main(folder: str, descriptor: str) -> None:
         return
     load_s = monotonic() - started
     reporter.send(Event(event="loaded", seconds=load_s))
+    sleep(job.idle_s)  # the idle power is measured now
     audit = Path(job.audit_config) if job.audit_config else None
     network: dict[str, str] = {}
     if model.over_network:

@@ -46,6 +46,7 @@ class Sweep(StrictModel):
     matches all keys of one of its entries: sut, workload (globs), scenario, or a deployment parameter.
     `order` is that of the points: random with `order_seed`, as listed, or balanced, which loads the model
     anew for every repeat and reverses the compared loads in every other repeat.
+    `power` replaces the meters of the SUT files.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Sweep(StrictModel):
     order: Order = Order.RANDOM
     order_seed: int = 0
     exclude: list[dict[str, Setting]] = []
+    power: str | Annotated[list[str], Field(min_length=1)] | None = None
 
     @field_validator("scenarios", mode="before")
     @classmethod

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from qutiperf.audit.evidence import DETAIL, SUMMARY, evidence_in
 from qutiperf.audit.finding import AuditFinding, FindingMaker
 from qutiperf.audit.log_checks import moment
-from qutiperf.audit.power_samples import PowerWindow, read_power_samples
+from qutiperf.audit.power_samples import LoggedWindow, read_power_samples
 from qutiperf.audit.power_session import PowerSession, ServerSession, Session, session_of
 from qutiperf.audit.ptdaemon_log import PtdaemonLog, read_ptdaemon_log
 from qutiperf.audit.tree import FileTree
@@ -169,7 +169,7 @@ class _PowerCheck:
             scenario = self._context.entry.scenario or ""
             self._result.energy_per_query_mj = energy_per_query_mj(testing_w, window, main, scenario)
 
-    def _ptdaemon_log(self, server: ServerSession, window: PowerWindow | None) -> PtdaemonLog | None:
+    def _ptdaemon_log(self, server: ServerSession, window: LoggedWindow | None) -> PtdaemonLog | None:
         path = f"{self._power}/{_LOG}"
         if window is None or not self._tree.files.get(path):
             return None
@@ -184,7 +184,7 @@ class _PowerCheck:
         return log
 
     def _samples(
-        self, mode: str, window: PowerWindow, server: ServerSession, log: PtdaemonLog | None
+        self, mode: str, window: LoggedWindow, server: ServerSession, log: PtdaemonLog | None
     ) -> float | None:
         """The mean power of the run, None if it has no sample."""
         path = f"{self._folders[mode]}/{_SAMPLES}"
@@ -218,14 +218,14 @@ class _PowerCheck:
         self._add(iter([make.warning("power-nameplate", what, "add one of them", source="checker")]))
 
 
-def window_of(trace: Trace | None) -> PowerWindow | None:
+def window_of(trace: Trace | None) -> LoggedWindow | None:
     """Between LoadGen's first power_begin and its power_end."""
     begin = moment(trace.first.get("power_begin")) if trace else None
     end = moment(trace.values.get("power_end")) if trace else None
-    return PowerWindow(begin, end) if begin and end and begin < end else None
+    return LoggedWindow(begin, end) if begin and end and begin < end else None
 
 
-def energy_per_query_mj(mean_w: float, window: PowerWindow, main: Trace, scenario: str) -> float | None:
+def energy_per_query_mj(mean_w: float, window: LoggedWindow, main: Trace, scenario: str) -> float | None:
     """Of the stream scenarios; a MultiStream query inferred from SingleStream is eight of its queries."""
     queries = main.whole("result_query_count")
     if scenario not in ("SingleStream", "MultiStream") or not queries or queries < 0:

@@ -6,7 +6,7 @@ from itertools import zip_longest
 from uuid import UUID
 
 from qutiperf.audit.finding import AuditFinding, FindingMaker
-from qutiperf.audit.power_samples import PowerSamples, PowerWindow
+from qutiperf.audit.power_samples import LoggedWindow, PowerSamples
 from qutiperf.audit.power_session import PowerSession, ServerSession
 from qutiperf.audit.ptdaemon_log import PtdaemonLog
 from qutiperf.spec.round_rules import PowerRule
@@ -171,7 +171,7 @@ def hash_findings(
 
 
 def window_findings(
-    session: PowerSession, mode: str, window: PowerWindow, make: FindingMaker
+    session: PowerSession, mode: str, window: LoggedWindow, make: FindingMaker
 ) -> Iterator[AuditFinding]:
     """LoadGen's run lies between the second and the third moment of its mode."""
     moments = session.moments(mode)

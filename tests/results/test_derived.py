@@ -42,16 +42,19 @@ def test_every_figure_by_hand() -> None:
         compute_gops=50.0,
         utilisation_percent=10.0,
         compute_efficiency_percent=25.0,
-        energy_per_input_mj=200.0,
-        ips_per_watt=5.0,
-        energy_delay_mj_ms=4000.0,
+        energy_per_input_mj=250.0,
+        ips_per_watt=4.0,
+        energy_delay_mj_ms=5000.0,
     )
 
 
 @pytest.mark.parametrize(
     ("unknown", "left"),
     [
-        ("compute_throughput_ips", {"system_gops"}),
+        (
+            "compute_throughput_ips",
+            {"system_gops", "energy_per_input_mj", "ips_per_watt", "energy_delay_mj_ms"},
+        ),
         ("system_throughput_ips", {field.name for field in fields(Derived)} - {"system_gops"}),
         ("compute_latency_ms", {field.name for field in fields(Derived)} - {"energy_delay_mj_ms"}),
         (
