@@ -26,6 +26,7 @@ from qutiperf.cli import (
     models,
     plan,
     published,
+    report,
     run,
     serve,
     show,
@@ -56,6 +57,7 @@ app.command("serve")(serve.serve)
 app.command("agree")(agree.agree)
 app.command("check")(check.check)
 app.command("import")(published.import_results)
+app.command("report")(report.report)
 level0.app.command("fit")(level0_fit.fit)
 level0.app.command("evaluate")(level0_fit.evaluate)
 app.add_typer(adapter.app, name="adapter")
