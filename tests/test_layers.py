@@ -85,7 +85,7 @@ ROOMS: dict[str, list[str]] = {
         "histogram lock record",
         "derived metrics predictions store superseded",
         "analysed selection table",
-        "requirement",
+        "requirement spread",
         "choice",
     ],
     "explain": [
@@ -108,7 +108,7 @@ ROOMS: dict[str, list[str]] = {
         "metering operating_mode pairing prepare",
         "possible",
         "plan worker",
-        "only preparation runner",
+        "only preparation repeats runner",
         "overhead",
         "sweep",
     ],

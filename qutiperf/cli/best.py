@@ -10,7 +10,8 @@ from qutiperf.cli import console
 from qutiperf.units import format_number
 
 if TYPE_CHECKING:
-    from qutiperf.results.choice import Candidate, Choice, Spread
+    from qutiperf.results.choice import Candidate, Choice
+    from qutiperf.results.spread import Spread
 
 _PARAMETERS = ("batch_size", "threads", "streams", "operating_mode")
 

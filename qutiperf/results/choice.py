@@ -1,21 +1,17 @@
 """The best setting under requirements, what each requirement costs, and what noise leaves open."""
 
-import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from qutiperf.errors import InputError
 from qutiperf.results.requirement import BestValues, Requirement, absolute
+from qutiperf.results.spread import Spread, exactly, spread_of
 from qutiperf.results.table import COLUMNS, Row
 from qutiperf.spec.scenario import Mode
 
 _SETTING = ("sut", "workload", "scenario", "profile", "end_to_end")
 _RESULT_OF_DATA = ("top1_percent", "top5_percent")  # the same in every repeat
-_CONFIDENCE = 0.975  # of a two-sided interval of 95 %
-_ENOUGH_REPEATS = 3
-# MLPerf's audit guidelines accept a repeated run within 2 %: two runs that are closer count as equal
-_ASSUMED_SHARE = 0.01
 _LOWER_IS_BETTER = ("_ms", "_w", "_mj")
 
 
@@ -25,17 +21,6 @@ class Goal:
 
     column: str
     highest: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Median over the repeats and its interval; `assumed` if there are too few repeats for one."""
-
-    value: float
-    low: float
-    high: float
-    repeats: int
-    assumed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,27 +115,13 @@ def _candidate(rows: Sequence[Row], columns: Iterable[str]) -> Candidate:
     for column in dict.fromkeys(columns):
         values = [float(value) for row in rows if isinstance(value := row.get(column), int | float)]
         if values:
-            figures[column] = _measured(values, exact=_is_exact(column))
+            figures[column] = exactly(values) if _is_exact(column) else spread_of(values)
     return Candidate(rows[0], [str(row["run_id"]) for row in rows], figures)
 
 
 def _is_exact(column: str) -> bool:
     """Whether repeats agree: accuracies, and parameters, which are whole numbers."""
     return column in _RESULT_OF_DATA or COLUMNS.get(column) is int
-
-
-def _measured(values: Sequence[float], *, exact: bool) -> Spread:
-    """From three repeats the 95 % interval of Student's t; with fewer MLPerf's tolerance is assumed."""
-    middle, count = statistics.median(values), len(values)
-    if exact:
-        return Spread(middle, middle, middle, count, assumed=False)
-    if count < _ENOUGH_REPEATS:
-        half = abs(middle) * _ASSUMED_SHARE
-        return Spread(middle, middle - half, middle + half, count, assumed=True)
-    from scipy.special import stdtrit
-
-    half = float(stdtrit(count - 1, _CONFIDENCE)) * statistics.stdev(values) / count**0.5
-    return Spread(middle, middle - half, middle + half, count, assumed=False)
 
 
 def _best_by_datatype(rows: Iterable[Row], candidates: Iterable[Candidate]) -> BestValues:

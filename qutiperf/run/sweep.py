@@ -21,6 +21,7 @@ from qutiperf.run.overhead import measure_tax
 from qutiperf.run.plan import Group, Material, gather, make_plan
 from qutiperf.run.possible import Skipped
 from qutiperf.run.preparation import PreparationObserver, prepare_samples
+from qutiperf.run.repeats import RepeatRule, check_figure, in_rounds
 from qutiperf.run.runner import Listener, Runner, runs_to_measure
 from qutiperf.spec.config import Overrides, Yaml, YamlValue, apply_overrides, shortened
 from qutiperf.spec.sweep import Sweep, load_sweep, parse_sweep
@@ -102,6 +103,7 @@ def parts_of_model(
 def _planned(sweep: Sweep, parts: Iterable[Part], power: Sequence[str]) -> PlannedSweep:
     machine = host.facts()
     chosen = list(power) or ([sweep.power] if isinstance(sweep.power, str) else sweep.power)
+    check_figure(sweep)
     plans = [make_plan(part, _metered(material, chosen), machine) for part, material in parts]
     groups = [group for plan in plans for group in plan.groups]
     return PlannedSweep(sweep, groups, machine, [each for plan in plans for each in plan.skipped])
@@ -148,11 +150,13 @@ def measure_sweep(
 
 def groups_to_measure(planned: PlannedSweep, store: Store, *, again: bool = False) -> list[Group]:
     """The groups with the runs that are not done; all of them with `again`."""
+    rounds = in_rounds(planned.groups, planned.sweep)
     if again:
-        return planned.groups
+        return rounds
     attempts = store.attempts()
-    left = [(group, runs_to_measure(group, attempts)) for group in planned.groups]
-    return [group.only(runs) for group, runs in left if runs]
+    rule = RepeatRule(planned.sweep, planned.groups, attempts)
+    left = [group.only(runs_to_measure(rule.needed(group), attempts)) for group in rounds]
+    return [group for group in left if group.runs]
 
 
 def _measure_rest(
@@ -177,12 +181,20 @@ def _measure_rest(
             if groups:
                 runner.kept_samples = prepare_samples(groups, store, nursery, observer)
                 runner.tax = _tax(planned.machine, store, nursery, observer)
-            for group in groups:
-                runner.run(group)
+            _run(runner, planned, groups, store)
         finally:
             metering.close()
             store.discard(scratch)
             store.clean()
+
+
+def _run(runner: Runner, planned: PlannedSweep, groups: Sequence[Group], store: Store) -> None:
+    """Each group without the repeats that the ones before it have made unnecessary."""
+    rule = RepeatRule(planned.sweep, planned.groups, store.attempts())
+    for group in groups:
+        needed = rule.needed(group)
+        if needed.runs:
+            rule.take(runner.run(needed))
 
 
 def _note_unmetered(planned: PlannedSweep, groups: Sequence[Group], observer: Observer) -> None:

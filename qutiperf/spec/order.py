@@ -26,10 +26,10 @@ def in_order(points: Sequence[Point], sweep: Sweep) -> list[list[Point]]:
     shuffled = {key: _shuffled(key, load, sweep.order_seed) for key, load in loads.items()}
     if sweep.order is Order.RANDOM:
         return list(shuffled.values())
-    if sweep.repeats < _FEWEST_BALANCED:
-        problem = f"order: balanced needs {_FEWEST_BALANCED} repeats or more, not {sweep.repeats}"
+    if sweep.most_repeats < _FEWEST_BALANCED:
+        problem = f"order: balanced needs {_FEWEST_BALANCED} repeats or more, not {sweep.most_repeats}"
         raise InputError(problem, where=f"sweep {sweep.name}", cure="set repeats to 4")
-    return _balanced(list(shuffled.values()), sweep.repeats)
+    return _balanced(list(shuffled.values()), sweep.most_repeats)
 
 
 def _by_load(points: Sequence[Point]) -> dict[str, list[Point]]:

@@ -88,7 +88,7 @@ def expand(
 def _check_size(sweep: Sweep, axes: Sequence[tuple[Axes, Axes]], tests: int) -> None:
     """Raises InputError if there would be too many points; creates none of them."""
     loads = sum(math.prod(len(values) for axis in both for values in axis.values()) for both in axes)
-    count = loads * tests * sweep.repeats
+    count = loads * tests * sweep.most_repeats
     if count > MOST_POINTS:
         problem = f"has {count:,} points, more than the limit of {MOST_POINTS:,}"
         raise InputError(problem, where=f"sweep {sweep.name}", cure="split it, or name fewer values")
@@ -116,7 +116,7 @@ def _runs(
         yield ScenarioName.OFFLINE, Mode.ACCURACY, settings, {**load_values, **largest}, 1
     if Mode.PERFORMANCE not in sweep.modes:
         return
-    for repeat, (name, scenario) in product(range(1, sweep.repeats + 1), scenarios.items()):
+    for repeat, (name, scenario) in product(range(1, sweep.most_repeats + 1), scenarios.items()):
         if name in _ALONE and load_values["streams"] != min(load["streams"], key=int):
             continue  # one batch in flight keeps one stream busy
         settings = scenario.profiles[sweep.profile].overridden_by(sweep.settings)
