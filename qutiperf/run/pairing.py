@@ -81,7 +81,7 @@ def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
     check_sample(bytes_of_sample(chosen.model), workload.name)
     files = _checked_files(chosen, dataset)
     preparation_s = _preparation_s(dataset)
-    key = sample_key(dataset, chosen.model)
+    key = sample_key(dataset, chosen)
     return Pairing(sut, chosen, dataset.describe(), files, dataset.count, preparation_s, key)
 
 

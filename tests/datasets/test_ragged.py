@@ -9,6 +9,7 @@ from qutiperf.datasets import open_samples
 from qutiperf.datasets.inputs import ManyInputs
 from qutiperf.errors import InputError
 from qutiperf.spec.workload import Workload
+from tests.places import CHECKOUT
 
 Input = dict[str, object]
 SAMPLES = [[1, 2, 3], [4], [5, 6], [7, 8, 9, 10]]
@@ -235,6 +236,23 @@ def test_steps_and_datasets_of_one_size_are_refused(tmp_path: Path) -> None:
     digits = made.model_copy(update={"dataset": made.dataset.model_copy(update={"name": "digits"})})
     with pytest.raises(InputError, match="padding, but all samples of digits have the same size"):
         open_samples(digits)
+
+
+def test_both_files_of_the_documentation_hold_the_same_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (CHECKOUT / "docs/models.md").read_text()
+    samples, *savings = next(
+        block.split("```")[0] for block in page.split("```python\n")[1:] if "__length" in block
+    ).splitlines()
+    monkeypatch.chdir(tmp_path)
+    assert len(savings) == 2
+    for saving in savings:
+        exec(f"{samples}\n{saving}", {"numpy": np})
+        data = opened(workload(tmp_path / "data.npz", IDS))
+        [whole] = data.load_all([0, 1])
+        assert whole.tolist() == [[101, 7592, 102, 0, 0, 0], [101, 102, 0, 0, 0, 0]]
+        assert data.ragged[0].lengths.tolist() == [3, 2]
 
 
 def test_digests_of_workloads_without_padding_stay() -> None:
