@@ -28,7 +28,7 @@ LAYERS: list[set[str]] = [
 ROOMS: dict[str, list[str]] = {
     "spec": [
         "config",
-        "catalog level0_terms round_rules",
+        "catalog level0_terms round_rules source",
         "rounds scenario sut workload",
         "limits",
         "sweep",
@@ -42,8 +42,9 @@ ROOMS: dict[str, list[str]] = {
     ],
     "datasets": [
         "base",
-        "imagenet images_in_memory inputs npz quantized synthetic task",
-        "cifar10 classification digits mnist",
+        "imagenet images_in_memory quantized ragged synthetic task",
+        "cifar10 classification digits inputs mnist npz",
+        "npz_inputs",
         "tasks",
         "__init__",
     ],
@@ -100,6 +101,7 @@ ROOMS: dict[str, list[str]] = {
     "harness": [
         "load network_fields phases responses sample_file samples schedule",
         "many sample_cache streams",
+        "padded",
         "loaded_model probe",
         "run",
     ],

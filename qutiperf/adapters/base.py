@@ -104,7 +104,7 @@ class Adapter(abc.ABC, Generic[OptionsT]):
     `model_suffixes` are the model files it loads, the one it prefers first; with none it takes whatever
     the workload has, a workload without a model too. `over_network` says that the device is reached
     through a network, so that its records say so as well. `many_tensors` says that it takes models with
-    several inputs or outputs.
+    several inputs or outputs, `open_sizes` that sizes other than the batch may differ between calls.
     """
 
     options_type: ClassVar[type[object]]
@@ -113,6 +113,7 @@ class Adapter(abc.ABC, Generic[OptionsT]):
     model_suffixes: ClassVar[tuple[str, ...]] = ()
     over_network: ClassVar[bool] = False
     many_tensors: ClassVar[bool] = False
+    open_sizes: ClassVar[bool] = False
 
     @classmethod
     def runtime_for(cls, options: OptionsT) -> Optional[str]:

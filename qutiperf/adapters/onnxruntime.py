@@ -64,6 +64,7 @@ class OnnxRuntime(Adapter[Options]):
     runtime_module = "onnxruntime"
     model_suffixes = (".onnx", ".ort")
     many_tensors = True
+    open_sizes = True
 
     def load(self, model: Model, options: Options) -> None:
         import onnxruntime

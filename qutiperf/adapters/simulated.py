@@ -36,6 +36,7 @@ class Simulated(Adapter[Options]):
 
     options_type = Options
     many_tensors = True
+    open_sizes = True
 
     def load(self, model: Model, options: Options) -> None:
         if min(model.input_shape, default=1) < 1:

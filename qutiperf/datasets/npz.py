@@ -7,13 +7,14 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from qutiperf.datasets.base import Array, Dataset, Description, Raw
+from qutiperf.datasets.ragged import LENGTH, lengths_in
 from qutiperf.errors import InputError
 from qutiperf.regular_file import unreadable
 from qutiperf.spec.config import sha256_of_file, shortened
@@ -29,12 +30,18 @@ _DAMAGE = (
 
 
 class Npz(Dataset):
-    """Arrays [n, ...] by name; nothing is unpickled."""
+    """Arrays [n, ...] by name; nothing is unpickled.
+
+    An array with `lengths` holds samples of different lengths: one after the other, or already padded.
+    """
 
     name = "npz"
 
-    def __init__(self, spec: DatasetSpec) -> None:
-        """Raises InputError for a file that cannot be read, or arrays of different lengths."""
+    def __init__(self, spec: DatasetSpec, ragged: Collection[str] = ()) -> None:
+        """Raises InputError for a file that cannot be read, or arrays with different numbers of samples.
+
+        `ragged` are names of arrays that have no row for each sample if the file has lengths.
+        """
         if spec.file is None:
             raise InputError("dataset.file: is missing", cure="name the .npz file")
         path = Path(spec.file)
@@ -42,13 +49,16 @@ class Npz(Dataset):
             raise InputError(f"dataset.file: {problem}", where=shortened(spec.file))
         self._path = path
         self._arrays: dict[str, Array] | None = _arrays(path)
-        lengths = {name: len(array) for name, array in self.arrays.items()}
+        self.lengths = lengths_in(self.arrays)
+        no_rows = {*ragged, *self.lengths} if self.lengths else set()
+        lengths = {name: len(array) for name, array in self.arrays.items() if name not in no_rows}
         if len(set(lengths.values())) != 1 or 0 in lengths.values():
             listed = ", ".join(f"{name} {length}" for name, length in lengths.items()) or "nothing"
             problem = f"its arrays must have one sample a row, and the same number of rows: {listed}"
             raise InputError(problem, where=str(path))
         labels = self.arrays.get(LABEL)
-        self._names = [name for name in self.arrays if name != LABEL]
+        hidden = {LABEL, *(name + LENGTH for name in self.lengths)}
+        self._names = [name for name in self.arrays if name not in hidden]
         if not self._names:
             raise InputError("has no array but the labels", where=str(path))
         available = next(iter(lengths.values()))

@@ -12,6 +12,7 @@ from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.inputs import ManyInputs
 from qutiperf.datasets.task import Task
 from qutiperf.harness.many import InferMany, ManySamples, as_tuple, filled, first_output, stepwise
+from qutiperf.harness.padded import PaddedSamples
 from qutiperf.harness.samples import KeptSamples, PreparedSamples, Preparing, RawSamples, Samples
 from qutiperf.harness.streams import Infer, padded
 from qutiperf.spec.workload import ModelSpec
@@ -67,11 +68,20 @@ class LoadedModel:
         """Whether the samples in memory are those of a file that processes share."""
         return isinstance(self._samples, KeptSamples) and self._samples.mapped
 
+    def padding_share_percent(self) -> float | None:
+        """Of the last run; None where all samples have the same size."""
+        samples = cast("object", self._samples)
+        if not isinstance(samples, PaddedSamples):
+            return None
+        return samples.padding_share_percent(len(self.adapters))
+
     def _prepared_samples(self) -> Samples:
         dataset = self.dataset
         if not isinstance(dataset, ManyInputs):
             return PreparedSamples(dataset, self.preparing)
         spec, model = self._tensors()
+        if spec.padded:
+            return cast("Samples", PaddedSamples(dataset, model, spec, self.preparing))
         # the batches of these samples go to the callables of _many_infers alone, which take tuples
         return cast("Samples", ManySamples(dataset, model, spec.steps, self.preparing))
 

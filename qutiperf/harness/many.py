@@ -8,7 +8,8 @@ from qutiperf.adapters.base import Array, Arrays, Model
 from qutiperf.datasets.inputs import ManyInputs
 from qutiperf.errors import RunError
 from qutiperf.harness.samples import KeptSamples, Preparing
-from qutiperf.spec.workload import ModelSpec, StateSource
+from qutiperf.spec.source import StateSource
+from qutiperf.spec.workload import ModelSpec
 
 InferMany = Callable[[Arrays], tuple[Arrays, int | None]]
 InferFirst = Callable[[Arrays], tuple[Array, int | None]]
@@ -59,7 +60,12 @@ class ManySamples(KeptSamples):
         rows = self._rows[number]
         if axis is None:
             return np.asarray(rows[slots[0]])
-        chosen = rows[slots[0] : slots[0] + 1] if len(slots) == 1 else np.take(rows, slots, axis=0)
+        return self._placed(
+            axis, rows[slots[0] : slots[0] + 1] if len(slots) == 1 else np.take(rows, slots, axis=0)
+        )
+
+    def _placed(self, axis: int, chosen: Array) -> Array:
+        """[n, ...] with n on the batch axis."""
         # [n, steps, ...] of a sequence becomes [steps, n, ...], so that each step is one array
         if self._steps > 1:
             return np.ascontiguousarray(np.moveaxis(chosen, 0, axis + 1))

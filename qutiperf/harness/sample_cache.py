@@ -20,9 +20,9 @@ from qutiperf.datasets.inputs import bytes_of_sample, sample_shape
 from qutiperf.errors import SetupError
 from qutiperf.harness.sample_file import is_sound, map_samples, write_samples
 from qutiperf.spec.config import sha256_of
-from qutiperf.spec.workload import DTYPES, ModelSpec
+from qutiperf.spec.workload import DTYPES, Workload
 
-_OF_AN_INPUT = {"quantization", "source"}
+_OF_AN_INPUT, _PLACE = {"quantization", "source"}, {"directory", "file"}
 _SUFFIX, _TEMPORARY = ".samples", ".part"
 _DIGITS = 24
 _WAIT_S = 0.2
@@ -40,12 +40,13 @@ def default_cache_folder() -> Path:
         raise SetupError("there is no home directory for prepared samples", cure=cure) from None
 
 
-def sample_key(dataset: Dataset, model: ModelSpec) -> str | None:
+def sample_key(dataset: Dataset, workload: Workload) -> str | None:
     """Of everything that the prepared samples depend on; None for samples that are not kept on disk.
 
-    These are small ones, those that are generated, and values that are not plain numbers.
+    These are small ones, those that are generated or differ in length, and values that are not plain numbers.
     """
-    if dataset.count * bytes_of_sample(model) < LEAST_BYTES:
+    model = workload.model
+    if model.padded or dataset.count * bytes_of_sample(model) < LEAST_BYTES:
         return None
     identity = dataset.identity()
     if identity is None or any(spec.dtype not in DTYPES for spec in model.inputs):
@@ -54,7 +55,8 @@ def sample_key(dataset: Dataset, model: ModelSpec) -> str | None:
         [spec.name, spec.dtype, list(sample_shape(model, number)), spec.model_dump(include=_OF_AN_INPUT)]
         for number, spec in enumerate(model.inputs)
     ]
-    return sha256_of([_FORMAT, __version__, identity, inputs, model.steps])
+    options = workload.dataset.model_dump(mode="json", exclude=_PLACE)
+    return sha256_of([_FORMAT, __version__, identity, options, inputs, model.steps])
 
 
 @dataclass(frozen=True, slots=True)

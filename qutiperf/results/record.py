@@ -115,6 +115,7 @@ class Observed(StrictModel):
     `over_network` says that the device was reached through a network, `network_fields` are what is known
     of those that MLPerf's network division asks for. `impossible_clocks` counts batches whose time by the
     device's clock was none or longer than the call: with any, `compute_clock` is host_wall for the run.
+    `padding_share_percent` is the share of padding in the elements of inputs that differ in length.
     `samples_mapped`: the samples are those of the record's `sample_cache`, in memory that processes share.
     """
 
@@ -136,6 +137,7 @@ class Observed(StrictModel):
     network_fields: dict[str, str] = {}
     adapter_figures: dict[str, float] = {}
     samples_mapped: bool = False
+    padding_share_percent: float | None = None
 
 
 def _whole(value: object) -> object:

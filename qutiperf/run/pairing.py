@@ -72,11 +72,16 @@ def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
             f"{sut.name} ({sut.adapter.rsplit('/', 1)[-1]}) only takes models with one input and one output"
         )
         raise ImpossiblePointError(problem, where=workload.name, cure="measure it on another system")
+    if chosen.model.padded and not (adapter.open_sizes or chosen.model.one_size):
+        problem = f"model.inputs: padding: {sut.name} only takes batches of one size"
+        sizes = sorted({each.most_length for each in chosen.model.inputs if each.most_length})
+        cure = f"pad all to the longest: buckets: [{sizes[0]}]" if len(sizes) == 1 else "give one bucket each"
+        raise ImpossiblePointError(problem, where=workload.name, cure=f"{cure}, or measure on another system")
     dataset = open_samples(chosen)
     check_sample(bytes_of_sample(chosen.model), workload.name)
     files = _checked_files(chosen, dataset)
     preparation_s = _preparation_s(dataset)
-    key = sample_key(dataset, chosen.model)
+    key = sample_key(dataset, chosen)
     return Pairing(sut, chosen, dataset.describe(), files, dataset.count, preparation_s, key)
 
 

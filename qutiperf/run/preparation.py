@@ -73,13 +73,14 @@ def prepare_samples(
     for preparation in preparations_of(groups):
         source = preparation.source
         end = _prepared(preparation, in_use, store, nursery, observer)
+        name, folder = source.workload.name, source.cache.folder
         if end.event == "kept":
             in_use = end.in_use
             kept.add(source.key)
+            observer.note(f"{name}: {preparation.sample_count:,} prepared samples are in {folder}")
             continue
         failed.add(source.key)
         problem = "no room beside what else is in use" if end.event == "no_room" else end.reason
-        name, folder = source.workload.name, source.cache.folder
         observer.note(f"samples of {name} are not kept in {folder}: {problem}; each worker prepares its own")
     return frozenset(kept - failed)
 
@@ -117,8 +118,9 @@ def _followed(child: Child, preparation: SamplePreparation, observer: Preparatio
         except (BrokenReplies, ValidationError):
             return SampleEvent(event="failed", reason="something else wrote to the reply pipe")
         for event in events:
-            if event.event != "progress":
+            if event.event == "kept":
                 observer.preparing(name, total, total)
+            if event.event != "progress":
                 return event
         if ended:
             return SampleEvent(event="failed", reason=str(child.ending or "the process closed its pipe"))

@@ -65,7 +65,7 @@ class SampleEvent(StrictModel):
 def prepare(task: SampleTask, report: Report) -> list[str] | None:
     """The files in use, with those of this task; None if there is no room. Raises what the dataset raises."""
     dataset = open_samples(task.workload)
-    if sample_key(dataset, task.workload.model) != task.key:
+    if sample_key(dataset, task.workload) != task.key:
         raise RunError("the dataset's files have changed since the sweep was planned")
     cache, in_use = SampleCache(Path(task.folder), task.most_bytes), set(task.in_use)
     done = 0

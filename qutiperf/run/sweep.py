@@ -23,6 +23,7 @@ from qutiperf.run.possible import Skipped
 from qutiperf.run.preparation import PreparationObserver, prepare_samples
 from qutiperf.run.repeats import RepeatRule, check_figure, in_rounds
 from qutiperf.run.runner import Listener, Runner, runs_to_measure
+from qutiperf.run.sample_source import cache_of
 from qutiperf.spec.config import Overrides, Yaml, YamlValue, apply_overrides, shortened
 from qutiperf.spec.sweep import Sweep, load_sweep, parse_sweep
 from qutiperf.spec.workload import Workload
@@ -170,6 +171,8 @@ def _measure_rest(
     operating_mode.check_commands((group.sut, group.operating_mode) for group in groups)
     for line in operating_mode.undo_left_on():
         observer.note(line)
+    if (cache := cache_of(planned.sweep.sample_cache)) is not None:
+        cache.clean()
     audit = str(audit_config.resolve()) if audit_config else None
     _note_unmetered(planned, groups, observer)
     scratch = store.stage()  # removed by the next run, should this one be killed

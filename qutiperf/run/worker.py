@@ -146,6 +146,7 @@ def observe(
         over_network=model.over_network,
         network_fields=network,
         samples_mapped=model.samples_mapped,
+        padding_share_percent=model.padding_share_percent(),
         adapter_figures=model.figures(),
         memory_peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_BYTES / 1e6,
     )

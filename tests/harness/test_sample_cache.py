@@ -232,7 +232,7 @@ def test_the_key_depends_on_content_and_on_the_inputs(tmp_path: Path) -> None:
 
     def key(**change: object) -> str | None:
         made = of_npz(path, **change)
-        return sample_key(open_samples(made), made.model)
+        return sample_key(open_samples(made), made)
 
     np.savez(path, a=ones)
     first = key()
@@ -243,6 +243,7 @@ def test_the_key_depends_on_content_and_on_the_inputs(tmp_path: Path) -> None:
     assert key() not in (None, first)
     np.savez(path, a=ones)
     assert key() == first
+    assert key(padding={"axis": 1}) is None
     np.savez(path, a=ones[:400])
     assert key() is None  # 819,200 bytes are prepared sooner than a process starts
 

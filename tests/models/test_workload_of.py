@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 
 from qutiperf.errors import InputError
 from qutiperf.models.workload_of import Given, workload_of_file
-from qutiperf.spec.workload import ConstantSource, RandomSource
+from qutiperf.spec.source import ConstantSource, RandomSource
 from tests import graphs
 
 

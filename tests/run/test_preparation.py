@@ -1,10 +1,16 @@
 """The preparation of samples: in the estimate, outside the time limit, once for all workers."""
 
+import shlex
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from qutiperf.api.progress import Progress, Tracker
 from qutiperf.cli import main
 from qutiperf.errors import InputError
 from qutiperf.results.store import Store
@@ -170,3 +176,71 @@ def test_without_a_place_to_write_each_worker_prepares_its_own(
     assert first.preparation_s is not None
     assert first.preparation_s > 1
     assert first.sample_cache is None
+
+
+def command(sweep: Path, out: Path, cache: Path, before: str = "") -> list[str]:
+    words = [sys.executable, "-m", "qutiperf", "run", str(sweep), "--out", str(out)]
+    words += ["--set", f"sample_cache.folder={cache}", "--set", "settings.time_limit_s=300"]
+    return ["sh", "-c", f"{before} exec {shlex.join(words)}"]
+
+
+def half_written(cache: Path) -> list[Path]:
+    return list(cache.glob("*.part"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_preparation_leaves_nothing(slow_sweep: Path, tmp_path: Path, number: int) -> None:
+    cache, out = tmp_path / "cache", tmp_path / "results"
+    with subprocess.Popen(
+        command(slow_sweep, out, cache), stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        deadline = time.monotonic() + 60
+        while not half_written(cache) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    if number != signal.SIGKILL:
+        assert process.returncode == 130
+        assert list(cache.iterdir()) == []
+        assert not (out / ".staging").exists()
+        return
+    # nobody is left to delete it: the next sweep does, even one that has nothing to prepare
+    quick = [
+        "run",
+        "quickstart",
+        "--set",
+        f"sample_cache.folder={cache}",
+        "--set",
+        "workloads=digits-mlp-25-int8",
+    ]
+    quick += [
+        "--set",
+        "settings.min_duration_s=0.1",
+        "--set",
+        "scenarios=Offline",
+        "--out",
+        str(tmp_path / "q"),
+    ]
+    assert main(quick, debug=False) == 0
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_a_line_and_each_worker_prepares_its_own(slow_sweep: Path, tmp_path: Path) -> None:
+    cache, out = tmp_path / "cache", tmp_path / "results"
+    full = command(slow_sweep, out, cache, "ulimit -f 10000;")
+    done = subprocess.run(full, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0
+    note = f"samples of images are not kept in {cache}: File too large; each worker prepares its own"
+    assert note in done.stderr.splitlines()
+    assert list(cache.iterdir()) == []
+    assert [record.valid for record in Store.open(out).latest()] == [True, True]
+
+
+def test_progress_has_the_samples_that_are_prepared() -> None:
+    events: list[Progress] = []
+    tracker = Tracker(events.append, lambda _: None, lambda _: None)
+    tracker.preparing("images", 300, 1024)
+    [event] = events
+    assert (event.event, event.run) == ("preparing", "images: 300 of 1,024 samples are prepared")
