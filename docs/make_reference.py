@@ -19,6 +19,7 @@ from qutiperf.cli import app
 from qutiperf.results.record import Figures
 from qutiperf.results.table import DERIVED
 from qutiperf.spec.level0_terms import Calibration, Terms
+from qutiperf.spec.normalisation import NormalisationSpec
 from qutiperf.spec.round_rules import (
     BenchmarkRule,
     Fields,
@@ -39,6 +40,7 @@ from qutiperf.spec.rounds import Round, Seeds
 from qutiperf.spec.scenario import Metric, RunSettings, Scenario
 from qutiperf.spec.sut import Deployment, OperatingMode, Platform, Power, SystemUnderTest, Verified
 from qutiperf.spec.sweep import CacheSettings, Sweep
+from qutiperf.spec.variant import Variant
 from qutiperf.spec.workload import (
     ConstantSource,
     DatasetSpec,
@@ -52,7 +54,6 @@ from qutiperf.spec.workload import (
     RandomSource,
     StateSource,
     Topology,
-    Variant,
     Workload,
 )
 
@@ -62,6 +63,7 @@ FILES: dict[str, list[type[BaseModel]]] = {
     "workload": [
         *(Workload, DatasetSpec, ModelSpec, OtherFile, InputSpec, OutputSpec, QuantizationSpec),
         *(RandomSource, ConstantSource, StateSource, MaskSource, LengthSource, Topology, Variant),
+        NormalisationSpec,
     ],
     "sut": [SystemUnderTest, Deployment, OperatingMode, Platform, Calibration, Terms, Power, Verified],
     "scenario": [Scenario, Metric],

@@ -28,7 +28,7 @@ LAYERS: list[set[str]] = [
 ROOMS: dict[str, list[str]] = {
     "spec": [
         "config",
-        "catalog level0_terms round_rules",
+        "catalog level0_terms normalisation round_rules tensor_references variant",
         "rounds scenario sut workload",
         "limits",
         "sweep",
@@ -42,10 +42,11 @@ ROOMS: dict[str, list[str]] = {
     ],
     "datasets": [
         "base",
-        "imagenet images_in_memory inputs npz quantized synthetic task",
+        "imagenet images_in_memory inputs normalised npz quantized synthetic task",
         "cifar10 classification digits mnist",
         "tasks",
         "__init__",
+        "alternatives",
     ],
     "models": [
         "damage tensors topologies_builder",
@@ -83,7 +84,7 @@ ROOMS: dict[str, list[str]] = {
     ],
     "results": [
         "histogram lock record",
-        "derived metrics predictions store superseded",
+        "answers derived metrics predictions store superseded",
         "analysed selection table",
         "requirement",
         "choice",
@@ -91,24 +92,24 @@ ROOMS: dict[str, list[str]] = {
     "explain": [
         "log_tail wording",
         "finding",
-        "conditions errors explained server",
+        "conditions errors explained labels server",
         "context invalid summary",
         "verdict",
         "records",
         "__init__",
     ],
     "harness": [
-        "load network_fields phases responses sample_file samples schedule",
+        "kept_answers load network_fields phases responses sample_file samples schedule significance",
         "many sample_cache streams",
         "loaded_model probe",
-        "run",
+        "accuracy_check run",
     ],
     "run": [
-        "child governor job model_tensors sample_source supervisor watch",
-        "metering operating_mode pairing prepare",
+        "child governor job model_tensors model_workload sample_source supervisor watch",
+        "accuracy_outcome metering operating_mode pairing prepare worker_events",
         "possible",
         "plan worker",
-        "only preparation runner",
+        "only preparation runner unfinished",
         "overhead",
         "sweep",
     ],
@@ -151,12 +152,13 @@ ROOMS: dict[str, list[str]] = {
         "pages",
         "site",
     ],
-    "api": ["frame progress", "choices explanations plans sweeps theory", "__init__"],
+    "api": ["frame progress", "answers choices explanations plans sweeps theory", "__init__"],
     "cli": [
         "combinations console",
         "adapter agree calibrate check export level0 listing models plan progress published results serve "
         "workload",
-        "analyse best doctor explain level0_fit report show",
+        "analyse answers best doctor explain level0_fit report",
+        "show",
         "run",
         "__init__",
     ],

@@ -15,9 +15,12 @@ from qutiperf.datasets.inputs import (
     bytes_of_inputs,
     bytes_of_sample,
     check_dtypes,
+    check_sources,
     sample_shape,
+    source_problems,
 )
 from qutiperf.datasets.mnist import open_mnist
+from qutiperf.datasets.normalised import with_normalisation
 from qutiperf.datasets.npz import Npz
 from qutiperf.datasets.quantized import Quantized
 from qutiperf.datasets.synthetic import Synthetic
@@ -50,11 +53,16 @@ def open_samples(workload: Workload) -> Dataset:
 
 def _opened(workload: Workload) -> Dataset:
     model, spec = workload.model, workload.dataset
+    if model.many and spec.name == Npz.name and (spec.normalisation or spec.channel_order):
+        problem = "dataset.normalisation and channel_order: not with several tensors in an .npz file"
+        raise InputError(problem, where=workload.name, cure="save the arrays as the model takes them")
     if model.many or spec.name == Npz.name:
         check_dtypes(model, workload.name)
+        if spec.name != Npz.name:
+            check_sources(model, workload.name)
         check_sample(max(bytes_of_sample(model), bytes_of_inputs(model)), workload.name)
     if spec.name == Npz.name:
-        return _of_npz(Npz(spec), model, workload.name)
+        return _of_npz(spec, model, workload.name)
     if not model.many:
         return open_dataset(spec, model.input)
     if not model.input.has_data or spec.name == Synthetic.name:
@@ -73,31 +81,37 @@ def _opened(workload: Workload) -> Dataset:
     return ManyInputs(data, [data.load, *[None] * (len(model.inputs) - 1)], model, spec.seed)
 
 
-def _of_npz(data: Npz, model: ModelSpec, where: str) -> Dataset:
+def _of_npz(spec: DatasetSpec, model: ModelSpec, where: str) -> Dataset:
     """Raises InputError with everything in which the file does not fit."""
-    problems, fields = [], list[Load | None]()
-    for number, spec in enumerate(model.inputs):
-        array = data.field(spec.name) if spec.has_data else None
+    data, problems, fields = Npz(spec), list[str](), list[Load | None]()
+    for number, each in enumerate(model.inputs):
+        array = data.field(each.name) if each.has_data else None
         if array is None:
             fields.append(None)
-            if spec.has_data:
-                problems.append(f"no array '{spec.name}' (it has {', '.join(data.names)})")
+            if each.has_data:
+                problems.append(f"no array '{each.name}' (it has {', '.join(data.names)})")
             continue
         shape = sample_shape(model, number)
         expected = (model.steps, *shape) if model.steps > 1 else shape
         if array.shape[1:] != expected:
-            problems.append(f"'{spec.name}' has samples of {list(array.shape[1:])}, not {list(expected)}")
-        elif array.dtype != np.dtype(spec.dtype):
-            problems.append(f"'{spec.name}' is {array.dtype}, not {spec.dtype}")
-        fields.append(partial(data.rows, spec.name))
+            problems.append(f"'{each.name}' has samples of {list(array.shape[1:])}, not {list(expected)}")
+        elif array.dtype != np.dtype(each.dtype):
+            problems.append(f"'{each.name}' is {array.dtype}, not {each.dtype}")
+        fields.append(partial(data.rows, each.name))
+    others = source_problems(model)
     if problems:
-        raise InputError(f"dataset npz: {'; '.join(problems)}", where=where, cure=_npz_example(model))
+        raise InputError(
+            "; ".join([f"dataset npz: {problems[0]}", *problems[1:], *others]),
+            where=where,
+            cure=npz_example(model),
+        )
+    check_sources(model, where)
     if model.many:
         return ManyInputs(data, fields, model, seed=1)
-    return data.of(model.input.name)
+    return with_normalisation(data.of(model.input.name), spec)
 
 
-def _npz_example(model: ModelSpec) -> str:
+def npz_example(model: ModelSpec) -> str:
     """A line of Python that writes a file of eight samples which fits."""
     arrays = []
     for number, spec in enumerate(model.inputs):
@@ -113,6 +127,7 @@ def open_dataset(spec: DatasetSpec, model_input: InputSpec) -> Dataset:
     if spec.name not in _DATASETS:
         raise InputError(f"dataset.name: no dataset '{spec.name}'", cure=nearest(spec.name, names()))
     if model_input.quantization is None:
-        return _DATASETS[spec.name](spec, model_input)
-    real = model_input.model_copy(update={"dtype": "float32", "quantization": None})
-    return Quantized(_DATASETS[spec.name](spec, real), model_input.dtype, model_input.quantization)
+        return with_normalisation(_DATASETS[spec.name](spec, model_input), spec)
+    real_input = model_input.model_copy(update={"dtype": "float32", "quantization": None})
+    real = with_normalisation(_DATASETS[spec.name](spec, real_input), spec)
+    return Quantized(real, model_input.dtype, model_input.quantization)

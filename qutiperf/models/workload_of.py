@@ -11,6 +11,7 @@ from qutiperf.models.onnx_file import read_onnx
 from qutiperf.models.tensors import EXAMPLE_SIZE, FileTensor, ModelTensors
 from qutiperf.models.tflite_file import read_tflite
 from qutiperf.spec.config import nearest, shortened, whole_number
+from qutiperf.spec.variant import Variant
 from qutiperf.spec.workload import (
     DTYPES,
     ConstantSource,
@@ -21,7 +22,6 @@ from qutiperf.spec.workload import (
     QuantizationSpec,
     RandomSource,
     Source,
-    Variant,
     Workload,
 )
 

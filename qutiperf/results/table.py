@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 from qutiperf.results.derived import Derived, derived_of, efficiency_reason
-from qutiperf.results.record import Figures, RunRecord, StoredPrediction
+from qutiperf.results.record import Figures, Quality, RunRecord, StoredPrediction
 from qutiperf.spec.scenario import Mode, ScenarioName
 
 Cell = str | int | float | bool | None | list[str]
@@ -38,10 +38,14 @@ COLUMNS: dict[str, type] = {
     "started_utc": datetime,
 }
 SUPERSEDED = "superseded"
+SUSPECT: Quality = "suspect_accuracy"
 
 
 def rows(records: Sequence[RunRecord]) -> list[Row]:
-    """One row per record, all with the same columns; accuracy comes from the run that the record names."""
+    """One row per record, all with the same columns.
+
+    Accuracy comes from the run that the record names, and so does the quality if that accuracy is suspect.
+    """
     by_id = {record.run_id: record for record in records}
     observed = [record.observed for record in records if record.observed]
     numbers = {
@@ -92,8 +96,10 @@ def _task_figures(record: RunRecord, accuracy: RunRecord | None, columns: Mappin
 def _row(record: RunRecord, accuracy: RunRecord | None, options: Mapping[str, str]) -> Row:
     point, variant, deployment = record.point, record.inputs.workload.variant, record.point.deployment
     figures: Row = dict(record.figures.model_dump())
+    suspicions: list[str] = []
     if accuracy is not None and accuracy.valid:
         figures |= {name: getattr(accuracy.figures, name) for name in _ACCURACY}
+        suspicions = accuracy.reasons if accuracy.quality == SUSPECT else []
     reason = efficiency_reason(record)
     return {
         "run_id": record.run_id,
@@ -107,8 +113,8 @@ def _row(record: RunRecord, accuracy: RunRecord | None, options: Mapping[str, st
         **{name: deployment.get(name) for name in _DEPLOYMENT},
         **{column: deployment.get(name) for name, column in options.items()},
         "valid": record.valid,
-        "quality": record.quality,
-        "reasons": [*record.reasons, *([reason] if reason else [])],
+        "quality": SUSPECT if suspicions else record.quality,
+        "reasons": [*suspicions, *record.reasons, *([reason] if reason else [])],
         **figures,
         **_derived(record),
         "compute_clock": record.observed.compute_clock if record.observed else None,
@@ -151,6 +157,7 @@ class BestOfModel:
     system_latency_ms: float | None
     runs: int
     problems: list[str]
+    warnings: list[str]
 
 
 def summarise(records: Sequence[RunRecord]) -> list[BestOfModel]:
@@ -179,6 +186,7 @@ def _summary(group: Sequence[Row]) -> BestOfModel:
         system_latency_ms=_number(latency, "system_latency_p50_ms"),
         runs=len(group),
         problems=list(_problems(group)),
+        warnings=warnings(group),
     )
 
 
@@ -197,6 +205,14 @@ def _best(group: Iterable[Row], scenario: ScenarioName, figure: str, *, smallest
 def _number(row: Row | None, figure: str) -> float | None:
     value = row.get(figure) if row else None
     return float(value) if isinstance(value, float) else None
+
+
+def warnings(group: Iterable[Row]) -> list[str]:
+    """What is suspect about the accuracy of each workload, with the value to set."""
+    suspect = [row for row in group if row["mode"] == Mode.ACCURACY.value and row["quality"] == SUSPECT]
+    reasons = [(row["workload"], row["reasons"]) for row in suspect]
+    lines = [f"{name}: {each[0]}" for name, each in reasons if isinstance(each, list) and each]
+    return list(dict.fromkeys(lines))
 
 
 def _problems(group: Iterable[Row]) -> Iterable[str]:

@@ -1,6 +1,6 @@
 """A sweep from its file, or over one model, to stored records."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +11,7 @@ from qutiperf.errors import InputError, RunError
 from qutiperf.loadgen.installed import require_loadgen
 from qutiperf.power.registry import AUTO, NONE
 from qutiperf.regular_file import unreadable
+from qutiperf.results.answers import without_answers
 from qutiperf.results.record import HarnessTax, RunRecord
 from qutiperf.results.store import Store
 from qutiperf.run import operating_mode
@@ -21,8 +22,10 @@ from qutiperf.run.overhead import measure_tax
 from qutiperf.run.plan import Group, Material, gather, make_plan
 from qutiperf.run.possible import Skipped
 from qutiperf.run.preparation import PreparationObserver, prepare_samples
-from qutiperf.run.runner import Listener, Runner, runs_to_measure
+from qutiperf.run.runner import Listener, Runner
+from qutiperf.run.unfinished import runs_to_measure
 from qutiperf.spec.config import Overrides, Yaml, YamlValue, apply_overrides, shortened
+from qutiperf.spec.scenario import Mode
 from qutiperf.spec.sweep import Sweep, load_sweep, parse_sweep
 from qutiperf.spec.workload import Workload
 
@@ -151,7 +154,8 @@ def groups_to_measure(planned: PlannedSweep, store: Store, *, again: bool = Fals
     if again:
         return planned.groups
     attempts = store.attempts()
-    left = [(group, runs_to_measure(group, attempts)) for group in planned.groups]
+    lacking = _without_answers(store, attempts) if planned.sweep.keep_answers else frozenset()
+    left = [(group, runs_to_measure(group, attempts, lacking)) for group in planned.groups]
     return [group.only(runs) for group, runs in left if runs]
 
 
@@ -171,7 +175,8 @@ def _measure_rest(
     scratch = store.stage()  # removed by the next run, should this one be killed
     metering = Metering(scratch, observer.note)
     with Nursery() as nursery:
-        runner = Runner(store, observer, planned.machine, nursery, audit, metering)
+        keep = planned.sweep.keep_answers
+        runner = Runner(store, observer, planned.machine, nursery, audit, metering, keep_answers=keep)
         try:
             metering.check(group.sut for group in groups)
             if groups:
@@ -194,6 +199,13 @@ def _note_unmetered(planned: PlannedSweep, groups: Sequence[Group], observer: Ob
         observer.note(
             f"{done} runs are stored already and keep their power; name another --out to measure them again"
         )
+
+
+def _without_answers(store: Store, attempts: Mapping[str, Sequence[RunRecord]]) -> frozenset[str]:
+    """Accuracy runs that are valid, but were measured without keeping their answers."""
+    records = [record for each in attempts.values() for record in each]
+    accuracy = [record for record in records if record.point.mode is Mode.ACCURACY]
+    return without_answers(store.folder, accuracy)
 
 
 def _tax(machine: host.Facts, store: Store, nursery: Nursery, observer: Observer) -> HarnessTax | None:
