@@ -154,7 +154,9 @@ def _beyond_classes(workload: Workload, content: ModelTensors, dataset: Dataset 
     if first + spec.label_offset >= 0 and last + spec.label_offset < classes:
         return []
     offset = f" and label_offset is {spec.label_offset}" if spec.label_offset else ""
-    return [f"labels: from {first} to {last}, but '{spec.name}' has {classes} classes{offset}"]
+    fitting = [each for each in (0, 1, -1) if first + each >= 0 and last + each < classes]
+    hint = f" (with label_offset {fitting[0]} they fit)" if fitting else ""
+    return [f"labels: from {first} to {last}, but '{spec.name}' has {classes} classes{offset}{hint}"]
 
 
 def _beyond_vocabulary(key: str, spec: InputSpec, tensor: FileTensor, dataset: Dataset | None) -> list[str]:

@@ -87,7 +87,13 @@ def test_the_example_fits(tmp_path: Path) -> None:
     [
         ([0, 2], 0, "labels: from 0 to 2, but 'out' has 2 classes"),
         ([-1, 1], 0, "labels: from -1 to 1, but 'out' has 2 classes"),
-        ([0, 1], 1, "labels: from 0 to 1, but 'out' has 2 classes and label_offset is 1"),
+        ([1, 2], 0, "labels: from 1 to 2, but 'out' has 2 classes (with label_offset -1 they fit)"),
+        (
+            [0, 1],
+            1,
+            "labels: from 0 to 1, but 'out' has 2 classes and label_offset is 1 (with label_offset 0 "
+            "they fit)",
+        ),
         ([1, 2], -1, None),
         ([0, 1], 0, None),
     ],
