@@ -7,7 +7,8 @@ from pydantic import Field
 from qutiperf.spec.config import StrictModel
 
 ChannelOrder = Literal["rgb", "bgr"]
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(ge=1e-30, le=1e30)]  # so that a float32 holds it
+Mean = Annotated[float, Field(ge=-1e30, le=1e30)]
 
 
 class NormalisationSpec(StrictModel):
@@ -17,5 +18,5 @@ class NormalisationSpec(StrictModel):
     """
 
     scale: Positive = 1.0
-    mean: Annotated[list[float], Field(min_length=1, max_length=3)] = [0.0]
+    mean: Annotated[list[Mean], Field(min_length=1, max_length=3)] = [0.0]
     std: Annotated[list[Positive], Field(min_length=1, max_length=3)] = [1.0]

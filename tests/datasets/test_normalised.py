@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from qutiperf.datasets import open_samples
 from qutiperf.errors import InputError
+from qutiperf.spec.normalisation import NormalisationSpec
 from qutiperf.spec.workload import Workload
 
 COLOURS = np.arange(2 * 3 * 2 * 2, dtype=np.float32).reshape(2, 3, 2, 2)
@@ -86,3 +88,11 @@ def test_what_the_samples_do_not_have_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=problem.replace("[", r"\[").replace("]", r"\]")):
         open_samples(workload({**DIGITS, **changed}, shape, dtype=dtype))
+
+
+@pytest.mark.parametrize(
+    "values", [{"scale": 1e300}, {"scale": 0}, {"std": [-1]}, {"mean": [1e39]}, {"mean": []}]
+)
+def test_numbers_beyond_a_float_are_refused(values: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        NormalisationSpec.model_validate(values)
