@@ -187,6 +187,22 @@ def test_endpoints_results_are_named_as_not_checked(tmp_path: Path) -> None:
     assert submitter.exists()
 
 
+def test_a_bundle_of_endpoints_is_named_and_not_passed(tmp_path: Path) -> None:
+    for number in range(25):
+        folder = tmp_path / f"Acme/s1/results/board/llama/r{number:02}"
+        folder.mkdir(parents=True)
+        (folder / "point.yaml").write_text("concurrency: 1\n")
+        (folder / "result_summary.json").write_text("{}")
+    report = check_tree(tmp_path, ROUND)
+    unchecked = [each for each in report.findings if each.severity == "not checked"]
+    assert len(unchecked) == 21
+    assert (unchecked[0].rule, unchecked[0].path) == ("endpoints", "Acme/s1/results/board/llama/r00")
+    assert unchecked[-1].what == "is an Endpoints result, and so are 4 more"
+    assert [each.what for each in report.findings if each.severity == "error"] == [
+        "holds no results of LoadGen; its 25 of Endpoints are not checked"
+    ]
+
+
 def test_a_network_tree_of_the_edge_suite_is_an_error(tmp_path: Path) -> None:
     build(tmp_path, division="network")
     problems = [each.what for each in check_tree(tmp_path, ROUND).findings if each.rule == "network"]
