@@ -73,6 +73,15 @@ def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
     assert rules(report, "warning") == {"name-encoding"}
 
 
+def test_names_with_control_characters(tmp_path: Path) -> None:
+    submitter = build(tmp_path)
+    (submitter / "a\nb\x1b[2J.txt").write_text("x")
+    report = check_tree(tmp_path, ROUND)
+    assert [(each.severity, each.what) for each in report.findings] == [
+        ("warning", "has a control character in its name")
+    ]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_files_without_permission(tmp_path: Path) -> None:
     build(tmp_path)
