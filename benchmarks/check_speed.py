@@ -33,8 +33,10 @@ from qutiperf.submission.check import check_tree
 started = time.perf_counter()
 report = check_tree(Path(sys.argv[1]), sys.argv[2])
 seconds = time.perf_counter() - started
-peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-print(json.dumps([seconds, peak / 1024, report.results, report.count("error")]))
+used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+peak = max(each.ru_maxrss for each in used)
+cpu_s = sum(each.ru_utime + each.ru_stime for each in used)
+print(json.dumps([seconds, cpu_s, peak / 1024, report.results, report.count("error")]))
 """
 _PID = re.compile(r'"pid": \d+')
 
@@ -65,7 +67,7 @@ def measured(folder: Path, name: str, system_count: int, official: Path | None) 
     size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
     command = [sys.executable, "-c", CHECK, str(root), ROUND]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
-    seconds, peak_mb, results, errors = json.loads(done.stdout)
+    seconds, cpu_s, peak_mb, results, errors = json.loads(done.stdout)
     official_s = time_official(submitter, root, official) if official else None
     return {
         "tree": name,
@@ -73,6 +75,7 @@ def measured(folder: Path, name: str, system_count: int, official: Path | None) 
         "results": results,
         "errors": errors,
         "qutiperf_s": round(seconds, 2),
+        "qutiperf_cpu_s": round(cpu_s, 2),
         "peak_mb_of_one_process": round(peak_mb),
         "official_s": round(official_s, 2) if official_s else None,
         "qutiperf_to_official": round(seconds / official_s, 2) if official_s else None,
