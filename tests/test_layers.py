@@ -139,7 +139,7 @@ ROOMS: dict[str, list[str]] = {
     ],
     "submission": [
         "entries ignored_files json_file seal",
-        "hygiene",
+        "endpoints hygiene",
         "descriptions log_rules structure",
         "accuracy_rules compliance_rules power_rules",
         "power_check",
