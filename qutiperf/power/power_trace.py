@@ -34,7 +34,8 @@ class RailEnergy:
 
     `largest_gap_s` is the longest time without a reading, `end_gap_s` the longer of the two steps in which an
     end was interpolated. `backwards` counts falls of a counter that are not a wrap, `standing_s` is the
-    longest time for which the value was the same.
+    longest time for which the value was the same. `changes` are those of the value in all `known_s` seconds
+    that are recorded; `update_s` is the documented time between two values, else that of these changes.
     """
 
     rail: Rail
@@ -46,6 +47,8 @@ class RailEnergy:
     backwards: int
     standing_s: float
     update_s: float | None
+    changes: int
+    known_s: float
 
 
 @dataclass(slots=True)
@@ -59,13 +62,15 @@ class PowerTrace:
     stamped: bool = False
     times: "dict[str, array[int]]" = field(default_factory=dict)
     values: "dict[str, array[float]]" = field(default_factory=dict)
-    out_of_order: int = 0
+    unexpected: set[str] = field(default_factory=set)
 
     def add(self, reading: Reading) -> None:
+        if all(rail.name != reading.rail for rail in self.rails):
+            self.unexpected.add(reading.rail)
+            return
         times = self.times.setdefault(reading.rail, array("q"))
         values = self.values.setdefault(reading.rail, array("d"))
         if times and reading.time_ns <= times[-1]:
-            self.out_of_order += reading.time_ns < times[-1]
             return
         times.append(reading.time_ns)
         values.append(reading.value)
@@ -113,7 +118,9 @@ class PowerTrace:
             wraps=wraps,
             backwards=backwards,
             standing_s=_standing_s(part_times, part_values),
-            update_s=rail.update_s or _update_s(part_times, part_values, stamped=self.stamped),
+            update_s=rail.update_s or _update_s(times, values, stamped=self.stamped),
+            changes=_changes(values),
+            known_s=seconds_from_ns(times[-1] - times[0]) if times else 0.0,
         )
 
 
@@ -188,6 +195,10 @@ def _update_s(times: Sequence[int], values: Sequence[float], *, stamped: bool) -
     ]
     steps = sorted(after - before for before, after in itertools.pairwise(changes))
     return seconds_from_ns(steps[len(steps) // 2]) if len(steps) > 1 else None
+
+
+def _changes(values: Sequence[float]) -> int:
+    return sum(values[index] != values[index - 1] for index in range(1, len(values)))
 
 
 def write_readings(path: Path, traces: Iterable[tuple[str, PowerTrace]], window: PowerWindow) -> None:

@@ -19,7 +19,7 @@ _PERIODS = 5
 _LONGEST_GAP_S = 1.0
 _GAP_SHARE = 0.1
 _STANDING_PERIODS = 20
-_STANDING_S = 20.0
+_STANDING_S = 5.0
 _GRADES: dict[Coverage, Grade] = {"analyser": "A", "supply": "B", "device": "C", "part": "D"}
 _EXTENT: dict[Coverage, int] = {"part": 0, "device": 1, "supply": 2, "analyser": 2}
 
@@ -32,7 +32,7 @@ class Metered:
     rails: Sequence[RailEnergy]
     failure: str | None = None
     clock_steps: Sequence[float] = ()
-    out_of_order: int = 0
+    unexpected: Sequence[str] = ()
 
     @property
     def energy_j(self) -> float | None:
@@ -63,7 +63,7 @@ def metered(
 ) -> Metered:
     """A meter over a window."""
     steps = [seconds for time, seconds in clock_steps if window.begin_ns <= time <= window.end_ns]
-    return Metered(facts, trace.over(window), failure, steps, trace.out_of_order)
+    return Metered(facts, trace.over(window), failure, steps, sorted(trace.unexpected))
 
 
 def judge(
@@ -99,7 +99,11 @@ def _grade(meter: Metered, analyser: str) -> Grade | None:
 def problems(meter: Metered, window: PowerWindow) -> list[str]:
     """Why the readings of a meter do not give the energy of the window."""
     name = meter.facts.name
-    reasons = [f"{name}: stopped: {meter.failure}"] if meter.failure else []
+    ended = meter.failure and meter.energy_j is None  # else it ended after the window
+    reasons = [f"{name}: stopped: {meter.failure}"] if ended else []
+    reasons += [
+        f"{name}: the rail {rail} was not there when the meter was opened" for rail in meter.unexpected
+    ]
     reasons += [f"{name}: the clock was set by {seconds:+.3g} s" for seconds in meter.clock_steps]
     counted = [rail for rail in meter.rails if rail.rail.counts]
     if not counted:
@@ -125,8 +129,12 @@ def _rail_problems(rail: RailEnergy, facts: MeterFacts, window: PowerWindow) -> 
             f"{label}: {window.duration_s:.3g} s are too short for a value every {update_s:.3g} s; "
             f"{LEAST_UPDATES} are needed"
         )
+    polled = rail.rail.quantity == "power" and not facts.stamped
     if rail.standing_s > _longest_standing_s(rail, facts):
         reasons.append(f"{label}: repeated one value for {rail.standing_s:.3g} s")
+    elif polled and rail.update_s is None:
+        values = f"{rail.changes + 1} value{'s' if rail.changes else ''} in {rail.known_s:.3g} s"
+        reasons.append(f"{label}: gave {values}, too few to know how often it updates")
     if rail.energy_j <= 0 and not reasons:
         reasons.append(f"{label}: measured no energy")
     return reasons

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep, time_ns
 from typing import IO
@@ -18,6 +19,7 @@ from qutiperf.spec.config import shortened
 _TAIL_BYTES = 16 << 20
 _BLOCK_BYTES = 1 << 20
 _FIRST_S = 10.0
+_MORE_S = 2.0  # for the other rails, after the first reading
 _POLL_S = 0.05
 _MOST_REPLAYED_BYTES = 256 << 20
 
@@ -26,6 +28,19 @@ def _rails(lines: StampedLines) -> list[Rail]:
     """All rails are added: a source that has a total and its parts needs one file for each."""
     kinds: dict[str, Quantity] = {"energy": "energy", "power": "power"}
     return [Rail(name, kinds[quantity]) for name, quantity in lines.quantities.items()]
+
+
+def first_readings(new: Callable[[], list[Reading]]) -> list[Reading]:
+    """Reads until a rail comes again, so that all are known; empty if there is no reading in some seconds."""
+    readings: list[Reading] = []
+    limit = monotonic() + _FIRST_S
+    while monotonic() < limit and len({each.rail for each in readings}) == len(readings):
+        if not (more := new()):
+            sleep(_POLL_S)
+        if more and not readings:
+            limit = monotonic() + _MORE_S
+        readings += more
+    return readings
 
 
 class _Tail:
@@ -64,12 +79,8 @@ class PowerFile(PowerMeter):
         self._stream = path.open("rb")
         size = self._stream.seek(0, os.SEEK_END)
         self._start(size)
-        limit = monotonic() + _FIRST_S
-        while not self._tail.lines.quantities and monotonic() < limit:
-            self._early += self._new()
-            if not self._tail.lines.quantities:
-                sleep(_POLL_S)
-        if not self._tail.lines.quantities:
+        self._early = first_readings(self._new)
+        if not self._early:
             raise SetupError("no reading", where=shortened(str(path)), cure=_FORMAT)
         return _rails(self._tail.lines)
 
@@ -140,14 +151,11 @@ class PowerCommand(PowerMeter):
         )
         if self._process.stdout is not None:
             os.set_blocking(self._process.stdout.fileno(), False)
-        limit = monotonic() + _FIRST_S
-        while not self._tail.lines.quantities and monotonic() < limit:
-            try:
-                self._early += self._new()
-            except OSError as error:
-                raise SetupError(str(error), where=where, cure=_FORMAT) from None
-            sleep(_POLL_S)
-        if not self._tail.lines.quantities:
+        try:
+            self._early = first_readings(self._new)
+        except OSError as error:
+            raise SetupError(str(error), where=where, cure=_FORMAT) from None
+        if not self._early:
             raise SetupError(f"printed no reading within {_FIRST_S:.0f} s", where=where, cure=_FORMAT)
         return _rails(self._tail.lines)
 

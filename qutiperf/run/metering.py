@@ -69,6 +69,7 @@ class Metering:
         self._mode = (sut.name, operating_mode)
         self._idle, self._idle_window, self._loaded_ns = (None, ""), None, None
         if self._processes and self._mode not in self._base:
+            self._processes[0].collect(time_ns())  # a reading before the window
             begin = time_ns()
             sleep(self.idle_s)
             self._base[self._mode] = self._mean_w(PowerWindow(begin, time_ns()), "base")
@@ -165,6 +166,7 @@ class Metering:
         reasons = []
         for number, name in enumerate(names):
             try:
+                make_meter(name).open_and_close()  # without a process where there is no such meter
                 self._processes.append(self._started(name, number))
                 return
             except SetupError as error:

@@ -94,7 +94,6 @@ def test_two_readings_of_one_moment_count_once_and_older_ones_are_dropped() -> N
     for time, value in ((0, 1.0), (S, 5.0), (S, 99.0), (S // 2, 99.0), (2 * S, 5.0)):
         trace.add(Reading(time, "supply", value))
     assert list(trace.values["supply"]) == [1.0, 5.0, 5.0]
-    assert trace.out_of_order == 1
     trace.forget(S)
     assert list(trace.times["supply"]) == [S, 2 * S]
 

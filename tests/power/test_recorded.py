@@ -1,5 +1,6 @@
 """Meters whose readings come as text."""
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -53,7 +54,8 @@ def test_times_are_seconds_or_have_a_zone() -> None:
     )
 
 
-def test_a_file_gives_what_is_appended(tmp_path: Path) -> None:
+def test_a_file_gives_what_is_appended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded, "_MORE_S", 0.0)
     path = tmp_path / "watts.csv"
     path.write_text("time_s,watts\n1,2\n2,3")
     meter = PowerFile(str(path))
@@ -113,6 +115,14 @@ def read_on(meter: PowerCommand) -> None:
     limit = time.monotonic() + 10
     while time.monotonic() < limit:
         meter.read()
+
+
+def test_a_command_may_print_its_rails_one_by_one() -> None:
+    program = "import time\nfor n in range(9):\n"
+    program += "    print(n, chr(97 + n % 3), 5, sep=chr(44), flush=True)\n    time.sleep(0.02)\n"
+    meter = PowerCommand(shlex.join([sys.executable, "-c", program]))
+    assert {rail.name for rail in meter.open()} == {"a", "b", "c"}
+    meter.close()
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import pytest
 from qutiperf.cli import main
 from qutiperf.errors import InputError, SetupError
 from qutiperf.mlperf_logs import test_window_ns as window_ns
+from qutiperf.power.rapl import Rapl
 from qutiperf.results.record import PowerRecord
 from qutiperf.results.store import Store, read_record
-from qutiperf.run import metering as module
 from qutiperf.run.metering import Metering, check_power
 from qutiperf.spec.sut import Power, load_sut
 from tests.conftest import SutFile, fails
@@ -199,7 +199,7 @@ def test_a_missing_right_of_an_automatic_meter_is_a_note(
         raise SetupError("only root may read it", where="energy_uj", cure="sudo chmod a+r it")
 
     notes: list[str] = []
-    monkeypatch.setattr(module, "MeterProcess", refuse)
+    monkeypatch.setattr(Rapl, "start", refuse)
     metering = Metering(tmp_path, notes.append)
     metering.check([load_sut("cpu-onnxruntime")[0]])
     assert notes == ["no power is measured: energy_uj: only root may read it; sudo chmod a+r it"]
