@@ -10,7 +10,7 @@ from typing import Literal
 
 from qutiperf.power.meter import Coverage
 from qutiperf.power.meter_facts import MeterFacts
-from qutiperf.power.power_trace import MOST_WATTS, PowerTrace, PowerWindow, RailEnergy
+from qutiperf.power.power_trace import MOST_WATTS, MeterWindow, PowerTrace, RailEnergy
 
 Grade = Literal["A", "B", "C", "D"]
 LEAST_UPDATES = 10  # values of the sensor in a window: the ends are then at most a tenth of it
@@ -57,7 +57,7 @@ class PowerVerdict:
 def metered(
     facts: MeterFacts,
     trace: PowerTrace,
-    window: PowerWindow,
+    window: MeterWindow,
     failure: str | None = None,
     clock_steps: Iterable[tuple[int, float]] = (),
 ) -> Metered:
@@ -67,7 +67,7 @@ def metered(
 
 
 def judge(
-    meters: Sequence[Metered], window: PowerWindow, expected: Sequence[str] = (), analyser: str = ""
+    meters: Sequence[Metered], window: MeterWindow, expected: Sequence[str] = (), analyser: str = ""
 ) -> PowerVerdict:
     """The first meter measures, the others check it; `analyser` is the instrument behind a file."""
     first, *others = meters
@@ -96,7 +96,7 @@ def _grade(meter: Metered, analyser: str) -> Grade | None:
     return "A" if analyser and facts.name in ("file", "command") else _GRADES[facts.coverage]
 
 
-def problems(meter: Metered, window: PowerWindow) -> list[str]:
+def problems(meter: Metered, window: MeterWindow) -> list[str]:
     """Why the readings of a meter do not give the energy of the window."""
     name = meter.facts.name
     ended = meter.failure and meter.energy_j is None  # else it ended after the window
@@ -113,7 +113,7 @@ def problems(meter: Metered, window: PowerWindow) -> list[str]:
     return reasons + ([] if reasons else _against_itself(meter, window))
 
 
-def _rail_problems(rail: RailEnergy, facts: MeterFacts, window: PowerWindow) -> list[str]:
+def _rail_problems(rail: RailEnergy, facts: MeterFacts, window: MeterWindow) -> list[str]:
     label = rail.rail.name
     if rail.energy_j is None:
         count = f"{rail.readings} reading{'' if rail.readings == 1 else 's'}"
@@ -140,7 +140,7 @@ def _rail_problems(rail: RailEnergy, facts: MeterFacts, window: PowerWindow) -> 
     return reasons
 
 
-def _gap_problems(rail: RailEnergy, facts: MeterFacts, window: PowerWindow) -> list[str]:
+def _gap_problems(rail: RailEnergy, facts: MeterFacts, window: MeterWindow) -> list[str]:
     """A counter misses nothing in a gap, unless it may have wrapped unseen; its ends must be close."""
     label, counter = rail.rail.name, rail.rail.quantity == "energy"
     usual_s = max(facts.period_s, rail.update_s or 0.0 if facts.stamped else 0.0)
@@ -165,7 +165,7 @@ def _longest_standing_s(rail: RailEnergy, facts: MeterFacts) -> float:
     return float("inf") if facts.stamped else max(_STANDING_PERIODS * period_s, _STANDING_S)
 
 
-def _against_itself(meter: Metered, window: PowerWindow) -> list[str]:
+def _against_itself(meter: Metered, window: MeterWindow) -> list[str]:
     """A rail that is measured twice, as a GPU's counter by its power reading."""
     energies = {rail.rail.name: rail.energy_j for rail in meter.rails}
     reasons = []
@@ -193,7 +193,7 @@ def _missing(meter: Metered, expected: Sequence[str]) -> list[str]:
     ]
 
 
-def _compared(first: Metered, other: Metered, window: PowerWindow) -> tuple[list[str], list[str]]:
+def _compared(first: Metered, other: Metered, window: MeterWindow) -> tuple[list[str], list[str]]:
     """Why two meters cannot both be right, and remarks."""
     trouble = problems(other, window)
     energy, check = first.energy_j, other.energy_j

@@ -8,7 +8,7 @@ from time import sleep, time_ns
 from qutiperf.adapters.registry import adapter_class
 from qutiperf.errors import InputError, QutiperfError, SetupError
 from qutiperf.mlperf_logs import test_window_ns
-from qutiperf.power.power_trace import PowerWindow, write_readings
+from qutiperf.power.power_trace import MeterWindow, write_readings
 from qutiperf.power.power_verdict import LEAST_UPDATES, Metered, PowerVerdict, judge, metered, problems
 from qutiperf.power.registry import AUTO, NONE, automatic, make_meter
 from qutiperf.power.sampling import MeterProcess
@@ -55,7 +55,7 @@ class Metering:
         self._base: dict[tuple[str, str], tuple[float | None, str]] = {}
         self._mode = ("", "")
         self._loaded_ns: int | None = None
-        self._idle_window: PowerWindow | None = None
+        self._idle_window: MeterWindow | None = None
         self._idle: tuple[float | None, str] = (None, "")
 
     def check(self, systems: Iterable[SystemUnderTest]) -> None:
@@ -72,7 +72,7 @@ class Metering:
             self._processes[0].collect(time_ns())  # a reading before the window
             begin = time_ns()
             sleep(self.idle_s)
-            self._base[self._mode] = self._mean_w(PowerWindow(begin, time_ns()), "base")
+            self._base[self._mode] = self._mean_w(MeterWindow(begin, time_ns()), "base")
 
     @property
     def idle_s(self) -> float:
@@ -95,7 +95,7 @@ class Metering:
             self._loaded_ns = time_ns()
         elif event.event == "started" and self._loaded_ns is not None:
             if self._processes:
-                self._idle_window = PowerWindow(self._loaded_ns, time_ns())
+                self._idle_window = MeterWindow(self._loaded_ns, time_ns())
             self._loaded_ns = None
 
     def finish(self, folder: Path) -> PowerOutcome:
@@ -108,12 +108,12 @@ class Metering:
             process.collect(now)
         if self._idle_window is not None:
             self._idle, self._idle_window = self._mean_w(self._idle_window, "idle"), None
-        outcome = self._outcome(PowerWindow(*bounds) if bounds else PowerWindow(now, now), folder)
+        outcome = self._outcome(MeterWindow(*bounds) if bounds else MeterWindow(now, now), folder)
         for process in self._processes:
             process.forget(now)
         return outcome
 
-    def _outcome(self, window: PowerWindow, folder: Path) -> PowerOutcome:
+    def _outcome(self, window: MeterWindow, folder: Path) -> PowerOutcome:
         meters = self._metered(window)
         verdict = judge(meters, window, self._power.rails, self._power.analyser)
         traces = [(process.facts.meter, process.trace) for process in self._processes]
@@ -125,13 +125,13 @@ class Metering:
         source = ", ".join(record.meters)
         return PowerOutcome("; ".join(verdict.reasons or record.notes), source, record, figures)
 
-    def _metered(self, window: PowerWindow) -> list[Metered]:
+    def _metered(self, window: MeterWindow) -> list[Metered]:
         return [
             metered(process.facts, process.trace, window, process.failure, process.clock_steps)
             for process in self._processes
         ]
 
-    def _mean_w(self, window: PowerWindow, name: str) -> tuple[float | None, str]:
+    def _mean_w(self, window: MeterWindow, name: str) -> tuple[float | None, str]:
         """Mean power of the first meter, or why there is none."""
         first = self._processes[0]
         first.collect(window.end_ns)
@@ -197,7 +197,7 @@ def _meters_of(sut: SystemUnderTest) -> tuple[list[str], str, bool]:
 
 
 def _record(
-    meters: Sequence[Metered], verdict: PowerVerdict, window: PowerWindow, analyser: str, notes: Sequence[str]
+    meters: Sequence[Metered], verdict: PowerVerdict, window: MeterWindow, analyser: str, notes: Sequence[str]
 ) -> PowerRecord:
     first = meters[0]
     counted = [rail for rail in first.rails if rail.rail.counts]

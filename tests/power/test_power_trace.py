@@ -4,8 +4,8 @@ import pytest
 
 from qutiperf.power.meter import Rail, Reading
 from qutiperf.power.power_trace import (
+    MeterWindow,
     PowerTrace,
-    PowerWindow,
     RailEnergy,
     line_of,
     reading_of,
@@ -16,8 +16,8 @@ from qutiperf.power.power_trace import (
 S = 1_000_000_000
 
 
-def window(begin_s: float, end_s: float) -> PowerWindow:
-    return PowerWindow(round(begin_s * S), round(end_s * S))
+def window(begin_s: float, end_s: float) -> MeterWindow:
+    return MeterWindow(round(begin_s * S), round(end_s * S))
 
 
 def over(rail: Rail, samples: list[tuple[float, float]], begin_s: float, end_s: float) -> RailEnergy:

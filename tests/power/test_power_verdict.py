@@ -6,11 +6,11 @@ import pytest
 
 from qutiperf.power.meter import Coverage, Quantity, Rail, Reading, Trial
 from qutiperf.power.meter_facts import MeterFacts, RailFacts
-from qutiperf.power.power_trace import PowerTrace, PowerWindow
+from qutiperf.power.power_trace import MeterWindow, PowerTrace
 from qutiperf.power.power_verdict import Metered, judge, metered
 
 S = 1_000_000_000
-WINDOW = PowerWindow(1 * S, 11 * S)  # ten seconds
+WINDOW = MeterWindow(1 * S, 11 * S)  # ten seconds
 Samples = Iterable[tuple[float, float]]
 
 
@@ -124,7 +124,7 @@ def test_a_counter_that_stands_still() -> None:
 
 def test_watts_that_stand_still_on_a_polled_sensor() -> None:
     constant = samples(lambda _: 8.0, until_s=40.0)
-    window = PowerWindow(1 * S, 31 * S)
+    window = MeterWindow(1 * S, 31 * S)
     one = meter({"VDD_IN": constant}, "power", name="ina")
     facts = one.facts
     trace = PowerTrace(facts.rail_list())
@@ -143,7 +143,7 @@ def test_a_polled_sensor_whose_rate_nobody_knows() -> None:
     assert reasons(meter({"power total": steps}, "power", name="hwmon")) == [
         "hwmon: power total: repeated one value for 5.9 s",
     ]
-    window = PowerWindow(1 * S, 3 * S)
+    window = MeterWindow(1 * S, 3 * S)
     one = meter({"power total": steps}, "power", name="hwmon")
     trace = PowerTrace(one.facts.rail_list())
     for time_s, value in steps:
