@@ -79,10 +79,8 @@ class Metering:
         """The pause in which a power is measured; 0 without a meter."""
         if not self._processes:
             return 0.0
-        slowest_s = max(
-            max([process.facts.period_s, *(rail.update_s or 0.0 for rail in process.facts.rails)])
-            for process in self._processes
-        )
+        first = self._processes[0].facts
+        slowest_s = max([first.period_s, *(rail.update_s or 0.0 for rail in first.rails)])
         return min(max(_LEAST_SETTLE_S, (LEAST_UPDATES + 1) * slowest_s), _MOST_SETTLE_S)
 
     @property

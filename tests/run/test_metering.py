@@ -2,6 +2,7 @@
 
 import csv
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from qutiperf.spec.sut import Power, load_sut
 from tests.conftest import SutFile, fails
 from tests.places import DATA
 from tests.power.boards import xeon
+from tests.power.redfish_server import controller, with_environment
 
 SweepFile = Callable[..., Path]
 TIMES = "options: {latency_us: 400, latency_per_input_us: 100}\n"
@@ -85,13 +87,16 @@ def test_a_meter_that_is_named_and_does_not_work_stops_the_command(
 
 
 def measured(
-    tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile, *meters: str, extra: str = ""
+    tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile, *meters: str, extra: str = "", seconds: int = 2
 ) -> PowerRecord | None:
-    """The power of an Offline run of two seconds."""
+    """The power of an Offline run."""
     out = tmp_path / "out"
     sweep = sweep_file(sut_file("simulated", extra=TIMES + extra), extra=PERFORMANCE)
     chosen = [part for meter in meters for part in ("--power", meter)]
-    assert main(["run", str(sweep), "--set", "settings.min_duration_s=2", "--out", str(out), *chosen]) == 0
+    assert (
+        main(["run", str(sweep), "--set", f"settings.min_duration_s={seconds}", "--out", str(out), *chosen])
+        == 0
+    )
     [record] = Store.open(out).latest()
     return record.power
 
@@ -165,6 +170,50 @@ def test_a_counter_that_stands_still_gives_no_figure_and_explain_names_it(
     capsys.readouterr()
     assert main(["explain", str(tmp_path / "out")]) == 0
     assert "power not valid" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_counters_of_a_processor_are_confirmed_by_the_servers_meter(
+    tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile
+) -> None:
+    """Two packages of 40 W with 5 W of memory each, in a server of 130 W."""
+    xeon(tmp_path / "sys")
+    program = tmp_path / "counters.py"
+    program.write_text(
+        "import pathlib, sys, time\n"
+        "begin = time.time()\n"
+        "while True:\n"
+        "    elapsed = time.time() - begin\n"
+        "    for zone, watts in {'0': 40, '0:1': 5, '1': 40, '1:1': 5}.items():\n"
+        "        path = pathlib.Path(sys.argv[1]) / f'class/powercap/intel-rapl:{zone}'\n"
+        "        (path / 'new').write_text(f'{round(watts * elapsed * 1e6)}')\n"
+        "        (path / 'new').replace(path / 'energy_uj')\n"
+        "    time.sleep(0.002)\n"
+    )
+    with (
+        subprocess.Popen([sys.executable, program, tmp_path / "sys"]) as counters,
+        controller(with_environment(130.0)) as address,
+    ):
+        try:
+            meters = (f"rapl:{tmp_path / 'sys'}", f"redfish:{address}")
+            power = measured(tmp_path, sut_file, sweep_file, *meters, seconds=11)
+        finally:
+            counters.kill()
+    assert power is not None
+    assert (power.valid, power.grade, power.reasons) == (True, "C", [])
+    assert {rail: round(watts or 0) for rail, watts in power.rails_w.items()} == {
+        "package-0": 40,
+        "package-0/core": 0,
+        "package-0/dram": 5,
+        "package-1": 40,
+        "package-1/core": 0,
+        "package-1/dram": 5,
+        "psys": 0,
+    }
+    [record] = Store.open(tmp_path / "out").latest()
+    assert record.figures.full_power_w == pytest.approx(90.0, rel=0.05)
+    assert power.notes[0].startswith("checked: rapl 9")
+    assert power.notes[0].endswith("W, redfish 130 W")
 
 
 @pytest.mark.slow
