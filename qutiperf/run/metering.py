@@ -174,7 +174,11 @@ class Metering:
         self.reason = "; ".join([*([self.reason] if self.reason else []), *reasons])
 
     def _started(self, name: str, number: int) -> MeterProcess:
-        return MeterProcess(name, 1 / self._power.rate_hz, self._folder / f"meter-{number}")
+        try:
+            return MeterProcess(name, 1 / self._power.rate_hz, self._folder / f"meter-{number}")
+        except OSError as error:
+            what = f"its sampler cannot be started: {error.strerror or error}"
+            raise SetupError(what, where=name.partition(":")[0], cure="free some space or memory") from None
 
     def close(self) -> None:
         for process in self._processes:

@@ -180,7 +180,7 @@ def _measure_rest(
     with Nursery() as nursery:
         runner = Runner(store, observer, planned.machine, nursery, audit, metering)
         try:
-            metering.check(group.sut for group in groups)
+            metering.check({group.sut.name: group.sut for group in groups}.values())
             if groups:
                 runner.kept_samples = prepare_samples(groups, store, nursery, observer)
                 runner.tax = _tax(planned.machine, store, nursery, observer)
@@ -206,9 +206,7 @@ def _note_unmetered(planned: PlannedSweep, groups: Sequence[Group], observer: Ob
     done = sum(len(group.runs) for group in planned.groups) - left
     named = any(group.sut.power.meters not in ([AUTO], [NONE]) for group in planned.groups)
     if done and named:
-        observer.note(
-            f"{done} runs are stored already and keep their power; name another --out to measure them again"
-        )
+        observer.note(f"{done} runs are stored already and keep their power; --again measures them again")
 
 
 def _tax(machine: host.Facts, store: Store, nursery: Nursery, observer: Observer) -> HarnessTax | None:

@@ -241,6 +241,12 @@ def test_an_old_record_has_no_power() -> None:
     assert record.power is None
 
 
+def test_a_sampler_that_cannot_be_started_is_a_setup_error(tmp_path: Path) -> None:
+    sut = load_sut("cpu-onnxruntime")[0].model_copy(update={"power": Power(meter="rapl")})
+    with pytest.raises(SetupError, match="rapl: its sampler cannot be started: No such file or directory"):
+        Metering(tmp_path / "missing").check([sut])
+
+
 def test_a_missing_right_of_an_automatic_meter_is_a_note(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
