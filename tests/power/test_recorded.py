@@ -151,7 +151,28 @@ def test_a_recording_is_shifted_to_now(tmp_path: Path) -> None:
     assert meter.read() == []
 
 
-def test_a_recording_that_is_over_is_an_os_error(tmp_path: Path) -> None:
+def test_a_recording_starts_again_and_its_counters_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "power.csv"
+    path.write_text("time_s,rail,watts,joules\n10,a,5,\n11,a,6,\n10,b,,100\n11,b,,103\n")
+    now = 50 * 10**9
+    monkeypatch.setattr(recorded, "time_ns", lambda: now)
+    meter = Replay(str(path))
+    meter.open()
+    now += 3 * 10**9
+    readings = meter.read()
+    assert [(each.time_ns // 10**9, each.value) for each in readings if each.rail == "a"] == [
+        (50, 5.0),
+        (51, 6.0),
+        (52, 5.0),
+        (53, 6.0),
+    ]
+    assert [each.value for each in readings if each.rail == "b"] == [100.0, 103.0, 106.0, 109.0]
+    assert meter.read() == []
+
+
+def test_a_recording_of_a_moment_ends(tmp_path: Path) -> None:
     path = tmp_path / "power.csv"
     path.write_text("1,5\n")
     meter = Replay(str(path))
