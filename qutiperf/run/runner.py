@@ -38,7 +38,7 @@ CLOSE_LIMIT_S = 60.0
 _TICK_S = 1.0
 _LOG = "worker.log"
 _WORKER = "qutiperf.run.worker"
-NO_METER = "no power meter"
+_INCOMPLETE = "the run is not complete"
 _NO_POWER = PowerOutcome("only performance runs have a power")
 
 
@@ -290,7 +290,7 @@ class Runner:
             "inputs": run.inputs,
             "host": self._machine,
             "versions": self._versions,
-            "power_reason": NO_METER,
+            "power_reason": _INCOMPLETE,
             "prediction": self._predictions.get(run.run_id),
             "harness_tax": self.tax,
             "accuracy_run_id": run.accuracy_run_id,

@@ -186,7 +186,7 @@ def _measure_rest(
         keep = planned.sweep.keep_answers
         runner = Runner(store, observer, planned.machine, nursery, audit, metering, keep_answers=keep)
         try:
-            metering.check(group.sut for group in groups)
+            metering.check({group.sut.name: group.sut for group in groups}.values())
             if groups:
                 runner.kept_samples = prepare_samples(groups, store, nursery, observer)
                 runner.tax = _tax(planned.machine, store, nursery, observer)
@@ -212,9 +212,7 @@ def _note_unmetered(planned: PlannedSweep, groups: Sequence[Group], observer: Ob
     done = sum(len(group.runs) for group in planned.groups) - left
     named = any(group.sut.power.meters not in ([AUTO], [NONE]) for group in planned.groups)
     if done and named:
-        observer.note(
-            f"{done} runs are stored already and keep their power; name another --out to measure them again"
-        )
+        observer.note(f"{done} runs are stored already and keep their power; --again measures them again")
 
 
 def _without_answers(store: Store, attempts: Mapping[str, Sequence[RunRecord]]) -> frozenset[str]:
