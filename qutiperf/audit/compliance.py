@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qutiperf.audit.registry import COMPLIANCE
-from qutiperf.audit.stored_run import StoredRun, accuracy_run_of, seeds_problem
+from qutiperf.audit.stored_run import StoredRun, accuracy_run_of, is_submission, seeds_problem
 from qutiperf.audit.tested_run import TestedRun
 from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.datasets.tasks import task_for
@@ -18,7 +18,7 @@ from qutiperf.run.sweep import Observer, PlannedSweep, measure_sweep
 from qutiperf.spec.audits import AuditRule, load_audit
 from qutiperf.spec.round_rules import RoundRules
 from qutiperf.spec.rounds import Round
-from qutiperf.spec.scenario import Mode, Profile
+from qutiperf.spec.scenario import Mode
 from qutiperf.spec.sweep import Sweep
 
 _FOLDER = "audit"
@@ -57,8 +57,7 @@ def compliance_tests(
     tests = []
     for run in runs:
         benchmark = benchmark_of(run.record, rules)
-        point = run.record.point
-        if benchmark is None or point.mode is not Mode.PERFORMANCE or point.profile is not Profile.SUBMISSION:
+        if benchmark is None or not is_submission(run, Mode.PERFORMANCE):
             continue
         for name in rules.benchmarks[benchmark].tests:
             if name in COMPLIANCE and (not only or name in only):

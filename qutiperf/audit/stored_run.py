@@ -40,8 +40,14 @@ def stored_runs(folders: Iterable[Path]) -> tuple[list[StoredRun], list[InputErr
 
 
 def is_submission(run: StoredRun, mode: Mode) -> bool:
+    """A run of the submission profile, and not one of a compliance test."""
     point = run.record.point
-    return point.profile is Profile.SUBMISSION and point.mode is mode
+    return point.profile is Profile.SUBMISSION and point.mode is mode and not _is_test(run.record)
+
+
+def _is_test(record: RunRecord) -> bool:
+    effective = record.loadgen.effective if record.loadgen else {}
+    return bool(effective.get("performance_issue_same") or effective.get("accuracy_log_sampling_target"))
 
 
 def seeds_problem(record: RunRecord, mlperf_round: Round) -> str | None:

@@ -183,7 +183,7 @@ def _print(prepared: "Prepared", out: Path | None, report: "CheckReport | None")
     options = prepared.options
     count = sum(len(chosen.scenarios) for chosen in prepared.choice.benchmarks)
     console.out_line(
-        f"{out}: {count} results of {options.submitter} for {options.round_name}, {options.division}"
+        f"{out}: {count} results of {options.submitter} for {prepared.mlperf_round.name}, {options.division}"
     )
     if prepared.rehearsal:
         console.out_line("REHEARSAL: never submit this tree")

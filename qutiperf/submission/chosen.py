@@ -92,12 +92,43 @@ class Chooser:
             what = "holds no performance run of the submission profile"
             command = "qutiperf run SWEEP --profile submission --round " + self._round.name
             self._refuse("RESULTS", what, "", command, PERFORMANCE_MINUTES)
+            self._explored()
         for unknown in set(self._options.run_ids) - {run.record.run_id for run in self._runs}:
             self._refuse(f"--run {unknown}", "is not a run of these results", "`qutiperf show` lists them")
         for (system, workload), runs in groups.items():
             self._benchmark(system, workload, runs)
         self.choice.obstacles += _mixtures(self.choice.benchmarks)
         return self.choice
+
+    def _explored(self) -> None:
+        """Runs of shorter profiles show what could be measured for a submission."""
+        explored = [run for run in self._runs if run.record.point.mode is Mode.PERFORMANCE]
+        for system, workload in dict.fromkeys(
+            (r.record.point.sut, r.record.point.workload) for r in explored
+        ):
+            runs = [
+                r for r in explored if (r.record.point.sut, r.record.point.workload) == (system, workload)
+            ]
+            benchmark = benchmark_of(runs[0].record, self._rules)
+            if benchmark is None:
+                continue
+            chosen = self._chosen(runs[0].record, benchmark)
+            measured = list(dict.fromkeys(run.record.point.scenario.value for run in runs))
+            for name in self._required(chosen) or measured:
+                self._miss(chosen, self._example(runs[0], name), name, "performance", PERFORMANCE_MINUTES)
+
+    def _example(self, like: StoredRun, scenario: str) -> StoredRun:
+        """The best valid run of the same system and workload in a scenario, of any profile; else `like`."""
+        point = like.record.point
+        fitting = [
+            run
+            for run in self._runs
+            if (run.record.point.sut, run.record.point.workload) == (point.sut, point.workload)
+            and run.record.point.scenario.value == scenario
+            and run.record.point.mode is Mode.PERFORMANCE
+            and run.record.valid
+        ]
+        return min(fitting, key=_rank, default=like)
 
     def _groups(self) -> Mapping[tuple[str, str], list[StoredRun]]:
         groups: defaultdict[tuple[str, str], list[StoredRun]] = defaultdict(list)
@@ -119,10 +150,7 @@ class Chooser:
             cure = f"set mlperf_benchmark in the workload: {', '.join(sorted(self._rules.benchmarks))}"
             self._refuse(f"{system}, {workload}", f"is not mapped to a benchmark of {self._round.name}", cure)
             return
-        mapped = record.inputs.workload.mlperf_benchmark or benchmark
-        folder = mapped if self._options.closed else safe_folder(workload)
-        suites = tuple(suites_of({"system_type": self._text(record, "system_type")}))
-        chosen = ChosenBenchmark(safe_folder(system), benchmark, folder, suites, record)
+        chosen = self._chosen(record, benchmark)
         scenarios = self._scenarios(chosen, runs)
         if not scenarios:
             offered = ", ".join(sorted(self._allowed(chosen)))
@@ -134,6 +162,12 @@ class Chooser:
         else:
             self._lacking(chosen, runs)
         self.choice.benchmarks.append(chosen)
+
+    def _chosen(self, record: RunRecord, benchmark: str) -> ChosenBenchmark:
+        mapped = record.inputs.workload.mlperf_benchmark or benchmark
+        folder = mapped if self._options.closed else safe_folder(record.point.workload)
+        suites = tuple(suites_of({"system_type": self._text(record, "system_type")}))
+        return ChosenBenchmark(safe_folder(record.point.sut), benchmark, folder, suites, record)
 
     def _text(self, record: RunRecord, name: str) -> str:
         return self._options.fields.get(name) or record.inputs.sut.description.get(name, "")
@@ -246,7 +280,7 @@ class Chooser:
                 suites = " and ".join(chosen.suites) or "the submission"
                 what = f"{suites} requires {name}, which was not measured"
                 self._refuse(chosen.where, what, "", self._command(), self._minutes_of_all(runs[0].record))
-                self._miss(chosen, runs[0], name, "performance", PERFORMANCE_MINUTES)
+                self._miss(chosen, self._example(runs[0], name), name, "performance", PERFORMANCE_MINUTES)
 
     def _minutes_of_all(self, record: RunRecord) -> float:
         """Performance, accuracy and tests of one more scenario."""

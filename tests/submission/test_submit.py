@@ -201,6 +201,29 @@ def test_only_runs_that_are_named_are_taken(tmp_path: Path) -> None:
     assert lines[1] == "--run 123456789abc: is not a run of these results; `qutiperf show` lists them"
 
 
+def test_runs_of_a_test_are_never_taken_for_performance_runs(tmp_path: Path) -> None:
+    """TEST04 is faster where answers are kept, so it would be the best run."""
+    folder = results(tmp_path / "results", ("Offline",))
+    own = [each.name for each in folder.glob("*-1")]
+    prepared = prepare([folder / "audit" / "TEST04", folder / "audit" / "TEST01", folder], OPEN, None)
+    [chosen] = prepared.choice.benchmarks[0].scenarios
+    assert chosen.performance.results == folder
+    assert chosen.performance.folder.name in own
+    alone = prepare([folder / "audit" / "TEST04"], OPEN, None)
+    assert "holds no performance run of the submission profile" in str(alone.obstacles[0])
+
+
+def test_an_exploration_is_enough_to_complete_a_submission(tmp_path: Path) -> None:
+    folder = results(tmp_path / "results", ("SingleStream", "Offline"), tests=())
+    for run in folder.glob("*-1"):
+        data = json.loads((run / "record.json").read_text())
+        changed_record(run, point={**data["point"], "profile": "standard"})
+    choice = prepare([folder], CLOSED, None).choice
+    assert choice.benchmarks == []
+    examples = {each.scenario: each.example.record.point.scenario.value for each in choice.incomplete}
+    assert examples == {"SingleStream": "SingleStream", "MultiStream": "SingleStream", "Offline": "Offline"}
+
+
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
     left, running = tmp_path / ".qutiperf-tree-999999999-x", tmp_path / f".qutiperf-tree-{os.getppid()}-x"
     for folder in (left, running):
