@@ -6,8 +6,8 @@ import pytest
 
 from qutiperf.submission import host_facts
 
-# What mlperf-sysinfo 1.0.0a12 writes about a node without an accelerator that is probed
-# (mlperf_sysinfo/output.py, _NODE_FIELDS); it takes the topology of the network from its configuration.
+# The hardware of a node that mlperf-sysinfo 1.0.0a12 probes (ENDPOINTS_NODE_FIELDS in its output.py);
+# its collection fetches scripts from the network, so it is not run here.
 SYSINFO = {
     "host_processor_model_name",
     "host_processors_per_node",
