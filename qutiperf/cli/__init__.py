@@ -16,6 +16,7 @@ from qutiperf.cli import (
     best,
     calibrate,
     check,
+    compare,
     console,
     doctor,
     explain,
@@ -58,6 +59,7 @@ app.command("agree")(agree.agree)
 app.command("check")(check.check)
 app.command("import")(published.import_results)
 app.command("report")(report.report)
+app.command("compare")(compare.compare)
 level0.app.command("fit")(level0_fit.fit)
 level0.app.command("evaluate")(level0_fit.evaluate)
 app.add_typer(adapter.app, name="adapter")

@@ -10,6 +10,10 @@
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", q.plain(q.short(`${chart.title} ${drawn.alt}`, 600)));
     svg.style.overflow = "visible";
+    // the picture is one image with one label; Plot's labels of its parts would be attributes of nothing
+    for (const part of svg.querySelectorAll("[aria-label], [aria-hidden], [aria-description]")) {
+      for (const name of ["aria-label", "aria-hidden", "aria-description"]) part.removeAttribute(name);
+    }
     if (drawn.rows.some((row) => row.id)) {
       plot.addEventListener("click", () => { if (plot.value && plot.value.id) location.href = q.link(plot.value); });
     }
