@@ -149,7 +149,7 @@ ROOMS: dict[str, list[str]] = {
     "report": [
         "bundles columns roofs",
         "data_package published_rows recorded run_page table",
-        "change sources",
+        "beside change sources",
         "pages",
         "site",
     ],
@@ -158,8 +158,8 @@ ROOMS: dict[str, list[str]] = {
         "combinations console",
         "adapter agree calibrate check export level0 listing models plan progress published results serve "
         "workload",
-        "analyse best compare doctor explain level0_fit report show",
-        "run",
+        "analyse best doctor explain level0_fit report show",
+        "compare run",
         "__init__",
     ],
 }
