@@ -79,6 +79,11 @@
       return { ...row, label: name };
     });
   }
+  // What tells rows apart: the system is left out where all have the same, the datatype where the workload's name has it.
+  const namer = (rows) => {
+    const one = new Set(rows.map(system)).size === 1;
+    return (row) => [one ? null : system(row), row.workload, String(row.workload).includes(String(row.datatype)) ? null : row.datatype].filter(Boolean).join(" ");
+  };
   const leftOf = (rows) => Math.min(260, 24 + 6.6 * Math.max(4, ...rows.map((row) => row.label.length)));
   const most = (width) => (width < 500 ? 26 : 34);
 
@@ -240,8 +245,8 @@
     id: "efficiency", title: "Measured, in percent of the prediction",
     selects: () => [],
     draw: function (view, width) {
-      const rows = labelled(bestOf(view.visible, (row) => q.configuration(row), "compute_efficiency_percent").slice(0, MOST_BARS),
-        (row) => `${system(row)} ${row.workload} ${row.datatype || ""}`, most(width));
+      const best = bestOf(view.visible, (row) => q.configuration(row), "compute_efficiency_percent").slice(0, MOST_BARS);
+      const rows = labelled(best, namer(best), most(width));
       if (rows.length < 2) return null;
       return { rows, columns: ["sut", "operating_mode", "workload", "datatype", "setting", "compute_throughput_ips", "predicted_throughput_ips", "compute_efficiency_percent"],
         options: { ...base(width, 66 + 22 * rows.length), marginLeft: leftOf(rows), marginRight: 46, x: { domain: [0, 100], ticks: width < 500 ? [0, 50, 100] : 5, label: "compute throughput, % of level 0's prediction" }, y: { label: null, domain: rows.map((row) => row.label) },
@@ -257,7 +262,8 @@
     selects: () => [],
     draw: function (view, width) {
       const both = view.visible.filter((row) => q.known(row, "system_throughput_ips") && q.known(row, "compute_throughput_ips") && row.system_throughput_ips <= row.compute_throughput_ips);
-      const rows = labelled(bestOf(both, (row) => system(row) + row.workload + row.datatype, "system_throughput_ips").slice(0, MOST_BARS), (row) => `${system(row)} ${row.workload} ${row.datatype || ""}`, most(width));
+      const best = bestOf(both, (row) => system(row) + row.workload + row.datatype, "system_throughput_ips").slice(0, MOST_BARS);
+      const rows = labelled(best, namer(best), most(width));
       if (rows.length < 2) return null;
       const parts = rows.flatMap((row) => [
         { ...row, part: "compute", share: (100 * row.system_throughput_ips) / row.compute_throughput_ips },
