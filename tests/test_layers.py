@@ -156,8 +156,8 @@ ROOMS: dict[str, list[str]] = {
     "api": ["frame progress", "choices explanations plans sweeps theory", "__init__"],
     "cli": [
         "combinations console",
-        "adapter agree calibrate check export level0 listing models plan progress published results serve "
-        "workload",
+        "adapter agree calibrate check export front level0 listing models plan progress published results "
+        "serve workload",
         "analyse best doctor explain level0_fit report show",
         "compare run",
         "__init__",

@@ -7,6 +7,7 @@ import typer
 
 from qutiperf.cli import console
 from qutiperf.cli.combinations import check_one_form
+from qutiperf.cli.front import print_front
 
 if TYPE_CHECKING:
     from qutiperf.results.table import BestOfModel, Row
@@ -72,6 +73,8 @@ def show(
         print_summary(summarise(records))
     else:
         _print_rows(table, option_columns(records), everything=everything)
+        print_front(summarise(records))
+        console.out(UNVERIFIED)
 
 
 def _print_rows(table: "list[Row]", options: list[str], *, everything: bool) -> None:
@@ -95,7 +98,6 @@ def _print_rows(table: "list[Row]", options: list[str], *, everything: bool) -> 
             console.out_line(f"{row['run_id']} {kind}: {reasons[0] if reasons else 'no reason given'}")
         elif row["power_valid"] is False:
             console.out_line(f"{row['run_id']} has no valid power: {row['power_reason']}")
-    console.out(UNVERIFIED)
 
 
 def print_summary(lines: "list[BestOfModel]") -> None:
@@ -117,6 +119,7 @@ def print_summary(lines: "list[BestOfModel]") -> None:
     for line in lines:
         for problem in line.problems:
             console.out_line(f"{line.workload}: {problem}")
+    print_front(lines)
     console.out(UNVERIFIED)
 
 
