@@ -148,16 +148,16 @@ ROOMS: dict[str, list[str]] = {
     ],
     "report": [
         "bundles columns roofs",
-        "data_package published_rows recorded run_page table",
+        "data_package figure published_rows recorded run_page table",
         "beside change sources",
         "pages",
         "site",
     ],
-    "api": ["frame progress", "choices explanations plans sweeps theory", "__init__"],
+    "api": ["figures frame progress", "choices explanations plans sweeps theory", "__init__"],
     "cli": [
         "combinations console",
-        "adapter agree calibrate check export front level0 listing models plan progress published results "
-        "serve workload",
+        "adapter agree calibrate check export front level0 listing models plan plot progress published"
+        " results serve workload",
         "analyse best doctor explain level0_fit report show",
         "compare run",
         "__init__",

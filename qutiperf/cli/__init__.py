@@ -26,6 +26,7 @@ from qutiperf.cli import (
     listing,
     models,
     plan,
+    plot,
     published,
     report,
     run,
@@ -59,6 +60,7 @@ app.command("agree")(agree.agree)
 app.command("check")(check.check)
 app.command("import")(published.import_results)
 app.command("report")(report.report)
+app.command("plot")(plot.plot)
 app.command("compare")(compare.compare)
 level0.app.command("fit")(level0_fit.fit)
 level0.app.command("evaluate")(level0_fit.evaluate)
