@@ -147,7 +147,7 @@ ROOMS: dict[str, list[str]] = {
         "published_rows",
     ],
     "report": [
-        "bundles columns roofs",
+        "bundles columns power_lines roofs",
         "data_package figure published_rows recorded run_page table",
         "beside change sources",
         "pages",

@@ -28,6 +28,7 @@ def test_the_front_by_hand_in_every_direction() -> None:
     assert front_of_points(points, -1, -1) == [(0.5, 5.0), (2.0, 4.0), (3.0, 1.0)]
 
 
+@pytest.mark.slow
 def test_the_figure_has_the_clean_points_and_their_scales(results: str, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     figure = qutiperf.plot(results, out=tmp_path / "f.svg")
@@ -70,6 +71,7 @@ def test_bad_options_are_one_line(
     assert "is not a picture's name" in fails(capsys, ["plot", results, "--out", str(tmp_path / "f.doc")], 2)
 
 
+@pytest.mark.slow
 def test_the_verb_writes_the_picture(results: str, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     out = tmp_path / "f.png"
