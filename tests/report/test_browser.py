@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from qutiperf.report.beside import beside
 from qutiperf.report.site import write_site
 from qutiperf.report.sources import read_sources
 from qutiperf.results.record import Figures, Observed, PhaseTime
 from qutiperf.spec.scenario import ScenarioName
 from tests.browser import REASON, Browser, browser, program
 from tests.report.folders import HOSTILE, accuracy, hostile_records, performance, stored
+from tests.report.test_beside import resnet
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(program() is None, reason=REASON)]
 DRAWN = "document.documentElement.hasAttribute('data-drawn')"
@@ -76,6 +78,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     single = performance(20, 50.0, observed=observed(), figures=Figures(system_latency_p90_ms=0.5))
     point = single.point.model_copy(update={"scenario": ScenarioName.SINGLE_STREAM})
     stored(folder / "mine", [*records, single.model_copy(update={"point": point}), accuracy(97.5)])
+    readings = [f"file,{second},in {rail},{second + rail}," for rail in (1, 2) for second in range(20)]
+    lines = ["meter,time_s,rail,watts,joules", *readings]
+    (folder / "mine/000000000014-1/power.csv").write_text("\n".join(lines))
     write_site(read_sources([str(folder / "mine")]), folder / "site", "Runs")
     return folder / "site"
 
@@ -92,6 +97,16 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("hostile")
     stored(folder / "results", hostile_records())
     write_site(read_sources([str(folder / "results")]), folder / "site", HOSTILE[0])
+    return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of ResNet-50 with the page beside published results."""
+    folder = tmp_path_factory.mktemp("published")
+    stored(folder / "results", [resnet()])
+    compared = beside([resnet()], ["mlperf-v6.0", "qutibench"])
+    write_site(read_sources([str(folder / "results")]), folder / "site", "Beside", compared)
     return folder / "site"
 
 
@@ -124,12 +139,8 @@ def one_of_each(site: Path) -> list[str]:
     """A page of every kind that the site has."""
     folders = [site / name for name in ("task", "system", "workload", "run") if (site / name).is_dir()]
     pages = [next(iter(sorted(folder.iterdir()))).relative_to(site).as_posix() for folder in folders]
-    return [
-        "index.html#charts=all",
-        *(f"{path}#charts=all" for path in pages),
-        "chart.html",
-        "row.html#id=none",
-    ]
+    alone = ["chart.html", "row.html#id=none", *(["beside.html"] if (site / "beside.html").exists() else [])]
+    return ["index.html#charts=all", *(f"{path}#charts=all" for path in pages), *alone]
 
 
 def check_layout(page: Browser, name: str) -> None:
@@ -139,7 +150,7 @@ def check_layout(page: Browser, name: str) -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("kind", ["runs", "qutibench", "hostile", "rounds"])
+@pytest.mark.parametrize("kind", ["runs", "qutibench", "hostile", "rounds", "published"])
 def test_every_kind_of_page_draws(
     kind: str, width: int, page: Browser, shots: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -253,6 +264,8 @@ def test_a_row_of_the_table_leads_to_its_page(page: Browser, qutibench: Path, ru
     show(page, runs, "run/000000000014-1.html")
     assert "compute" in text(page, "#chart-phases")
     assert page.value("document.querySelectorAll('#chart-percentiles circle').length") == 5
+    assert "file in 1" in text(page, "#chart-power-over-time .legend")
+    assert page.value("document.querySelectorAll('#chart-power-over-time svg path').length >= 2")
 
 
 def test_hostile_text_stays_text(page: Browser, hostile: Path) -> None:
@@ -326,10 +339,13 @@ def test_the_keyboard_reaches_and_operates_everything(page: Browser, qutibench: 
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_axe_has_no_serious_finding(dark: bool, page: Browser, runs: Path, qutibench: Path) -> None:
+def test_axe_has_no_serious_finding(
+    dark: bool, page: Browser, runs: Path, qutibench: Path, published: Path
+) -> None:
     axe_core = pytest.importorskip("axe_core_python")
     script = Path(axe_core.__file__).parent / "axe.min.js"
-    for site, path in ((qutibench, "index.html#charts=all"), *((runs, each) for each in one_of_each(runs))):
+    pages = [(runs, each) for each in one_of_each(runs)]
+    for site, path in ((qutibench, "index.html#charts=all"), (published, "beside.html"), *pages):
         show(page, site, path, dark=dark)
         page.run_file(script)
         found = page.value(
