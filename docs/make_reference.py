@@ -18,7 +18,9 @@ from qutiperf.adapters.registry import adapter_class
 from qutiperf.cli import app
 from qutiperf.results.record import Figures
 from qutiperf.results.table import DERIVED
+from qutiperf.spec.audits import AuditRule, ScoreLimits
 from qutiperf.spec.level0_terms import Calibration, Terms
+from qutiperf.spec.normalisation import NormalisationSpec
 from qutiperf.spec.round_rules import (
     BenchmarkRule,
     Fields,
@@ -47,6 +49,7 @@ from qutiperf.spec.source import (
 )
 from qutiperf.spec.sut import Deployment, OperatingMode, Platform, Power, SystemUnderTest, Verified
 from qutiperf.spec.sweep import CacheSettings, Sweep
+from qutiperf.spec.variant import Variant
 from qutiperf.spec.workload import (
     DatasetSpec,
     InputSpec,
@@ -55,7 +58,6 @@ from qutiperf.spec.workload import (
     OutputSpec,
     QuantizationSpec,
     Topology,
-    Variant,
     Workload,
 )
 
@@ -65,10 +67,11 @@ FILES: dict[str, list[type[BaseModel]]] = {
     "workload": [
         *(Workload, DatasetSpec, ModelSpec, OtherFile, InputSpec, OutputSpec, QuantizationSpec),
         *(RandomSource, ConstantSource, StateSource, MaskSource, LengthSource, PaddingSpec),
-        *(Topology, Variant),
+        *(Topology, Variant, NormalisationSpec),
     ],
     "sut": [SystemUnderTest, Deployment, OperatingMode, Platform, Calibration, Terms, Power, Verified],
     "scenario": [Scenario, Metric],
+    "audit": [AuditRule, ScoreLimits],
     "round": [
         *(Round, Seeds, RoundRules, Layout, RequiredFiles, Fields, Limits, ScenarioRule, Inference),
         *(TestRule, TestFile, BenchmarkRule, ScenarioSet, SampleCounts, Score, TokenLimits),

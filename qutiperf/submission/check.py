@@ -13,17 +13,18 @@ from qutiperf.errors import InputError
 from qutiperf.spec import catalog
 from qutiperf.spec.round_rules import RoundRules, Suite
 from qutiperf.spec.rounds import Round, load_round
-from qutiperf.submission import descriptions, structure
+from qutiperf.submission import descriptions, endpoints, structure
 from qutiperf.submission.copies import copy_findings
 from qutiperf.submission.entries import SubmissionEntry, Submitter, entries_of, submitters
 from qutiperf.submission.entry_check import EntryResult, check_entry
 from qutiperf.submission.hygiene import hygiene_findings
 from qutiperf.submission.json_file import read_object
 from qutiperf.submission.log_rules import RunContext
+from qutiperf.submission.rehearsal_rule import rehearsal_findings
 from qutiperf.submission.seal import MANIFEST, verify_seal
+from qutiperf.submission.submitted_runs import submitted_findings
 
 _MAPPING = "model_mapping.json"
-_ENDPOINTS = ("config.yaml", "performance/result_summary.json")
 _WORTH_A_POOL = 40
 Advance = Callable[[int, int], None]
 
@@ -62,6 +63,7 @@ def check_tree(
     unavailable: frozenset[str] = frozenset(),
     advance: Advance | None = None,
     workers: int | None = None,
+    rehearsal: bool = False,
 ) -> CheckReport:
     """Raises InputError if the folder or the round cannot be read; what the tree holds never raises."""
     mlperf_round, rules = rules_of(round_name)
@@ -74,6 +76,12 @@ def check_tree(
         count += len(entries)
         findings += structure.submitter_findings(tree, rules, submitter, entries)
         systems = _systems(tree, rules, submitter, entries, findings)
+        for name, system in systems.items():
+            make = FindingMaker(
+                f"{submitter.folder}/{rules.layout.system.format(system=name)}", rules.sources
+            )
+            findings += rehearsal_findings(system, make, allowed=rehearsal)
+        findings += submitted_findings(tree, submitter.folder, rules.sources)
         suites = {name: descriptions.suites_of(system) for name, system in systems.items()}
         findings += structure.scenario_findings(rules, submitter, entries, suites)
         for entry in entries:
@@ -83,7 +91,9 @@ def check_tree(
             system = systems.get(entry.system, {})
             hardware, rated = descriptions.hardware_of(system), "system_power_capacity" in system
             contexts.append(RunContext(mlperf_round, rules, entry, own, network, hardware, rated))
-    findings += structure.tree_findings(tree, rules, count)
+    bundles = endpoints.bundle_folders(tree, rules, [context.entry for context in contexts])
+    findings += endpoints.bundle_findings(bundles)
+    findings += structure.tree_findings(tree, rules, count, len(bundles))
     results = list(_checked(tree, contexts, findings, advance, workers))
     findings += copy_findings(results, rules)
     if MANIFEST in tree.files:
@@ -167,24 +177,14 @@ def _checked(
     """Entries of LoadGen, in order; those of Endpoints are named as not checked."""
     with_logs = []
     for context in contexts:
-        folder = context.entry.at(context.rules.layout.scenario)
-        if _is_endpoints(tree, context):
-            what = "is an Endpoints result, which has no LoadGen logs"
-            findings.append(AuditFinding("not checked", "endpoints", folder, what))
+        if endpoints.is_endpoints(tree, context.entry, context.rules):
+            findings.append(endpoints.endpoints_finding(context.entry.at(context.rules.layout.scenario)))
         else:
             with_logs.append(context)
     for number, result in enumerate(_each(tree, with_logs, workers), 1):
         if advance is not None:
             advance(number, len(with_logs))
         yield result
-
-
-def _is_endpoints(tree: FileTree, context: RunContext) -> bool:
-    folder = context.entry.at(context.rules.layout.scenario)
-    run = context.entry.at(context.rules.layout.performance)
-    return f"{run}/mlperf_log_detail.txt" not in tree.files and any(
-        f"{folder}/{name}" in tree.files for name in _ENDPOINTS
-    )
 
 
 _shared: dict[str, tuple[FileTree, Sequence[RunContext]]] = {}

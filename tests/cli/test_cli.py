@@ -92,7 +92,7 @@ def test_a_model_of_ones_own(
         (
             [2, 3],
             (1, 1),
-            ["--batch", "8"],
+            ["--batch", "8", "--scenario", "Offline"],
             "batch_size 8: the model takes 2 inputs at a time; use batch_size up",
         ),
     ],
@@ -176,6 +176,7 @@ def test_list_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
         "adapters",
         "meters",
         "rounds",
+        "audits",
     ]
     assert [row["name"] for row in found["datasets"]] == [
         "cifar10",
@@ -183,6 +184,7 @@ def test_list_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
         "imagenet",
         "mnist",
         "npz",
+        "rehearsal",
         "synthetic",
     ]
 

@@ -7,7 +7,7 @@ from qutiperf.results.table import BestOfModel
 
 
 def model(name: str, top1_percent: float | None, offline_ips: float | None) -> BestOfModel:
-    return BestOfModel("s", name, top1_percent, None, offline_ips, 1, None, None, 1, [])
+    return BestOfModel("s", name, top1_percent, None, offline_ips, 1, None, None, 1, [], [])
 
 
 MODELS = [
