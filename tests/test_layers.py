@@ -154,20 +154,20 @@ ROOMS: dict[str, list[str]] = {
         "published_rows submit",
     ],
     "report": [
-        "bundles columns roofs",
-        "data_package published_rows recorded run_page table",
-        "sources",
+        "bundles columns power_lines roofs",
+        "data_package figure published_rows recorded run_page table",
+        "beside change sources",
         "pages",
         "site",
     ],
-    "api": ["frame progress", "answers choices explanations plans sweeps theory", "__init__"],
+    "api": ["figures frame progress", "answers choices explanations plans sweeps theory", "__init__"],
     "cli": [
         "combinations console",
-        "adapter agree calibrate check export level0 listing models plan progress published results serve "
-        "workload",
+        "adapter agree calibrate check export front level0 listing models plan plot progress published "
+        "results serve workload",
         "analyse answers audit best doctor explain level0_fit report submit",
         "show",
-        "run",
+        "compare run",
         "__init__",
     ],
 }
