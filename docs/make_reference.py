@@ -18,6 +18,8 @@ from qutiperf.adapters.registry import adapter_class
 from qutiperf.cli import app
 from qutiperf.results.record import Figures
 from qutiperf.results.table import DERIVED
+from qutiperf.spec.block import Block
+from qutiperf.spec.layer import Build, Convolution, Dense, Elementwise, Function, Pool, Product, Recurrent
 from qutiperf.spec.level0_terms import Calibration, Terms
 from qutiperf.spec.round_rules import (
     BenchmarkRule,
@@ -66,6 +68,7 @@ FILES: dict[str, list[type[BaseModel]]] = {
         *(Workload, DatasetSpec, ModelSpec, OtherFile, InputSpec, OutputSpec, QuantizationSpec),
         *(RandomSource, ConstantSource, StateSource, MaskSource, LengthSource, PaddingSpec),
         *(Topology, Variant),
+        *(Convolution, Dense, Product, Pool, Elementwise, Function, Recurrent, Block, Build),
     ],
     "sut": [SystemUnderTest, Deployment, OperatingMode, Platform, Calibration, Terms, Power, Verified],
     "scenario": [Scenario, Metric],

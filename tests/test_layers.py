@@ -28,9 +28,11 @@ LAYERS: list[set[str]] = [
 ROOMS: dict[str, list[str]] = {
     "spec": [
         "config",
-        "catalog level0_terms round_rules source",
-        "rounds scenario sut workload",
-        "limits",
+        "catalog layer level0_terms round_rules source",
+        "block rounds scenario sut",
+        "part",
+        "workload",
+        "limits model_format",
         "sweep",
         "point",
         "order",
@@ -49,12 +51,13 @@ ROOMS: dict[str, list[str]] = {
         "__init__",
     ],
     "models": [
-        "damage tensors topologies_builder",
-        "digits onnx_file tflite_file",
+        "damage part_builder part_reference tensors topologies_builder",
+        "digits onnx_file parts tflite_file",
         "topologies_efficientnet topologies_imagenet",
         "topologies workload_of",
         "workload_text",
         "topology_spec",
+        "built",
     ],
     "adapters": [
         "__init__ base deadline litert_delegate openvino_options protocol torch_onnx",
@@ -99,8 +102,8 @@ ROOMS: dict[str, list[str]] = {
         "__init__",
     ],
     "harness": [
-        "load network_fields phases responses sample_file samples schedule",
-        "many sample_cache streams",
+        "correctness network_fields phases responses rotation sample_file samples schedule",
+        "load many sample_cache streams",
         "padded",
         "loaded_model probe",
         "run",

@@ -107,6 +107,17 @@ class Failure(StrictModel):
     setup_missing: bool = False
 
 
+class Correctness(StrictModel):
+    """The largest difference of a part's output from the reference, and the tolerated one.
+
+    The output is checked once per load, at these batch sizes; units are those of the output (steps for int8).
+    """
+
+    error: float
+    tolerance: float
+    batch_sizes: list[int]
+
+
 class Observed(StrictModel):
     """What the worker saw: written by it as worker.json, completed by the parent to a record.
 
@@ -138,6 +149,7 @@ class Observed(StrictModel):
     adapter_figures: dict[str, float] = {}
     samples_mapped: bool = False
     padding_share_percent: float | None = None
+    correctness: Correctness | None = None
 
 
 def _whole(value: object) -> object:
