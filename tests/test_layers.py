@@ -17,7 +17,7 @@ LAYERS: list[set[str]] = [
     {"results"},
     {"explain", "harness", "published"},
     {"run"},
-    {"calibrate", "conformance", "device_file"},
+    {"calibrate", "conformance", "device_file", "microbench"},
     {"audit"},
     {"submission", "report"},
     {"api"},
@@ -33,6 +33,7 @@ ROOMS: dict[str, list[str]] = {
         "part",
         "workload",
         "limits model_format",
+        "microbench",
         "sweep",
         "point",
         "order",
@@ -125,6 +126,7 @@ ROOMS: dict[str, list[str]] = {
         "checks",
         "__main__ kit",
     ],
+    "microbench": ["fusion", "network_layers", "networks selection suite_plan", "__init__"],
     "published": [
         "result",
         "qutibench units",
@@ -163,6 +165,7 @@ ROOMS: dict[str, list[str]] = {
         "workload",
         "analyse best doctor explain level0_fit report show",
         "run",
+        "microbench",
         "__init__",
     ],
 }

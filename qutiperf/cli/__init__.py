@@ -23,6 +23,7 @@ from qutiperf.cli import (
     level0,
     level0_fit,
     listing,
+    microbench,
     models,
     plan,
     published,
@@ -64,6 +65,7 @@ app.add_typer(adapter.app, name="adapter")
 app.add_typer(workload.app, name="workload")
 app.add_typer(level0.app, name="level0")
 app.add_typer(models.app, name="models")
+app.add_typer(microbench.app, name="microbench")
 app.add_typer(analyse.app, name="analyse")
 
 INTERRUPTED = 130

@@ -19,7 +19,7 @@ from qutiperf.models.parts import check_datatype
 from qutiperf.models.topology_spec import declare_for
 from qutiperf.regular_file import unreadable
 from qutiperf.run.model_tensors import check_tensors
-from qutiperf.spec.config import nearest, sha256_of, sha256_of_file, shortened
+from qutiperf.spec.config import nearest, sha256_of_file, shortened
 from qutiperf.spec.limits import check_sample
 from qutiperf.spec.model_format import for_suffixes
 from qutiperf.spec.sut import SystemUnderTest
@@ -108,7 +108,7 @@ def _checked_files(workload: Workload, dataset: Dataset) -> dict[str, str]:
         return {}
     if spec.part is not None:
         check_datatype(spec.part)
-        return {"model:part": sha256_of(spec.model_dump(mode="json"))}
+        return {"model:part": spec.part.digest}
     if spec.file is None:
         return {}
     path = Path(spec.file)

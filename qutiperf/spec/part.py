@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError, model_validator
 
 from qutiperf.spec.block import Block, Part, check_size, check_stack
-from qutiperf.spec.config import StrictModel
+from qutiperf.spec.config import StrictModel, sha256_of
 from qutiperf.spec.layer import Build, Layer
 
 MOST_STACKED = 64
@@ -35,6 +35,12 @@ class BuiltPart(StrictModel):
     def parts(self) -> Sequence[Part]:
         """The layers in order, or the block."""
         return self.stack or [part for part in (self.layer, self.block) if part is not None]
+
+    @property
+    def digest(self) -> str:
+        """Of everything that is stated; keys that later versions add do not change it by their defaults."""
+        stated = self.model_dump(mode="json", exclude_defaults=True)
+        return sha256_of({"kinds": [part.kind for part in self.parts], "part": stated})
 
     @property
     def tensors(self) -> dict[str, object]:
