@@ -152,7 +152,7 @@ class _Group:
         if read is None or not shapes or not shapes[0] or not output:
             return None
         constants = [name in self._graph.constants for name in main.input]
-        return read(_Node(main, shapes, output, constants))
+        return read(_ShapedNode(main, shapes, output, constants))
 
     def _activation(self, main: onnx.NodeProto) -> str:
         followers = [node.op_type for node in self._work if node is not main]
@@ -170,7 +170,7 @@ class _Group:
 
 
 @dataclass(frozen=True, slots=True)
-class _Node:
+class _ShapedNode:
     """A node with the shapes of its inputs and its output, and which inputs are constants."""
 
     proto: onnx.NodeProto
@@ -192,7 +192,7 @@ class _Node:
         return self.integers("pads", [0, 0, 0, 0])
 
 
-def _convolution(node: _Node) -> Data | None:
+def _convolution(node: _ShapedNode) -> Data | None:
     weight = node.shapes[1]
     if len(node.output) != 4 or any(each != 1 for each in node.integers("dilations", [1, 1])):
         return None
@@ -212,7 +212,7 @@ def _convolution(node: _Node) -> Data | None:
     return data
 
 
-def _dense(node: _Node) -> Data | None:
+def _dense(node: _ShapedNode) -> Data | None:
     source, weight = node.shapes[0], node.shapes[1]
     if not (len(node.constants) > 1 and node.constants[1]):
         return _product(node)
@@ -222,7 +222,7 @@ def _dense(node: _Node) -> Data | None:
     return {"kind": "dense", "inputs": inputs, "outputs": outputs, "rows": rows, "bias": len(node.shapes) > 2}
 
 
-def _product(node: _Node) -> Data | None:
+def _product(node: _ShapedNode) -> Data | None:
     left, right = node.shapes[0], node.shapes[1]
     if len(left) < 3 or len(right) < 3:
         return None
@@ -230,7 +230,7 @@ def _product(node: _Node) -> Data | None:
     return {"kind": "product", "heads": heads, "rows": left[-2], "inner": left[-1], "columns": right[-1]}
 
 
-def _pool(node: _Node) -> Data | None:
+def _pool(node: _ShapedNode) -> Data | None:
     if len(node.shapes[0]) != 4:
         return None
     operator = {"MaxPool": "max", "AveragePool": "average"}.get(node.proto.op_type, "global_average")
@@ -249,7 +249,7 @@ def _pool(node: _Node) -> Data | None:
     return {**data, **window, "ceil": bool(node.integer("ceil_mode"))}
 
 
-def _elementwise(node: _Node) -> Data | None:
+def _elementwise(node: _ShapedNode) -> Data | None:
     """Of two computed tensors of one shape; a constant operand is a bias or a scale."""
     if any(node.constants) or len(node.shapes) != 2 or node.shapes[0] != node.shapes[1]:
         return None
@@ -257,12 +257,12 @@ def _elementwise(node: _Node) -> Data | None:
     return {"kind": "elementwise", "operator": operator, "shape": _inner(node.output)}
 
 
-def _function(node: _Node) -> Data | None:
+def _function(node: _ShapedNode) -> Data | None:
     operator = _ACTIVATIONS.get(node.proto.op_type) or _NORMALISATIONS[node.proto.op_type]
     return {"kind": "function", "operator": operator, "shape": _inner(node.output)}
 
 
-def _recurrent(node: _Node) -> Data | None:
+def _recurrent(node: _ShapedNode) -> Data | None:
     """One direction with the steps first, as ONNX has them by default."""
     if len(node.shapes[0]) != 3 or node.shapes[1][0] != 1 or node.integer("layout"):
         return None
