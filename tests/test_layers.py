@@ -126,7 +126,14 @@ ROOMS: dict[str, list[str]] = {
         "checks",
         "__main__ kit",
     ],
-    "microbench": ["fusion", "network_layers", "networks selection suite_plan", "__init__"],
+    "microbench": [
+        "fusion measured_parts suite_plan",
+        "network_layers",
+        "layer_model networks selection",
+        "evaluation",
+        "gap prediction",
+        "__init__",
+    ],
     "published": [
         "result",
         "qutibench units",

@@ -11,6 +11,7 @@ from qutiperf.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qutiperf.microbench.evaluation import NetworkPoint, SideScore
     from qutiperf.results.record import RunRecord
     from qutiperf.run.sweep import PlannedSweep
     from qutiperf.spec.microbench import MicrobenchSuite, SuitePart
@@ -199,6 +200,66 @@ def layers(
     title = f"{network.name}: {len(rows)} distinct of {len(network.layers)} layers, {fused}"
     console.table(title, list(rows[0]) if rows else ["layer"], [list(row.values()) for row in rows])
     _report_uncovered([network.name], [dict(network.uncovered)])
+
+
+@app.command("evaluate")
+def evaluate(
+    results: Annotated[Path, typer.Argument(help="A results folder with layers and whole networks.")],
+    sut: Annotated[
+        str | None, typer.Option("--sut", help="Only this system; default: the most measured.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare what layers predict with measured networks, beside level 0 and the plain sum of layers."""
+    from qutiperf.cli.results import read_results
+    from qutiperf.microbench.evaluation import cause, evaluate_layers, side_scores, worst
+    from qutiperf.microbench.measured_parts import measured_parts
+    from qutiperf.microbench.prediction import SIDE
+
+    where = str(results)
+    measured = measured_parts(read_results(results).records, where, sut)
+    points = evaluate_layers(measured, cache_of(measured.networks), where)
+    lines = side_scores(points, measured.parts)
+    if as_json:
+        console.out_json(
+            {
+                "conditions": measured.conditions.label,
+                "networks": len({point.network for point in points}),
+                "failed_layers": measured.failed,
+                "sides": [_side(line) for line in lines],
+                "points": [_point(point) for point in points],
+            }
+        )
+        return
+    console.note(f"{measured.conditions.label}; {len(measured.parts)} parts, {measured.failed} failed")
+    rows = [_side(line) for line in lines]
+    console.table(f"{len(points)} points", list(rows[0]), [list(row.values()) for row in rows])
+    last = [
+        [point.network, point.batch_size, point.measured_s * 1e3, point.error(SIDE), cause(point)]
+        for point in worst(points, SIDE)
+    ]
+    console.table(f"worst of {SIDE}", ["network", "batch", "ms", "predicted / measured", "cause"], last)
+
+
+def _side(line: "SideScore") -> dict[str, object]:
+    from dataclasses import asdict
+
+    kept = ("n", "gm", "spearman", "within_1_25x_percent")
+    scores = {name: value for name, value in asdict(line.scores).items() if name in kept}
+    return {"side": line.side, "minutes": line.minutes, **scores, "interval_factor": line.interval_factor}
+
+
+def _point(point: "NetworkPoint") -> dict[str, object]:
+    from dataclasses import asdict
+
+    return asdict(point)
+
+
+def cache_of(records: "Sequence[RunRecord]") -> float | None:
+    """The cache of the system that measured the records."""
+    from qutiperf.microbench.suite_plan import cache_bytes
+
+    return cache_bytes(records[0].inputs.sut) if records else None
 
 
 def _counts(text: str, option: str, parameter: str) -> list[int]:
