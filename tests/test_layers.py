@@ -129,7 +129,7 @@ ROOMS: dict[str, list[str]] = {
     "microbench": [
         "fusion measured_parts suite_plan",
         "network_layers",
-        "layer_model networks selection",
+        "layer_model networks published_layers selection",
         "evaluation",
         "gap prediction",
         "__init__",
@@ -168,8 +168,8 @@ ROOMS: dict[str, list[str]] = {
     "api": ["frame progress", "choices explanations plans sweeps theory", "__init__"],
     "cli": [
         "combinations console",
-        "adapter agree calibrate check export level0 listing models plan progress published results serve "
-        "workload",
+        "results",
+        "adapter agree calibrate check export level0 listing models plan progress published serve workload",
         "analyse best doctor explain level0_fit report show",
         "run",
         "microbench",

@@ -241,6 +241,39 @@ def evaluate(
     console.table(f"worst of {SIDE}", ["network", "batch", "ms", "predicted / measured", "cause"], last)
 
 
+@app.command("compare")
+def compare(
+    results: Annotated[Path, typer.Argument(help="A results folder with layers.")],
+    beside: Annotated[str, typer.Option("--with", help="qutibench: the published layers and blocks.")],
+    sut: Annotated[
+        str | None, typer.Option("--sut", help="Only this system; default: the most measured.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Set measured layers and blocks beside published ones of the same shape and batch size."""
+    from dataclasses import asdict
+
+    from qutiperf.cli.results import read_results
+    from qutiperf.microbench.measured_parts import measured_parts
+    from qutiperf.microbench.published_layers import agreements, compare_parts
+
+    if beside != "qutibench":
+        raise InputError(
+            f"no published layers named '{beside[:80]}'", where="--with", cure="allowed: qutibench"
+        )
+    measured = measured_parts(read_results(results).records, str(results), sut)
+    rows = compare_parts(measured.parts, str(results))
+    lines = agreements(rows)
+    if as_json:
+        console.out_json({"rows": [asdict(row) for row in rows], "devices": [asdict(line) for line in lines]})
+        return
+    console.table("", list(asdict(rows[0])), [list(asdict(row).values()) for row in rows])
+    console.table(
+        "GOP/s of the same parts", list(asdict(lines[0])), [list(asdict(line).values()) for line in lines]
+    )
+    console.note("caveats are explained in reports/reference/SOURCES.md")
+
+
 def _side(line: "SideScore") -> dict[str, object]:
     from dataclasses import asdict
 
