@@ -10,14 +10,14 @@ from qutiperf.cli import console
 if TYPE_CHECKING:
     from qutiperf.spec.round_rules import BenchmarkRule, ScenarioSet, Score
 
-_KINDS = ("suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "meters", "rounds")
+_KINDS = ("suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "meters", "rounds", "microbench")
 
 
 def list_files(
     kind: str = typer.Argument("all", help=f"One of: {', '.join(_KINDS)}, all."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
-    """List systems, workloads, scenarios, sweeps, datasets, adapters, power meters and rounds."""
+    """List systems, workloads, scenarios, sweeps, datasets, adapters, meters, rounds and microbenchmarks."""
     from qutiperf.errors import InputError
     from qutiperf.spec.config import nearest
 
@@ -179,6 +179,22 @@ def _target(score: "Score") -> str:
     return f"{score.metric}{least}{most}"
 
 
+def _microbench() -> Rows:
+    from qutiperf.spec import catalog
+    from qutiperf.spec.microbench import load_suite
+
+    loaded = [load_suite(name)[0] for name in catalog.names("microbench")]
+    return [
+        {
+            "name": each.name,
+            "description": each.description,
+            "datatypes": ", ".join(each.datatypes),
+            "batch_sizes": ", ".join(map(str, each.batch_sizes)),
+        }
+        for each in loaded
+    ]
+
+
 _ROWS = {
     "suts": _suts,
     "workloads": _workloads,
@@ -188,4 +204,5 @@ _ROWS = {
     "adapters": adapter_rows,
     "meters": meter_rows,
     "rounds": _rounds,
+    "microbench": _microbench,
 }

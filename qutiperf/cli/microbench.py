@@ -39,7 +39,8 @@ def run(
         ),
     ] = None,
     whole: Annotated[
-        bool, typer.Option("--whole", help="Measure the networks of --for as well, first of all.")
+        bool,
+        typer.Option("--whole", help="Measure the networks of --for as well, first and beside the budget."),
     ] = False,
     budget: Annotated[
         str | None, typer.Option("--budget", help="Stop planning after about so long: 90s, 10m, 2h.")
@@ -99,7 +100,7 @@ def _planned(
     planned = plan_parts(list(unique.values()), networks, sut_name, settings)
     if budget is None:
         return planned
-    return within_budget(planned, _seconds(budget), [*networks, *unique])
+    return within_budget(planned, _seconds(budget), [*networks, *unique], networks)
 
 
 def _suite(name: str | None, system: "SystemUnderTest") -> "tuple[MicrobenchSuite, list[SuitePart]]":

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 from qutiperf.microbench.network_layers import NetworkLayer, NetworkLayers
+from qutiperf.spec.block import Part
 from qutiperf.spec.microbench import MicrobenchSuite, SuitePart, variants
 from qutiperf.spec.part import BuiltPart
 
 # a device of any kind has shares of this order; they only sort the layers
+FIRST_STACKS = 2
 _OPS_PER_S, _BYTES_PER_S, _NODE_S = 5e10, 1e10, 5e-6
 
 
@@ -16,7 +18,7 @@ def parts_of_networks(
     """Every distinct layer in the states and depths of the suite, in its own datatype.
 
     Single layers with resident weights come first, by the largest share that they have of any network; then
-    streamed ones, then stacks.
+    the stacks of the first two layers, which tell what a call costs; then streamed ones, then all other stacks.
     """
     shares = shares_of(networks)
     alone = sorted(shares, key=lambda text: -shares[text][1])
@@ -25,7 +27,9 @@ def parts_of_networks(
         part = shares[text][0]
         own = suite.model_copy(update={"datatypes": [part.build.datatype]})
         parts += variants(part, own, suite.name, cache_bytes)
-    return sorted(parts, key=_order)
+    stacked = [one.part.stack[0] for one in parts if one.part.stack]
+    first = [layer for number, layer in enumerate(stacked) if layer not in stacked[:number]][:FIRST_STACKS]
+    return sorted(parts, key=lambda one: _order(one, first))
 
 
 def shares_of(networks: Iterable[NetworkLayers]) -> dict[str, tuple[BuiltPart, float]]:
@@ -49,10 +53,9 @@ def _estimate_s(layer: NetworkLayer) -> float:
     return layer.ops / _OPS_PER_S + (layer.weights + layer.elements) * width / _BYTES_PER_S + _NODE_S
 
 
-def _order(one: SuitePart) -> tuple[int, int]:
+def _order(one: SuitePart, first: Sequence[Part]) -> tuple[int, int]:
     """Stable: parts of one rank keep their order."""
-    return (len(one.part.parts) if one.part.stack else 1, int(one.state == "streamed"))
-
-
-def names_in_order(parts: Sequence[SuitePart]) -> list[str]:
-    return [one.name for one in parts]
+    depth, streamed = len(one.part.parts), one.state == "streamed"
+    if one.part.stack is None:
+        return (2 if streamed else 0, 1)
+    return (1 if one.part.stack[0] in first and not streamed else 3, depth)

@@ -1,6 +1,6 @@
 """From a suite to checked groups of runs, in which small models share a worker."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from qutiperf import host
@@ -55,7 +55,7 @@ def plan_parts(
     memory = machine.get("memory_gb")
     if isinstance(memory, int):
         check_memory(parts, memory, f"suite {settings.name}")
-    workloads = {**{one.name: workload_of(one) for one in parts}, **networks}
+    workloads = {**networks, **{one.name: workload_of(one) for one in parts}}
     if not workloads:
         raise InputError("has nothing to measure", where=f"suite {settings.name}")
     system, _ = load_sut(sut_name)
@@ -110,15 +110,18 @@ def _one(members: Sequence[Group]) -> Group:
     return members[0].only([run for member in members for run in member.runs])
 
 
-def within_budget(planned: PlannedSweep, budget_s: float, order: Sequence[str]) -> PlannedSweep:
-    """The runs that fit into the budget, workloads in this order; at least one."""
+def within_budget(
+    planned: PlannedSweep, budget_s: float, order: Sequence[str], always: Collection[str] = ()
+) -> PlannedSweep:
+    """The runs that fit into the budget, workloads in this order; at least one, and those of `always`."""
     place = {name: number for number, name in enumerate(order)}
     runs = [(group, run) for group in planned.groups for run in group.runs]
     runs.sort(key=lambda pair: place.get(pair[1].point.workload, len(place)))
     kept: list[tuple[Group, PlannedRun]] = []
     spent = 0.0
     for group, run in runs:
-        spent += run.estimated_s
+        if run.point.workload not in always:
+            spent += run.estimated_s
         if kept and spent > budget_s:
             break
         kept.append((group, run))

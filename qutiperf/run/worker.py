@@ -5,6 +5,7 @@ in each run's folder, and reports on the pipe with file descriptor EVENTS. The f
 """
 
 import contextlib
+import gc
 import os
 import resource
 import sys
@@ -236,6 +237,8 @@ def main(folder: str, descriptor: str) -> None:
         reporter.fail("load", None, error)
         return
     reporter.send(Event(event="loaded", seconds=monotonic() - started))
+    if part.workload.model.part is not None:
+        gc.freeze()  # before each test all objects are examined: the imported modules' take longer than a layer
     sleep(job.idle_s)  # the idle power is measured now
     audit = Path(job.audit_config) if job.audit_config else None
     for run in job.runs:
