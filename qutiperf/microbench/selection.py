@@ -18,7 +18,7 @@ def parts_of_networks(
     """Every distinct layer in the states and depths of the suite, in its own datatype.
 
     Single layers with resident weights come first, by the largest share that they have of any network; then
-    the stacks of the first two layers, which tell what a call costs; then streamed ones, then all other stacks.
+    the stacks of the first two layers, which show what a call costs; then streamed ones, then other stacks.
     """
     shares = shares_of(networks)
     alone = sorted(shares, key=lambda text: -shares[text][1])

@@ -54,7 +54,7 @@ def plan_parts(
     machine = host.facts()
     memory = machine.get("memory_gb")
     if isinstance(memory, int):
-        check_memory(parts, memory, f"suite {settings.name}")
+        check_memory(parts, max(settings.batch_sizes), memory, f"suite {settings.name}")
     workloads = {**networks, **{one.name: workload_of(one) for one in parts}}
     if not workloads:
         raise InputError("has nothing to measure", where=f"suite {settings.name}")

@@ -238,7 +238,7 @@ def main(folder: str, descriptor: str) -> None:
         return
     reporter.send(Event(event="loaded", seconds=monotonic() - started))
     if part.workload.model.part is not None:
-        gc.freeze()  # before each test all objects are examined: the imported modules' take longer than a layer
+        gc.freeze()  # each test collects garbage first; examining imported modules takes longer than a layer
     sleep(job.idle_s)  # the idle power is measured now
     audit = Path(job.audit_config) if job.audit_config else None
     for run in job.runs:

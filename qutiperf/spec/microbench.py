@@ -36,7 +36,7 @@ class MicrobenchSuite(StrictModel):
     are larger than the host's cache. `stacks` are lists of unlike layers.
     """
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     description: str = ""
     datatypes: Annotated[list[DatatypeName], Field(min_length=1)] = ["fp32"]
     batch_sizes: Annotated[list[Annotated[int, Field(ge=1, le=100_000)]], Field(min_length=1)] = [1]
@@ -64,10 +64,12 @@ class SuitePart:
     def state(self) -> State:
         return "streamed" if self.part.build.weight_copies > 1 else "resident"
 
-    @property
-    def memory_bytes(self) -> int:
-        """Of the weights of all copies, stored as the file has them and as the runtime packs them."""
-        return 2 * weight_bytes(self.part) * self.part.build.weight_copies
+    def memory_bytes(self, batch_size: int) -> int:
+        """Of the weights of all copies, stored as the file has them and as the runtime packs them, and of the
+        inputs and outputs of every layer for a batch."""
+        weights = 2 * weight_bytes(self.part) * self.part.build.weight_copies
+        shapes = [shape for each in self.part.parts for shape in (*each.input_shapes, each.output_shape)]
+        return weights + batch_size * self.part.build.weight_bytes * sum(map(math.prod, shapes))
 
 
 def load_suite(name: str) -> tuple[MicrobenchSuite, CatalogFile]:
@@ -147,12 +149,13 @@ def workload_of(one: SuitePart) -> Workload:
     return Workload(name=one.name, task="none", dataset=dataset, model=model, variant=variant)
 
 
-def check_memory(parts: Iterable[SuitePart], memory_gb: float, where: str) -> None:
-    """Raises InputError for a part whose weights do not fit into the memory, before anything is built."""
+def check_memory(parts: Iterable[SuitePart], batch_size: int, memory_gb: float, where: str) -> None:
+    """Raises InputError for a part that does not fit into the memory, before anything is built."""
     for one in parts:
-        if one.memory_bytes > memory_gb * _BYTES_PER_GB:
-            needed = f"{one.memory_bytes / _BYTES_PER_GB:,.1f} GB of weights"
-            problem = f"{one.label}: {needed} do not fit into {memory_gb:g} GB of memory"
+        needed = one.memory_bytes(batch_size) / _BYTES_PER_GB
+        if needed > memory_gb:
+            what = f"{needed:,.1f} GB of weights and activations at batch {batch_size:,}"
+            problem = f"{one.label}: {what} do not fit into {memory_gb:g} GB of memory"
             raise InputError(problem, where=where, cure="leave it out, or name fewer alternatives")
 
 

@@ -61,6 +61,18 @@ def test_a_wrong_layer_fails_alone(
 
 
 @pytest.mark.slow
+def test_a_crash_ends_the_worker_and_the_rest_goes_on(
+    suite_file: SuiteFile, sut_file: SutFile, tmp_path: Path
+) -> None:
+    sut = sut_file(f"{TESTS / 'microbench' / 'offenders.py'}:Crash")
+    out = tmp_path / "results"
+    assert run(suite_file(batch_sizes=[1, 2]), out, "--sut", str(sut)) == 4
+    failures = [record.failure for record in Store.open(out).latest() if record.failure]
+    assert [(failure.stage, failure.kind) for failure in failures] == [("load", "crash")] * 2
+    assert by_label(out)["dense-16-6"].failure is None
+
+
+@pytest.mark.slow
 def test_layers_have_compute_figures_only_and_are_not_repeated(
     suite_file: SuiteFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,7 +23,7 @@ DENSE = {"kind": "dense", "inputs": 1000, "outputs": 1000}
 
 
 def suite(**data: object) -> MicrobenchSuite:
-    return parse_model(MicrobenchSuite, {"name": "it", **data}, "it.yaml")
+    return parse_model(MicrobenchSuite, {"name": "it"} | data, "it.yaml")
 
 
 def test_alternatives_are_crossed() -> None:
@@ -107,6 +107,7 @@ def test_a_wrong_suite_is_one_line(data: dict[str, object], message: str) -> Non
         ({"sparsities": [10]}, "sparsities.0: should be 0"),
         ({"depths": [3]}, "depths.0: should be 1, 2 or 4"),
         ({"batch_sizes": []}, "batch_sizes: should not be empty"),
+        ({"name": "../it"}, "name: String should match pattern"),
         ({"layer": []}, "layer: unknown key; did you mean 'layers'"),
     ],
 )
@@ -117,9 +118,12 @@ def test_wrong_keys_are_named(data: dict[str, object], message: str) -> None:
 
 def test_a_suite_larger_than_memory_is_known_before_building() -> None:
     parts = expand_suite(suite(layers=[{**DENSE, "inputs": 20_000, "outputs": 20_000}]), "it", None)
-    with pytest.raises(InputError, match=r"dense-20000-20000: 3\.2 GB of weights do not fit into 2 GB"):
-        check_memory(parts, 2, "it")
-    check_memory(parts, 8, "it")
+    message = r"dense-20000-20000: 3\.2 GB of weights and activations at batch 1 do not fit into 2 GB"
+    with pytest.raises(InputError, match=message):
+        check_memory(parts, 1, 2, "it")
+    check_memory(parts, 1, 8, "it")
+    with pytest.raises(InputError, match=r"11\.2 GB of weights and activations at batch 50,000"):
+        check_memory(parts, 50_000, 8, "it")
 
 
 @pytest.mark.parametrize("name", catalog.names("microbench"))
