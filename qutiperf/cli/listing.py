@@ -10,7 +10,17 @@ from qutiperf.cli import console
 if TYPE_CHECKING:
     from qutiperf.spec.round_rules import BenchmarkRule, ScenarioSet, Score
 
-_KINDS = ("suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "meters", "rounds", "microbench")
+_KINDS = (
+    "suts",
+    "workloads",
+    "scenarios",
+    "sweeps",
+    "datasets",
+    "adapters",
+    "meters",
+    "rounds",
+    "microbench",
+)
 
 
 def list_files(

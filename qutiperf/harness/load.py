@@ -7,6 +7,7 @@ from qutiperf.adapters.base import InputTensor, Model, Quantization
 from qutiperf.adapters.registry import AnyAdapter, adapter_class, make_options
 from qutiperf.datasets.inputs import sample_shape
 from qutiperf.harness.rotation import Rotation
+from qutiperf.spec.config import sha256_of
 from qutiperf.spec.sut import SystemUnderTest
 from qutiperf.spec.workload import InputSpec, ModelSpec, OutputSpec, Workload
 
@@ -72,6 +73,5 @@ def _built(workload: Workload, folder: Path) -> str:
 
 
 def built_path(spec: ModelSpec, folder: Path) -> Path:
-    """Where a built model goes: a worker may hold several parts in turn."""
-    name = "topology" if spec.part is None else spec.part.digest[:12]
-    return folder.resolve() / f"{name}.onnx"
+    """Where a built model goes: a worker may hold several in turn."""
+    return folder.resolve() / f"{sha256_of(spec.model_dump(mode='json'))[:12]}.onnx"

@@ -62,8 +62,8 @@ def plan_parts(
     sweep = _sweep(system, list(workloads), settings)
     material = gather(sweep.model_copy(update={"suts": [sut_name]}), workloads)
     material = replace(material, suts={system.name: system})
-    groups = make_plan(sweep, material, machine)
-    return PlannedSweep(sweep, shared(groups), machine)
+    plan = make_plan(sweep, material, machine)
+    return PlannedSweep(sweep, shared(plan.groups), machine, plan.skipped)
 
 
 def _sweep(system: SystemUnderTest, workloads: Sequence[str], settings: SuiteSettings) -> Sweep:
@@ -107,7 +107,8 @@ def _joined(members: Sequence[Group]) -> Iterable[Group]:
 
 
 def _one(members: Sequence[Group]) -> Group:
-    return members[0].only([run for member in members for run in member.runs])
+    """Each worker prepares the samples of its parts itself: they are few and random."""
+    return replace(members[0], runs=[run for member in members for run in member.runs], samples=None)
 
 
 def within_budget(

@@ -118,7 +118,7 @@ def _correctness(job: Job, workload: Workload, model: LoadedModel) -> Correctnes
 def unload(part: LoadedPart) -> None:
     """Closes the model and removes its file, if it was built here."""
     part.model.close()
-    if part.workload.model.part is not None:
+    if part.workload.model.is_built:
         built_path(part.workload.model, Path()).unlink(missing_ok=True)
 
 
@@ -237,7 +237,7 @@ def main(folder: str, descriptor: str) -> None:
         reporter.fail("load", None, error)
         return
     reporter.send(Event(event="loaded", seconds=monotonic() - started))
-    if part.workload.model.part is not None:
+    if part.workload.model.part is not None or any(run.workload for run in job.runs):
         gc.freeze()  # each test collects garbage first; examining imported modules takes longer than a layer
     sleep(job.idle_s)  # the idle power is measured now
     audit = Path(job.audit_config) if job.audit_config else None
