@@ -176,6 +176,7 @@ def test_list_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
         "adapters",
         "meters",
         "rounds",
+        "microbench",
     ]
     assert [row["name"] for row in found["datasets"]] == [
         "cifar10",
