@@ -21,6 +21,7 @@ from qutiperf.results.table import DERIVED
 from qutiperf.spec.block import Block
 from qutiperf.spec.layer import Build, Convolution, Dense, Elementwise, Function, Pool, Product, Recurrent
 from qutiperf.spec.level0_terms import Calibration, Terms
+from qutiperf.spec.normalisation import NormalisationSpec
 from qutiperf.spec.round_rules import (
     BenchmarkRule,
     Fields,
@@ -49,6 +50,7 @@ from qutiperf.spec.source import (
 )
 from qutiperf.spec.sut import Deployment, OperatingMode, Platform, Power, SystemUnderTest, Verified
 from qutiperf.spec.sweep import CacheSettings, Sweep
+from qutiperf.spec.variant import Variant
 from qutiperf.spec.workload import (
     DatasetSpec,
     InputSpec,
@@ -57,7 +59,6 @@ from qutiperf.spec.workload import (
     OutputSpec,
     QuantizationSpec,
     Topology,
-    Variant,
     Workload,
 )
 
@@ -67,7 +68,7 @@ FILES: dict[str, list[type[BaseModel]]] = {
     "workload": [
         *(Workload, DatasetSpec, ModelSpec, OtherFile, InputSpec, OutputSpec, QuantizationSpec),
         *(RandomSource, ConstantSource, StateSource, MaskSource, LengthSource, PaddingSpec),
-        *(Topology, Variant),
+        *(Topology, Variant, NormalisationSpec),
         *(Convolution, Dense, Product, Pool, Elementwise, Function, Recurrent, Block, Build),
     ],
     "sut": [SystemUnderTest, Deployment, OperatingMode, Platform, Calibration, Terms, Power, Verified],

@@ -205,11 +205,29 @@ def _lengths_of(
 
 
 def _constant(spec: InputSpec, shape: tuple[int, ...], value: float) -> Array:
-    dtype = np.dtype(spec.dtype)
-    if not holds(dtype, value):
-        problem = f"model input '{spec.name}': {value} is not a {spec.dtype}"
-        raise InputError(problem, cure="give a value that the input's type can hold")
-    return np.full(shape, value, dtype)
+    return np.full(shape, value, np.dtype(spec.dtype))
+
+
+def check_sources(model: ModelSpec, where: str) -> None:
+    """Raises InputError with all values that are not of their input's type."""
+    if problems := source_problems(model):
+        cure = "give values of the input's type: whole numbers for integers, 0 to 1 for bool"
+        raise InputError("; ".join(problems), where=where, cure=cure)
+
+
+def source_problems(model: ModelSpec) -> list[str]:
+    """Constants and limits that are not values of their input's type."""
+    problems = []
+    for spec in model.inputs:
+        source, dtype = spec.source, np.dtype(spec.dtype)
+        if isinstance(source, ConstantSource) and not holds(dtype, source.constant):
+            problems.append(f"model input '{spec.name}': {source.constant} is not a {spec.dtype}")
+        if isinstance(source, RandomSource) and not all(holds(dtype, each) for each in source.random):
+            low, high = source.random
+            problems.append(
+                f"model input '{spec.name}': random from {low:g} to {high:g} is not within {spec.dtype}"
+            )
+    return problems
 
 
 def holds(dtype: np.dtype[np.generic], value: float) -> bool:
@@ -229,9 +247,6 @@ def _random(spec: InputSpec, model: ModelSpec, seed: int) -> Load:
     dtype, shape = np.dtype(spec.dtype), sample_shape(model, model.inputs.index(spec))
     whole = (model.steps, *shape) if model.steps > 1 else shape
     low, high = spec.source.random if isinstance(spec.source, RandomSource) else _range(spec.dtype)
-    if not (holds(dtype, low) and holds(dtype, high)):
-        problem = f"model input '{spec.name}': random from {low:g} to {high:g} is not within {spec.dtype}"
-        raise InputError(problem, cure="give whole numbers for integers, 0 to 1 for bool")
 
     def load(indices: Sequence[int]) -> Array:
         made = np.empty((len(indices), *whole), dtype)

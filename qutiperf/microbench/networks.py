@@ -15,13 +15,13 @@ from qutiperf.regular_file import unreadable
 from qutiperf.run.pairing import chosen_for
 from qutiperf.spec.config import shortened
 from qutiperf.spec.sut import SystemUnderTest
+from qutiperf.spec.variant import Variant
 from qutiperf.spec.workload import (
     DatasetSpec,
     InputSpec,
     ModelSpec,
     OutputSpec,
     Topology,
-    Variant,
     Workload,
     load_workload,
 )

@@ -1,22 +1,107 @@
 """A workload's tensors and samples against those of its ONNX file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from qutiperf.datasets import open_samples
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.inputs import ManyInputs
 from qutiperf.datasets.npz import Npz
+from qutiperf.datasets.npz_inputs import npz_example
 from qutiperf.errors import InputError
 from qutiperf.models.onnx_file import read_onnx
-from qutiperf.models.tensors import FileTensor
+from qutiperf.models.tensors import FileTensor, ModelTensors
+from qutiperf.regular_file import unreadable
 from qutiperf.spec.source import ConstantSource, RandomSource
 from qutiperf.spec.workload import InputSpec, Workload
 
 
 def check_tensors(workload: Workload, path: Path, dataset: Dataset) -> None:
     """Raises InputError with everything in which an ONNX file, workload and samples differ."""
+    if problems := misfits(workload, path, dataset):
+        raise InputError("; ".join(problems), where=workload.name, cure=_cure(path))
+
+
+def open_fitting(workload: Workload) -> Dataset:
+    """The samples; raises InputError with everything in which they, the workload and an ONNX file differ.
+
+    Raises SetupError like the dataset. A file that fits samples that fit is not read.
+    """
+    unlisted, dataset, cure = workload.model.unlisted, None, ""
+    problems = list(unlisted.values())
+    try:
+        dataset = open_samples(_without(workload, unlisted))
+    except InputError as error:
+        elsewhere = error.where not in ("", workload.name)
+        problems.append(f"{error.where}: {error.what}" if elsewhere else error.what)
+        cure = error.cure
+    if dataset is not None and not problems:
+        return dataset
+    path = Path(workload.model.file or "")
+    if path.suffix == ".onnx" and unreadable(path) is None:
+        content = read_onnx(path)
+        different = misfits(workload, path, dataset or _arrays(workload))
+        if different:
+            example = _with_example(workload, path, content, dataset)
+            cure = example if workload.dataset.name == Npz.name or not cure else f"{cure}; {example}"
+        problems += different
+    raise InputError("; ".join(problems), where=workload.name, cure=cure)
+
+
+def _arrays(workload: Workload) -> Dataset | None:
+    """Those of an .npz file that is whole, but does not fit."""
+    if workload.dataset.name != Npz.name:
+        return None
+    with suppress(InputError):
+        return Npz(
+            workload.dataset, [each.name for each in workload.model.inputs if each.padding is not None]
+        )
+    return None
+
+
+def _without(workload: Workload, unlisted: Mapping[str, str]) -> Workload:
+    """With zeros for the inputs whose sources name nothing."""
+    if not unlisted:
+        return workload
+    inputs = [
+        spec.model_copy(update={"source": "zeros"}) if spec.name in unlisted else spec
+        for spec in workload.model.inputs
+    ]
+    model = workload.model.model_copy(update={"inputs": inputs})
+    return workload.model_copy(update={"model": model})
+
+
+def _with_example(workload: Workload, path: Path, content: ModelTensors, dataset: Dataset | None) -> str:
+    """Samples in the types and sizes of the file, where those of the workload are wrong as well."""
+    if workload.dataset.name != Npz.name or dataset is not None:
+        return _cure(path)
+    tensors = {tensor.name: tensor for tensor in content.inputs}
+    names = [spec.name for spec in workload.model.inputs]
+    rest = [tensor for tensor in content.inputs if tensor.name not in names]
+    only = rest[0] if len(rest) == 1 else None  # what an unknown name must mean
+    inputs = [_as_in(spec, tensors.get(spec.name, only)) for spec in workload.model.inputs]
+    return f"{_cure(path)}; {npz_example(workload.model.model_copy(update={'inputs': inputs}))}"
+
+
+def _as_in(spec: InputSpec, tensor: FileTensor | None) -> InputSpec:
+    if tensor is None or not tensor.has_rank or len(tensor.shape) != len(spec.shape):
+        return spec
+    shape = [
+        size if isinstance(size, int) else declared
+        for size, declared in zip(tensor.shape, spec.shape, strict=True)
+    ]
+    return spec.model_copy(update={"name": tensor.name, "dtype": tensor.dtype, "shape": shape})
+
+
+def _cure(path: Path) -> str:
+    return f"`qutiperf workload new {path.name}` writes what fits the model"
+
+
+def misfits(workload: Workload, path: Path, dataset: Dataset | None) -> list[str]:
+    """Everything in which an ONNX file differs from the workload, and its samples if they could be opened."""
     spec, content = workload.model, read_onnx(path)
     tensors = {tensor.name: tensor for tensor in content.inputs}
     problems = _missing("input", [each.name for each in spec.inputs], list(tensors), path.name)
@@ -31,8 +116,7 @@ def check_tensors(workload: Workload, path: Path, dataset: Dataset) -> None:
             problems += _differences(key, each, tensors[each.name], path.name)
             problems += _fixed_sizes(key, each, tensors[each.name], path.name, one_size=spec.one_size)
             problems += _beyond_vocabulary(key, each, tensors[each.name], dataset)
-    if problems:
-        raise InputError("; ".join(problems), where=workload.name)
+    return problems + _beyond_classes(workload, content, dataset)
 
 
 def _missing(kind: str, names: Sequence[str], available: Sequence[str], file: str) -> list[str]:
@@ -73,7 +157,24 @@ def _fixed_sizes(key: str, spec: InputSpec, tensor: FileTensor, file: str, *, on
     return [f"{key}.padding: {file} fixes axis {spec.padding.axis} at {size}; give buckets: [{size}]"]
 
 
-def _beyond_vocabulary(key: str, spec: InputSpec, tensor: FileTensor, dataset: Dataset) -> list[str]:
+def _beyond_classes(workload: Workload, content: ModelTensors, dataset: Dataset | None) -> list[str]:
+    """Labels for which the judged output has no score."""
+    spec = workload.model.output
+    shape = next((each.shape for each in content.outputs if each.name == spec.name and each.has_rank), ())
+    classes, labels = shape[-1] if len(shape) == 2 else None, dataset.labels if dataset else None
+    judged = workload.task != "none" and spec.kind == "scores"
+    if labels is None or not len(labels) or not isinstance(classes, int) or not judged:
+        return []
+    first, last = int(labels.min()), int(labels.max())
+    if first + spec.label_offset >= 0 and last + spec.label_offset < classes:
+        return []
+    offset = f" and label_offset is {spec.label_offset}" if spec.label_offset else ""
+    fitting = [each for each in (0, 1, -1) if first + each >= 0 and last + each < classes]
+    hint = f" (with label_offset {fitting[0]} they fit)" if fitting else ""
+    return [f"labels: from {first} to {last}, but '{spec.name}' has {classes} classes{offset}{hint}"]
+
+
+def _beyond_vocabulary(key: str, spec: InputSpec, tensor: FileTensor, dataset: Dataset | None) -> list[str]:
     """Values that are not rows of the table that the input looks up; negative ones count from its end."""
     rows, limits = tensor.vocabulary, _limits(spec, dataset)
     if rows is None or limits is None or (limits[0] >= -rows and limits[1] < rows):
@@ -81,7 +182,7 @@ def _beyond_vocabulary(key: str, spec: InputSpec, tensor: FileTensor, dataset: D
     return [f"{key}: values from {limits[0]:g} to {limits[1]:g}, but '{spec.name}' looks up {rows} rows"]
 
 
-def _limits(spec: InputSpec, dataset: Dataset) -> tuple[float, float] | None:
+def _limits(spec: InputSpec, dataset: Dataset | None) -> tuple[float, float] | None:
     """The least and the greatest value of an input, None where they are not known or small anyway."""
     if isinstance(spec.source, RandomSource):
         return spec.source.random[0], spec.source.random[1]

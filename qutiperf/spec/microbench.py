@@ -14,7 +14,8 @@ from qutiperf.spec.config import StrictModel, parse_model
 from qutiperf.spec.layer import Build, DatatypeName
 from qutiperf.spec.limits import MOST_POINTS
 from qutiperf.spec.part import BuiltPart
-from qutiperf.spec.workload import DatasetSpec, ModelSpec, Variant, Workload
+from qutiperf.spec.variant import Variant
+from qutiperf.spec.workload import DatasetSpec, ModelSpec, Workload
 
 State = Literal["resident", "streamed"]
 Depth = Literal[1, 2, 4]
