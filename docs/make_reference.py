@@ -19,6 +19,8 @@ from qutiperf.cli import app
 from qutiperf.results.record import Figures
 from qutiperf.results.table import DERIVED
 from qutiperf.spec.audits import AuditRule, ScoreLimits
+from qutiperf.spec.block import Block
+from qutiperf.spec.layer import Build, Convolution, Dense, Elementwise, Function, Pool, Product, Recurrent
 from qutiperf.spec.level0_terms import Calibration, Terms
 from qutiperf.spec.normalisation import NormalisationSpec
 from qutiperf.spec.round_rules import (
@@ -68,6 +70,7 @@ FILES: dict[str, list[type[BaseModel]]] = {
         *(Workload, DatasetSpec, ModelSpec, OtherFile, InputSpec, OutputSpec, QuantizationSpec),
         *(RandomSource, ConstantSource, StateSource, MaskSource, LengthSource, PaddingSpec),
         *(Topology, Variant, NormalisationSpec),
+        *(Convolution, Dense, Product, Pool, Elementwise, Function, Recurrent, Block, Build),
     ],
     "sut": [SystemUnderTest, Deployment, OperatingMode, Platform, Calibration, Terms, Power, Verified],
     "scenario": [Scenario, Metric],

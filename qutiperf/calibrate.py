@@ -18,7 +18,7 @@ import onnx
 import psutil
 from onnx import TensorProto, helper
 
-from qutiperf.host import available_cores
+from qutiperf.host import available_cores, last_level_cache_mb
 from qutiperf.results.metrics import NOISY_FOREIGN_PERCENT
 from qutiperf.surroundings import Surroundings
 from qutiperf.units import format_number, seconds_from_ns
@@ -114,7 +114,7 @@ def host_peaks() -> HostPeaks:
         theoretical_tops=theoretical_tops(_flags(), available_cores(), frequency),
         bandwidth_gb_s=bandwidth.best,
         memory_capacity_gb=psutil.virtual_memory().total / BYTES_PER_GB,
-        on_chip_memory_mb=_last_level_cache_mb(),
+        on_chip_memory_mb=last_level_cache_mb(),
         cores=available_cores(),
         frequency_ghz=frequency,
         doubts=doubts(seen["foreign_cpu_percent"], blocks),
@@ -244,13 +244,6 @@ def _flags() -> frozenset[str]:
         if line.startswith(("flags", "Features")):
             return frozenset(line.partition(":")[2].split())
     return frozenset()
-
-
-def _last_level_cache_mb() -> float | None:
-    """The size on the first core if Linux reports it; the format is 8192K."""
-    sizes = [_text(path).strip() for path in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")]
-    kibibytes = [int(size[:-1]) for size in sizes if size.endswith("K") and size[:-1].isdigit()]
-    return max(kibibytes) * 1024 / 1e6 if kibibytes else None
 
 
 def _text(path: Path) -> str:

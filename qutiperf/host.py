@@ -68,6 +68,14 @@ def cpu_model() -> str | None:
     return platform.processor() or None
 
 
+def last_level_cache_mb() -> float | None:
+    """The largest cache of the first core if Linux reports it; the format is 8192K."""
+    paths = Path("/sys/devices/system/cpu/cpu0/cache").glob("index*/size")
+    sizes = ["".join(_lines(str(path))).strip() for path in paths]
+    kibibytes = [int(size[:-1]) for size in sizes if size.endswith("K") and size[:-1].isdigit()]
+    return max(kibibytes) * 1024 / 1e6 if kibibytes else None
+
+
 def governor() -> str | None:
     """The frequency governor of the first core; None if there is none (virtual machines)."""
     lines = _lines("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")

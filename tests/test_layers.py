@@ -17,7 +17,7 @@ LAYERS: list[set[str]] = [
     {"results"},
     {"explain", "harness", "published"},
     {"run"},
-    {"calibrate", "conformance", "device_file"},
+    {"calibrate", "conformance", "device_file", "microbench"},
     {"audit"},
     {"submission", "report"},
     {"api"},
@@ -28,9 +28,12 @@ LAYERS: list[set[str]] = [
 ROOMS: dict[str, list[str]] = {
     "spec": [
         "config",
-        "catalog level0_terms normalisation round_rules source tensor_references variant",
-        "audits rounds scenario sut workload",
-        "limits",
+        "catalog layer level0_terms normalisation round_rules source tensor_references variant",
+        "audits block rounds scenario sut",
+        "part",
+        "workload",
+        "limits model_format",
+        "microbench",
         "sweep",
         "point",
         "order",
@@ -50,12 +53,13 @@ ROOMS: dict[str, list[str]] = {
         "alternatives",
     ],
     "models": [
-        "damage tensors topologies_builder",
-        "digits onnx_file tflite_file",
+        "damage part_builder part_reference tensors topologies_builder",
+        "digits onnx_file parts tflite_file",
         "topologies_efficientnet topologies_imagenet",
         "topologies workload_of",
         "workload_text",
         "topology_spec",
+        "built",
     ],
     "adapters": [
         "__init__ base deadline litert_delegate openvino_options protocol torch_onnx",
@@ -101,8 +105,9 @@ ROOMS: dict[str, list[str]] = {
         "__init__",
     ],
     "harness": [
-        "kept_answers load network_fields phases responses sample_file samples schedule significance",
-        "many sample_cache streams",
+        "correctness kept_answers network_fields phases responses rotation sample_file samples schedule "
+        "significance",
+        "load many sample_cache streams",
         "padded",
         "loaded_model probe",
         "accuracy_check run",
@@ -123,6 +128,14 @@ ROOMS: dict[str, list[str]] = {
         "probes",
         "checks",
         "__main__ kit",
+    ],
+    "microbench": [
+        "fusion measured_parts suite_plan",
+        "network_layers",
+        "layer_model networks published_layers selection",
+        "evaluation",
+        "gap prediction",
+        "__init__",
     ],
     "published": [
         "result",
@@ -163,11 +176,13 @@ ROOMS: dict[str, list[str]] = {
     "api": ["figures frame progress", "answers choices explanations plans sweeps theory", "__init__"],
     "cli": [
         "combinations console",
-        "adapter agree calibrate check export front level0 listing models plan plot progress published "
-        "results serve workload",
+        "results",
+        "adapter agree calibrate check export front level0 listing models plan plot progress published serve "
+        "workload",
         "analyse answers audit best doctor explain level0_fit report submit",
         "show",
         "compare run",
+        "microbench",
         "__init__",
     ],
 }

@@ -25,6 +25,7 @@ from qutiperf.cli import (
     level0,
     level0_fit,
     listing,
+    microbench,
     models,
     plan,
     plot,
@@ -72,6 +73,7 @@ app.add_typer(adapter.app, name="adapter")
 app.add_typer(workload.app, name="workload")
 app.add_typer(level0.app, name="level0")
 app.add_typer(models.app, name="models")
+app.add_typer(microbench.app, name="microbench")
 app.add_typer(analyse.app, name="analyse")
 
 INTERRUPTED = 130

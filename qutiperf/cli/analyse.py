@@ -1,4 +1,4 @@
-"""`qutiperf analyse correlation|orthogonality|pareto|quartiles`: statistics of measured rows."""
+"""`qutiperf analyse correlation|orthogonality|pareto|quartiles|gap`: statistics of measured rows."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -77,6 +77,23 @@ def quartiles(
     from qutiperf.level0.analysis import quartiles as analyse
 
     _print([asdict(one) for one in analyse(_rows(results, figure), figure)], as_json=as_json)
+
+
+@app.command("gap")
+def gap(
+    results: Annotated[Path, typer.Argument(help="A results folder with layers and whole networks.")],
+    sut: Annotated[str | None, typer.Option("--sut", help="Only this system.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show where a network's time goes: roofline, layers, call, unexplained and system, which add up."""
+    from qutiperf.cli.results import read_results
+    from qutiperf.microbench.gap import gap_rows
+    from qutiperf.microbench.measured_parts import measured_parts
+    from qutiperf.microbench.suite_plan import cache_bytes
+
+    measured = measured_parts(read_results(results).records, str(results), sut)
+    cache = cache_bytes(measured.networks[0].inputs.sut) if measured.networks else None
+    _print([asdict(row) for row in gap_rows(measured, cache, str(results))], as_json=as_json)
 
 
 def _rows(results: str, *figures: str) -> "list[AnalysedRow]":

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Requirements, predictions and how good they are.")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+_LAYERS = "layers"
 MOST_SIZE = 2**31 - 1  # of one dimension: TFLite's integers, and far beyond any memory
 _LAYER_COLUMNS = ("name", "operator", "kind", "ops", "other_ops", "weights", "activations", "state")
 
@@ -127,7 +128,13 @@ def predict(
     streams: Annotated[
         int | None, typer.Option("--streams", help="Concurrent instances. Default: 1.")
     ] = None,
-    model: Annotated[str, typer.Option("--model", help="published, plain or refined.")] = "refined",
+    model: Annotated[str, typer.Option("--model", help="published, plain, refined, or layers.")] = "refined",
+    layers: Annotated[
+        Path | None, typer.Option("--layers", help="With --model layers: a results folder of microbench run.")
+    ] = None,
+    allow_foreign: Annotated[
+        bool, typer.Option("--allow-foreign", help="With --layers: of another system, host or version too.")
+    ] = False,
     suite: Annotated[str | None, typer.Option("--suite", help="qutibench: the published table.")] = None,
     as_csv: CsvOption = False,
     as_json: JsonOption = False,
@@ -137,6 +144,19 @@ def predict(
     from qutiperf.level0.prediction import predict as predict_settings
 
     check_one_form(csv=as_csv, json=as_json)
+    if model == _LAYERS:
+        unused: dict[str, object] = {"--datatype": datatype, "--mode": mode, "--streams": streams}
+        check_unused({**unused, "--suite": suite}, "layers were measured as they are", "leave it out")
+        names = {"--workload": workload, "--onnx": onnx, "--topology": topology}
+        rows = _by_layers(names, scale, sut, batch, layers, allow_foreign=allow_foreign)
+        _print_rows(rows, as_csv=as_csv, as_json=as_json)
+        return
+    check_unused(
+        {"--layers": layers, "--allow-foreign": allow_foreign or None},
+        "only layers use it",
+        "use --model layers",
+    )
+    _check_model(model)
     chosen = model_named(model, "--model")
     if suite is not None:
         subjects = {"--workload": workload, "--onnx": onnx, "--topology": topology, "--scale": scale}
@@ -161,6 +181,51 @@ def predict(
     _print_rows(rows, as_csv=as_csv, as_json=as_json)
     if predictions[0].note and not (as_csv or as_json):
         console.note(predictions[0].note)
+
+
+def _check_model(name: str) -> None:
+    """Raises InputError for an unknown model, with all that this verb has."""
+    from qutiperf.level0.prediction import MODELS
+    from qutiperf.spec.config import nearest, shortened
+
+    if name not in MODELS:
+        cure = nearest(name, [*MODELS, _LAYERS])
+        raise InputError(f"no model named '{shortened(name, 80)}'", where="--model", cure=cure)
+
+
+def _by_layers(
+    names: "Mapping[str, str | Path | None]",
+    scale: float | None,
+    sut: str | None,
+    batch: str | None,
+    layers: Path | None,
+    *,
+    allow_foreign: bool,
+) -> list[dict[str, object]]:
+    from qutiperf.cli.results import read_results
+    from qutiperf.microbench.networks import SCALE_SIGN
+    from qutiperf.microbench.prediction import predict_network
+    from qutiperf.microbench.suite_plan import cache_bytes
+    from qutiperf.spec.sut import load_sut
+
+    given = {option: str(value) for option, value in names.items() if value is not None}
+    if len(given) != 1 or sut is None or layers is None:
+        cure = "give --layers RESULTS, --sut and one of --workload, --onnx, --topology"
+        raise InputError("what to predict from which layers?", cure=cure)
+    [(option, name)] = given.items()
+    if scale is not None and option != "--topology":
+        raise InputError("--scale has no effect: the channels of a file are fixed", cure="leave it out")
+    system, records = load_sut(sut)[0], read_results(layers).records
+    rows = predict_network(
+        name if scale is None else f"{name}{SCALE_SIGN}{scale:g}",
+        system,
+        records,
+        str(layers),
+        _counts("--batch", batch or "1", "batch_size"),
+        cache_bytes(system),
+        allow_foreign=allow_foreign,
+    )
+    return [asdict(row) for row in rows]
 
 
 def _suite(name: str, model: "ModelName") -> list[dict[str, object]]:
@@ -208,6 +273,10 @@ _PREDICTION_COLUMNS = {
     "predicted_latency_ms": "latency ms",
     "bound": "bound",
     "operational_intensity_ops_per_byte": "ops/byte",
+    "measured_percent": "measured %",
+    "interpolated_percent": "interpolated %",
+    "unknown_percent": "unknown %",
+    "weights": "weights",
 }
 
 

@@ -10,14 +10,17 @@ from qutiperf.cli import console
 if TYPE_CHECKING:
     from qutiperf.spec.round_rules import BenchmarkRule, ScenarioSet, Score
 
-_KINDS = ("suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "meters", "rounds", "audits")
+_KINDS = (
+    *("suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "meters", "rounds", "audits"),
+    "microbench",
+)
 
 
 def list_files(
     kind: str = typer.Argument("all", help=f"One of: {', '.join(_KINDS)}, all."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
-    """List systems, workloads, scenarios, sweeps, datasets, adapters, power meters, rounds and audits."""
+    """List systems, workloads, scenarios, sweeps, datasets, adapters, meters, rounds, audits and suites."""
     from qutiperf.errors import InputError
     from qutiperf.spec.config import nearest
 
@@ -186,6 +189,22 @@ def _audits() -> Rows:
     return [{"name": each.name, "shows": each.title, "source": each.source} for each in audits]
 
 
+def _microbench() -> Rows:
+    from qutiperf.spec import catalog
+    from qutiperf.spec.microbench import load_suite
+
+    loaded = [load_suite(name)[0] for name in catalog.names("microbench")]
+    return [
+        {
+            "name": each.name,
+            "description": each.description,
+            "datatypes": ", ".join(each.datatypes),
+            "batch_sizes": ", ".join(map(str, each.batch_sizes)),
+        }
+        for each in loaded
+    ]
+
+
 _ROWS = {
     "suts": _suts,
     "workloads": _workloads,
@@ -196,4 +215,5 @@ _ROWS = {
     "meters": meter_rows,
     "rounds": _rounds,
     "audits": _audits,
+    "microbench": _microbench,
 }

@@ -6,23 +6,29 @@ from pathlib import Path
 from qutiperf.adapters.base import InputTensor, Model, Quantization
 from qutiperf.adapters.registry import AnyAdapter, adapter_class, make_options
 from qutiperf.datasets.inputs import sample_shape
+from qutiperf.harness.rotation import Rotation
+from qutiperf.spec.config import sha256_of
 from qutiperf.spec.sut import SystemUnderTest
-from qutiperf.spec.workload import InputSpec, OutputSpec, Workload
+from qutiperf.spec.workload import InputSpec, ModelSpec, OutputSpec, Workload
 
 
 def load_instances(
     sut: SystemUnderTest, workload: Workload, options: Mapping[str, object], count: int, folder: Path
 ) -> list[AnyAdapter]:
-    """`count` loaded instances; a topology's file goes into `folder`. Raises what the adapter raises."""
+    """`count` loaded instances; a file that is built goes into `folder`. Raises what the adapter raises."""
     kind = adapter_class(sut.adapter)
     checked = make_options(kind, dict(options), sut.name)
-    model = model_for(workload, folder)
-    instances: list[AnyAdapter] = []
-    for _ in range(count):
-        instance = kind()
-        instance.load(model, checked)
-        instances.append(instance)
-    return instances
+    model, part = model_for(workload, folder), workload.model.part
+    copies = part.build.weight_copies if part else 1
+
+    def instance() -> AnyAdapter:
+        loaded = kind()
+        loaded.load(model, checked)
+        return loaded
+
+    if copies == 1:
+        return [instance() for _ in range(count)]
+    return [Rotation([instance() for _ in range(copies)]) for _ in range(count)]
 
 
 def model_for(workload: Workload, folder: Path) -> Model:
@@ -54,13 +60,18 @@ def _quantization(spec: InputSpec | OutputSpec) -> Quantization | None:
 
 
 def _built(workload: Workload, folder: Path) -> str:
-    """Path of the topology's file; empty where there is none."""
+    """Path of the file of a topology or part; empty where there is none."""
     spec = workload.model
-    if spec.topology is None:
+    if not spec.is_built:
         return ""
-    from qutiperf.models.topology_spec import write_for
+    from qutiperf.models.built import write_built
 
-    path = folder.resolve() / "topology.onnx"
+    path = built_path(spec, folder)
     if not path.is_file():
-        write_for(spec.topology, spec.input, path)
+        write_built(spec, path)
     return str(path)
+
+
+def built_path(spec: ModelSpec, folder: Path) -> Path:
+    """Where a built model goes: a worker may hold several in turn."""
+    return folder.resolve() / f"{sha256_of(spec.model_dump(mode='json'))[:12]}.onnx"

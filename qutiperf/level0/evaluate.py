@@ -2,8 +2,8 @@
 
 in_sample: constants fitted to the points that they are evaluated on. leave_one_network_out: every network
 (topology at one channel scale) is predicted with constants fitted to the others. leave_one_topology_out:
-every topology with constants fitted to the other topologies. Terms are chosen inside the fold. Platforms of
-one family share their constants.
+every topology with constants fitted to the other topologies. Terms are chosen inside the fold, except that
+a left-out topology is the mean of all terms of the menu. Platforms of one family share their constants.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from qutiperf.level0.capability import Capability, capability
 from qutiperf.level0.families import candidates
-from qutiperf.level0.fit import leave_one_out, select
+from qutiperf.level0.fit import leave_one_out, leave_one_out_mean, select
 from qutiperf.level0.measured import Measured
 from qutiperf.level0.network import Array
 from qutiperf.level0.points import PredictedPoint, points_of
@@ -122,7 +122,7 @@ def _family(rows: Sequence[Measurement], family: str) -> tuple[dict[str, Array],
     predictions = {
         "in_sample": fitted.predict(networks.points),
         "leave_one_network_out": leave_one_out(networks, menu),
-        "leave_one_topology_out": leave_one_out(topologies, menu),
+        "leave_one_topology_out": leave_one_out_mean(topologies, menu),
     }
     return predictions, fitted.constants
 

@@ -110,6 +110,21 @@ def leave_one_out(measured: Measured, candidates: Sequence[Terms]) -> Array:
     return predicted
 
 
+def leave_one_out_mean(measured: Measured, candidates: Sequence[Terms]) -> Array:
+    """As `leave_one_out`, with the mean inputs/s of all candidates instead of a selection.
+
+    With points of one kind of network there is nothing to select by: terms that no point of it determines
+    decide how another kind is predicted.
+    """
+    predicted = np.empty(len(measured))
+    for group in np.unique(measured.group):
+        test = measured.points.take(np.flatnonzero(measured.group == group))
+        rest = measured.take(np.flatnonzero(measured.group != group))
+        fits = [fit(rest, terms) if len(rest) else prior(terms) for terms in candidates]
+        predicted[measured.group == group] = np.mean([one.predict(test) for one in fits], axis=0)
+    return predicted
+
+
 def select(measured: Measured, candidates: Sequence[Terms]) -> Fitted:
     """The candidate with the lowest cross-validated error, fitted to all points; ties go to the first."""
     if len(candidates) == 1:
@@ -139,8 +154,10 @@ def prior_of(name: str, terms: Terms) -> tuple[float, float]:
 
 
 def _folds(measured: Measured) -> NDArray[np.int64]:
-    """A fold number per point: whole groups together, at most MAXIMUM_FOLDS folds."""
-    _, inverse = np.unique(measured.group, return_inverse=True)
+    """A fold number per point: whole groups together, single points of one group; at most MAXIMUM_FOLDS."""
+    names, inverse = np.unique(measured.group, return_inverse=True)
+    if len(names) == 1:
+        inverse = np.arange(len(measured))
     folds: NDArray[np.int64] = inverse % MAXIMUM_FOLDS
     return folds
 

@@ -8,8 +8,8 @@ from qutiperf.level0.count import requirements_of_file, requirements_of_model
 from qutiperf.level0.graph import Shapes
 from qutiperf.level0.network import Network, network_of
 from qutiperf.level0.requirements import Requirements
+from qutiperf.models.built import declare_built
 from qutiperf.models.topologies import declare
-from qutiperf.models.topology_spec import declare_for
 from qutiperf.spec.source import ConstantSource
 from qutiperf.spec.workload import InputSpec, ModelSpec, Workload
 
@@ -29,9 +29,10 @@ class Subject:
 def subject_of_workload(workload: Workload) -> Subject:
     """Raises InputError if there is no model to count."""
     spec = workload.model
-    if spec.topology is not None:
-        declared = declare_for(spec.topology, spec.input)
-        counted = requirements_of_model(declared, spec.topology.name, _shapes(spec, spec.input))
+    declared = declare_built(spec)
+    if declared is not None:
+        name = spec.topology.name if spec.topology else workload.name
+        counted = requirements_of_model(declared, name, _shapes(spec, spec.input))
     elif spec.file is not None:
         path, model_input = _readable(spec)
         counted = requirements_of_file(path, _shapes(spec, model_input), _constants(spec))

@@ -59,6 +59,12 @@ def figures(scenario: ScenarioName, mode: Mode, result: LoadGenResult, observed:
     )
 
 
+def compute_only(measured: Figures) -> Figures:
+    """Those of a part of a network, whose samples are no real queries: without the system's (Blott 2021)."""
+    system = {name: None for name in Figures.model_fields if name.startswith("system_")}
+    return measured.model_copy(update=system)
+
+
 def _system_latencies(scenario: ScenarioName, latency_ns: Mapping[str, float]) -> dict[str, float]:
     if scenario is ScenarioName.OFFLINE:
         return {}

@@ -107,6 +107,17 @@ class Failure(StrictModel):
     setup_missing: bool = False
 
 
+class Correctness(StrictModel):
+    """The largest difference of a part's output from the reference, and the tolerated one.
+
+    The output is checked once per load, at these batch sizes; units are those of the output (steps for int8).
+    """
+
+    error: float
+    tolerance: float
+    batch_sizes: list[int]
+
+
 class AccuracyCheck(StrictModel):
     """Whether labels and preprocessing fit the model, tried on a few samples apart from the accuracy run.
 
@@ -163,6 +174,7 @@ class Observed(StrictModel):
     adapter_figures: dict[str, float] = {}
     samples_mapped: bool = False
     padding_share_percent: float | None = None
+    correctness: Correctness | None = None
 
 
 def _whole(value: object) -> object:

@@ -19,11 +19,15 @@ EventName = Literal[
 
 
 class JobRun(StrictModel):
-    """One run of a job; the runner creates `folder` in the worker's directory."""
+    """One run of a job; the runner creates `folder` in the worker's directory.
+
+    `workload` is set where small models share a worker: the model is loaded again where it changes.
+    """
 
     folder: str
     point: Point
     samples_per_query: Literal[1, "batch_size", "all"]
+    workload: Workload | None = None
 
 
 class Job(StrictModel):

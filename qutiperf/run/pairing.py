@@ -14,13 +14,15 @@ from qutiperf.datasets.inputs import bytes_of_sample
 from qutiperf.datasets.tasks import task_for
 from qutiperf.errors import ImpossiblePointError, InputError
 from qutiperf.harness.sample_cache import sample_key
+from qutiperf.models.parts import check_datatype
 from qutiperf.models.topology_spec import declare_for
 from qutiperf.regular_file import unreadable
 from qutiperf.run.model_tensors import check_tensors, open_fitting
 from qutiperf.spec.config import nearest, sha256_of_file, shortened
 from qutiperf.spec.limits import check_sample
+from qutiperf.spec.model_format import for_suffixes
 from qutiperf.spec.sut import SystemUnderTest
-from qutiperf.spec.workload import Topology, Workload, for_suffixes
+from qutiperf.spec.workload import Topology, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,9 @@ def _checked_files(workload: Workload, dataset: Dataset) -> dict[str, str]:
     if spec.topology is not None:
         _check_topology(workload, spec.topology)
         return {}
+    if spec.part is not None:
+        check_datatype(spec.part)
+        return {"model:part": spec.part.digest}
     if spec.file is None:
         return {}
     path = Path(spec.file)

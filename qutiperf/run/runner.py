@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
@@ -113,7 +114,7 @@ class Runner:
         """The life of one worker: the records of its completed or failed runs, in order."""
         # before the worker starts: the parent does nothing while it measures
         for run in runs:
-            prediction = prediction_of_run(group.sut, group.workload, run.point.deployment)
+            prediction = prediction_of_run(group.sut, run.inputs.workload, run.point.deployment)
             self._predictions[run.run_id] = prediction
             self._caches[run.run_id] = self._cache_of(group)
         staging = self._store.stage()
@@ -152,6 +153,7 @@ class Runner:
                     folder=str(folder),
                     point=run.point,
                     samples_per_query=run.inputs.scenario.samples_per_query,
+                    workload=None if run.inputs.workload is group.workload else run.inputs.workload,
                 )
                 for run, folder in zip(runs, folders, strict=True)
             ],
@@ -181,6 +183,8 @@ class Runner:
                     yield self._finished(run, folder, watch, end)
                     if end is not None:
                         return
+                    if waiting[0][0].inputs.workload is not run.inputs.workload:
+                        watch.begin(_limit_s(waiting[0][0]))  # the worker loads the next model now
                     watch.checking_since = None
                 elif event.event == "failed":
                     failure = event.failure
@@ -199,14 +203,16 @@ class Runner:
     def _failed(
         self, waiting: Sequence[tuple[PlannedRun, Path]], failure: Failure, watch: Watch, child: Child
     ) -> Iterator[RunRecord]:
-        """A failed record of the current run, or of all runs if the model could not be loaded.
+        """A failed record of the current run, or of all runs of a model that could not be loaded.
 
         A run that is only being checked is complete; the others get a new worker.
         """
         if watch.checking_since is not None:
             yield self._finished(*waiting[0], watch, None, unchecked=failure)
             return
-        hit = waiting if failure.stage == "load" else waiting[:1]
+        model = waiting[0][0].inputs.workload
+        runs_of_model = takewhile(lambda pair: pair[0].inputs.workload is model, waiting)
+        hit = list(runs_of_model) if failure.stage == "load" else waiting[:1]
         failure = failure.model_copy(update={"log_tail": child.log_tail})
         for run, folder in hit:
             yield self._failed_record(run, folder, failure, watch)
@@ -263,6 +269,8 @@ class Runner:
             else metrics.accuracy_quality(check)
         )
         valid = result.validity == "VALID" if performance else not result.error_count
+        if run.inputs.workload.model.part is not None:
+            figures = metrics.compute_only(figures)
         return self._record(
             run,
             watch,

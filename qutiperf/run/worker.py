@@ -5,11 +5,13 @@ in each run's folder, and reports on the pipe with file descriptor EVENTS. The f
 """
 
 import contextlib
+import gc
 import os
 import resource
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
@@ -21,8 +23,9 @@ from qutiperf.datasets.task import Task
 from qutiperf.datasets.tasks import task_for
 from qutiperf.errors import QutiperfError, SetupError
 from qutiperf.harness.accuracy_check import check_accuracy
+from qutiperf.harness.correctness import batches_to_check, check_part
 from qutiperf.harness.kept_answers import answers_in
-from qutiperf.harness.load import load_instances, model_for
+from qutiperf.harness.load import built_path, load_instances, model_for
 from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.network_fields import network_fields
 from qutiperf.harness.phases import Phases
@@ -33,10 +36,11 @@ from qutiperf.harness.streams import FirstError
 from qutiperf.printable import error_text
 from qutiperf.results.answers import ANSWERS, write_answers
 from qutiperf.results.histogram import Histogram
-from qutiperf.results.record import Failure, Observed, PhaseTime
+from qutiperf.results.record import Correctness, Failure, Observed, PhaseTime
 from qutiperf.run.child import Replies, end_now, read_task
 from qutiperf.run.job import CHECKED, OBSERVED, PHASES, Event, Job, JobRun
 from qutiperf.spec.scenario import Mode
+from qutiperf.spec.workload import Workload
 
 _NO_MODEL = "simulated"  # its answers are made up
 _FAILED = 70  # EX_SOFTWARE
@@ -67,9 +71,24 @@ class Reporter:
         end_now(_FAILED)
 
 
-def load_model(job: Job) -> tuple[LoadedModel, dict[str, str]]:
-    """Opens the data and loads the instance of every stream; passes on the adapter's exceptions."""
-    workload = job.workload
+@dataclass(frozen=True, slots=True)
+class LoadedPart:
+    """A loaded model of a worker, with what the records of its runs say about the load."""
+
+    workload: Workload
+    model: LoadedModel
+    described: dict[str, str]
+    network: dict[str, str]
+    correctness: Correctness | None
+    load_s: float
+
+
+def load_model(job: Job, workload: Workload, reporter: Reporter) -> LoadedPart:
+    """Opens the data and loads the instance of every stream; passes on the adapter's exceptions.
+
+    The output of a layer, stack or block is checked first; raises RunError if it is wrong.
+    """
+    started = monotonic()
     dataset: Dataset = open_samples(workload)
     task: Task = task_for(workload)
     adapters = load_instances(job.sut, workload, job.options, job.streams, Path())
@@ -83,12 +102,33 @@ def load_model(job: Job) -> tuple[LoadedModel, dict[str, str]]:
         spec,
         model_for(workload, Path()),
     )
-    return model, adapters[0].describe()
+    model.preparing = preparing(job, workload, dataset, reporter)
+    described, load_s = adapters[0].describe(), monotonic() - started
+    network: dict[str, str] = {}
+    if model.over_network:
+        network = network_fields(job.sut.description, described, job.streams)
+    return LoadedPart(workload, model, described, network, _correctness(job, workload, model), load_s)
 
 
-def preparing(job: Job, dataset: Dataset, reporter: Reporter) -> Preparing:
+def _correctness(job: Job, workload: Workload, model: LoadedModel) -> Correctness | None:
+    part = workload.model.part
+    if part is None:
+        return None
+    runs = [run for run in job.runs if (run.workload or job.workload) == workload]
+    most = max(int(run.point.deployment["batch_size"]) for run in runs)
+    return check_part(part, workload.model, model.adapters[0], batches_to_check(most))
+
+
+def unload(part: LoadedPart) -> None:
+    """Closes the model and removes its file, if it was built here."""
+    part.model.close()
+    if part.workload.model.is_built:
+        built_path(part.workload.model, Path()).unlink(missing_ok=True)
+
+
+def preparing(job: Job, workload: Workload, dataset: Dataset, reporter: Reporter) -> Preparing:
     """Maps samples that were prepared for all workers, and reports the preparation of any others."""
-    kept = job.samples
+    kept = job.samples if workload == job.workload else None
 
     def find(indices: Sequence[int]) -> list[Array] | None:
         arrays = None if kept is None else SampleCache(Path(kept.folder), 0).find(kept.key, indices)
@@ -119,20 +159,17 @@ def run_one(run: JobRun, model: LoadedModel, audit: Path | None, reporter: Repor
 def observe(
     run: JobRun,
     outcome: Outcome,
-    model: LoadedModel,
-    adapter: Mapping[str, str],
-    load_s: float,
-    network: dict[str, str],
+    part: LoadedPart,
 ) -> Observed:
     """This process's observations of a completed run."""
-    phases = outcome.phases
+    phases, model = outcome.phases, part.model
     performance = run.point.mode is Mode.PERFORMANCE
     accuracy = None
     truth = model.dataset.truth
     if not performance and truth is not None:
         accuracy = model.task.accuracy(Path(run.folder) / "mlperf_log_accuracy.json", truth)
     return Observed(
-        adapter=dict(adapter),
+        adapter=dict(part.described),
         compute_clock="device" if phases.device_clock else "host_wall",
         impossible_clocks=phases.impossible_clocks,
         inputs=phases.inputs,
@@ -146,12 +183,13 @@ def observe(
         top5_percent=outcome.top_five.percent() if accuracy else None,
         accuracy_source=_accuracy_source(outcome) if accuracy else None,
         accuracy_figures=dict(accuracy.figures) if accuracy else {},
-        load_s=load_s,
+        load_s=part.load_s,
         over_network=model.over_network,
-        network_fields=network,
+        network_fields=part.network,
         samples_mapped=model.samples_mapped,
         padding_share_percent=model.padding_share_percent(),
         adapter_figures=model.figures(),
+        correctness=part.correctness,
         memory_peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_BYTES / 1e6,
     )
 
@@ -179,6 +217,17 @@ def save(run: JobRun, observed: Observed, phases: Phases) -> None:
     (folder / OBSERVED).write_text(observed.model_dump_json(), encoding="utf-8")
 
 
+def _next_part(job: Job, run: JobRun, part: LoadedPart, reporter: Reporter) -> LoadedPart:
+    """The loaded part if the run has the same model, else the run's own."""
+    workload = run.workload or job.workload
+    if workload == part.workload:
+        return part
+    unload(part)
+    loaded = load_model(job, workload, reporter)
+    reporter.send(Event(event="loaded", seconds=loaded.load_s))
+    return loaded
+
+
 def keep_answers(run: JobRun, model: LoadedModel) -> None:
     """Copies LoadGen's log of answers into the run's own file; a log of a performance run may be empty."""
     folder, data = Path(run.folder), model.dataset
@@ -193,7 +242,9 @@ def check(run: JobRun, job: Job, model: LoadedModel, reporter: Reporter) -> None
         return
     reporter.send(Event(event="checking", folder=run.folder))
     folder, batch_size = Path(run.folder), int(run.point.deployment["batch_size"])
-    made = check_accuracy(job.workload, model, batch_size, folder / "mlperf_log_accuracy.json")
+    made = check_accuracy(
+        run.workload or job.workload, model, batch_size, folder / "mlperf_log_accuracy.json"
+    )
     if made is not None:
         (folder / CHECKED).write_text(made.model_dump_json(), encoding="utf-8")
 
@@ -206,30 +257,31 @@ def main(folder: str, descriptor: str) -> None:
         job = read_task(Job, Path(folder))
         if job.cores is not None and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, job.cores)  # before a runtime counts the cores or starts a thread
-        model, described = load_model(job)
-        model.preparing = preparing(job, model.dataset, reporter)
+        part = load_model(job, job.runs[0].workload or job.workload, reporter)
     except BaseException as error:  # noqa: BLE001 - an adapter may raise anything
         reporter.fail("load", None, error)
         return
-    load_s = monotonic() - started
-    reporter.send(Event(event="loaded", seconds=load_s))
+    reporter.send(Event(event="loaded", seconds=monotonic() - started))
+    if part.workload.model.part is not None or any(run.workload for run in job.runs):
+        gc.freeze()  # each test collects garbage first; examining imported modules takes longer than a layer
     sleep(job.idle_s)  # the idle power is measured now
     audit = Path(job.audit_config) if job.audit_config else None
-    network: dict[str, str] = {}
-    if model.over_network:
-        network = network_fields(job.sut.description, described, job.streams)
     for run in job.runs:
         try:
-            outcome = run_one(run, model, audit, reporter)
-            save(run, observe(run, outcome, model, described, load_s, network), outcome.phases)
+            part = _next_part(job, run, part, reporter)
+        except BaseException as error:  # noqa: BLE001 - as above
+            reporter.fail("load", run.folder, error)
+        try:
+            outcome = run_one(run, part.model, audit, reporter)
+            save(run, observe(run, outcome, part), outcome.phases)
             if job.keep_answers:
-                keep_answers(run, model)
-            check(run, job, model, reporter)
+                keep_answers(run, part.model)
+            check(run, job, part.model, reporter)
         except BaseException as error:  # noqa: BLE001 - as above
             reporter.fail("run", run.folder, error)
         reporter.send(Event(event="done", folder=run.folder))
     try:
-        model.close()
+        unload(part)
     except BaseException as error:  # noqa: BLE001 - as above
         reporter.fail("close", None, error)
     reporter.send(Event(event="closed"))

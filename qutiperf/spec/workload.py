@@ -1,15 +1,17 @@
 """The types of a workload: model, data and task."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
-from qutiperf.errors import ImpossiblePointError, InputError
+from qutiperf.errors import InputError
+from qutiperf.spec.block import Block
 from qutiperf.spec.catalog import CatalogFile, read
 from qutiperf.spec.config import Percent, StrictModel, YamlValue, parse_model
+from qutiperf.spec.layer import Build, Layer
 from qutiperf.spec.normalisation import ChannelOrder, NormalisationSpec
+from qutiperf.spec.part import PART_KEYS, BuiltPart, tensors_of
 from qutiperf.spec.source import (
     ConstantSource,
     LengthSource,
@@ -25,7 +27,6 @@ from qutiperf.spec.variant import Variant
 
 Dimension = int | str
 MOST_STEPS = 100_000  # of a sequence, as each is a call of the runtime
-TOPOLOGY_SUFFIX = ".onnx"  # of the file that is built for model.topology
 DTYPES = (
     *("float32", "float16", "float64", "bool"),
     *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
@@ -151,7 +152,9 @@ class OtherFile(StrictModel):
 
 
 class ModelSpec(StrictModel):
-    """A model file (relative to the workload file) or a topology, with the tensors the harness uses.
+    """A model file (relative to the workload file), a topology or a part of a network, with its tensors.
+
+    A `layer`, a `stack` of layers or a `block` needs no inputs and outputs; `build` is how it is built.
 
     With neither there is no model: only an adapter that simulates can answer. The first output is the one
     that is judged; `input` and `output` are short for lists of one. With `steps` a sample is a sequence,
@@ -161,6 +164,10 @@ class ModelSpec(StrictModel):
 
     file: str | None = None
     topology: Topology | None = None
+    layer: Layer | None = None
+    stack: list[Layer] | None = None
+    block: Block | None = None
+    build: Build | None = None
     sha256: str | None = None
     inputs: Annotated[list[InputSpec], Field(min_length=1)]
     outputs: Annotated[list[OutputSpec], Field(min_length=1)]
@@ -226,6 +233,8 @@ class ModelSpec(StrictModel):
         """`input` and `output` as lists of one."""
         if not isinstance(data, dict):
             return data
+        if any(data.get(key) is not None for key in PART_KEYS):
+            data = {**tensors_of(data), **data}
         for one, several in (("input", "inputs"), ("output", "outputs")):
             if one in data and several in data:
                 raise ValueError(f"has both {one} and {several}, give one")
@@ -268,16 +277,44 @@ class ModelSpec(StrictModel):
         return {
             short.get(key, key): value[0] if key in short else value
             for key, value in serialize(self).items()
-            if key != "steps" or value != 1
+            if (key != "steps" or value != 1) and (value is not None or key not in PART_KEYS)
         }
 
     @model_validator(mode="after")
     def _one_source(self) -> "ModelSpec":
         if self.file is not None and self.topology is not None:
             raise ValueError("has both file and topology, give one")
+        if self._has_part and (self.file is not None or self.topology is not None):
+            raise ValueError("has a file or topology beside layer, stack or block, give one")
         if self.other_files and self.file is None:
             raise ValueError("other_files are other formats of file, which is not given")
         return self
+
+    @model_validator(mode="after")
+    def _part_fits(self) -> "ModelSpec":
+        """Raises ValueError for layers that do not fit each other."""
+        if self._has_part:
+            try:
+                self.part  # noqa: B018 - building it checks it
+            except ValidationError as error:
+                raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        return self
+
+    @property
+    def part(self) -> BuiltPart | None:
+        """The layer, stack or block to build."""
+        if not self._has_part:
+            return None
+        build = self.build or Build()
+        return BuiltPart(layer=self.layer, stack=self.stack, block=self.block, build=build)
+
+    @property
+    def _has_part(self) -> bool:
+        return any(getattr(self, key) is not None for key in PART_KEYS)
+
+    @property
+    def is_built(self) -> bool:
+        return self.topology is not None or self.part is not None
 
     @property
     def files(self) -> list[str]:
@@ -323,51 +360,6 @@ class Workload(StrictModel):
     variant: Variant = Variant()
     mlperf_benchmark: str | None = None
     rehearsal: bool = False
-
-
-def for_suffixes(workload: Workload, suffixes: Sequence[str]) -> Workload:
-    """The workload with the file that an adapter loads in first place; raises InputError if it has none.
-
-    `suffixes` are those of the adapter in its order of preference; with none any model will do.
-    """
-    spec = workload.model
-    if not suffixes or (spec.topology is not None and TOPOLOGY_SUFFIX in suffixes):
-        return workload
-    if spec.file is None:
-        what = "a topology, which is built as ONNX" if spec.topology else "no model"
-        cure = f"it loads {', '.join(suffixes)}"
-        raise ImpossiblePointError(f"model: the adapter does not load {what}", where=workload.name, cure=cure)
-    for suffix in suffixes:
-        if Path(spec.file).suffix == suffix:
-            return workload
-        for other in spec.other_files:
-            if Path(other.file).suffix == suffix:
-                return _with_first(workload, other)
-    given, loadable = ", ".join(Path(file).name for file in spec.files), ", ".join(suffixes)
-    cure = f"it loads {loadable}: choose another system, or add such a file to model.other_files"
-    raise ImpossiblePointError(f"model: the adapter does not load {given}", where=workload.name, cure=cure)
-
-
-def _with_first(workload: Workload, chosen: OtherFile) -> Workload:
-    spec, variant = workload.model, workload.variant
-    before = OtherFile(
-        file=str(spec.file),
-        sha256=spec.sha256,
-        converter=variant.converter,
-        input=spec.input,
-        output=spec.output,
-    )
-    model = spec.model_copy(
-        update={
-            "file": chosen.file,
-            "sha256": chosen.sha256,
-            "inputs": [chosen.input or spec.input, *spec.inputs[1:]],
-            "outputs": [chosen.output or spec.output, *spec.outputs[1:]],
-            "other_files": [before, *(other for other in spec.other_files if other is not chosen)],
-        }
-    )
-    named = variant.model_copy(update={"converter": chosen.converter or variant.converter})
-    return workload.model_copy(update={"model": model, "variant": named})
 
 
 def load_workload(name: str, beside: Path | None = None) -> tuple[Workload, CatalogFile]:

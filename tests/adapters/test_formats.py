@@ -14,12 +14,12 @@ from qutiperf.harness.load import model_for
 from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.level0.subject import subject_of_workload
 from qutiperf.spec import catalog
+from qutiperf.spec.model_format import for_suffixes
 from qutiperf.spec.workload import (
     DatasetSpec,
     InputSpec,
     QuantizationSpec,
     Workload,
-    for_suffixes,
     load_workload,
 )
 

@@ -177,6 +177,7 @@ def test_list_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
         "meters",
         "rounds",
         "audits",
+        "microbench",
     ]
     assert [row["name"] for row in found["datasets"]] == [
         "cifar10",

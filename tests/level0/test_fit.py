@@ -14,7 +14,7 @@ from qutiperf.level0.evaluate import (
     measured_points,
 )
 from qutiperf.level0.families import FAMILIES, candidates
-from qutiperf.level0.fit import Fitted, fit, leave_one_out, prior
+from qutiperf.level0.fit import Fitted, fit, leave_one_out, leave_one_out_mean, prior, select
 from qutiperf.level0.measured import Measured
 from qutiperf.level0.reference import published_measurements
 from qutiperf.spec.level0_terms import CONSTANTS, Calibration, Terms
@@ -54,6 +54,28 @@ def test_the_left_out_points_are_not_seen() -> None:
     wrong = np.where(test, measured.throughput_ips * 50, measured.throughput_ips)
     changed = Measured(measured.points, wrong, measured.configuration, measured.group)
     assert leave_one_out(changed, [TERMS])[test] == pytest.approx(leave_one_out(measured, [TERMS])[test])
+
+
+@pytest.mark.slow
+def test_terms_are_selected_by_fitted_candidates_even_with_one_network() -> None:
+    """Points of 50 ms a call: both priors are far off, and only a fit shows that a call costs time."""
+    slow_call = {"compute_efficiency": 0.6, "call_us": 50_000.0, "memory_efficiency": 0.4}
+    measured = _stick(slow_call)
+    one = measured.take(np.flatnonzero(measured.group == 0))
+    chosen = select(one, [Terms(call="none", weights="on_chip"), TERMS])
+    assert chosen.terms == TERMS
+    assert chosen.predict(one.points) == pytest.approx(one.throughput_ips, rel=0.1)
+
+
+@pytest.mark.slow
+def test_a_left_out_topology_is_the_mean_of_the_menu() -> None:
+    everything = _stick(TRUTH)
+    measured = everything.take(np.flatnonzero(everything.group < 2))
+    menu = [Terms(call="layer"), TERMS]
+    test = measured.group == 0
+    rest = measured.take(np.flatnonzero(measured.group != 0))
+    by_hand = [fit(rest, terms).predict(measured.points.take(np.flatnonzero(test))) for terms in menu]
+    assert leave_one_out_mean(measured, menu)[test] == pytest.approx((by_hand[0] + by_hand[1]) / 2)
 
 
 def test_each_configuration_weighs_the_same() -> None:

@@ -8,25 +8,24 @@ from qutiperf.errors import InputError
 from qutiperf.run.plan import gather, make_plan
 from qutiperf.spec import catalog
 from qutiperf.spec.audits import load_audit
+from qutiperf.spec.microbench import load_suite
 from qutiperf.spec.rounds import load_round, round_of_version
 from qutiperf.spec.scenario import Profile, ScenarioName, load_scenario
 from qutiperf.spec.sut import load_sut
 from qutiperf.spec.sweep import load_sweep
 from qutiperf.spec.workload import load_workload
 
-SHIPPED: list[tuple[catalog.Kind, str]] = [
-    (kind, name)
-    for kind in ("scenario", "workload", "sut", "round", "sweep", "audit")
-    for name in catalog.names(kind)
-]
+KINDS: tuple[catalog.Kind, ...] = ("scenario", "workload", "sut", "round", "sweep", "audit", "microbench")
+SHIPPED: list[tuple[catalog.Kind, str]] = [(kind, name) for kind in KINDS for name in catalog.names(kind)]
 
 
 @pytest.mark.parametrize(("kind", "name"), SHIPPED)
 def test_shipped_files_are_valid(kind: catalog.Kind, name: str) -> None:
     if kind == "sweep":
         assert load_sweep(name, [])[0].name == name
-        return
-    if kind == "scenario":
+    elif kind == "microbench":
+        assert load_suite(name)[0].name == name
+    elif kind == "scenario":
         assert load_scenario(name)[0].name.lower() == name
     elif kind == "workload":
         assert load_workload(name)[0].name == name

@@ -1,0 +1,324 @@
+"""`qutiperf microbench run|layers|evaluate|compare`: levels 1 and 2."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qutiperf.cli import console
+from qutiperf.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qutiperf.microbench.evaluation import NetworkPoint, SideScore
+    from qutiperf.results.record import RunRecord
+    from qutiperf.run.sweep import PlannedSweep
+    from qutiperf.spec.microbench import MicrobenchSuite, SuitePart
+    from qutiperf.spec.sut import SystemUnderTest
+
+app = typer.Typer(
+    no_args_is_help=True, help="Measure layers, stacks and blocks, and predict networks by them."
+)
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+SutOption = Annotated[str, typer.Option("--sut", help="A system's name or file.")]
+DEFAULT_SUT = "cpu-onnxruntime"
+
+
+@app.command("run")
+def run(
+    suite: Annotated[
+        str | None, typer.Argument(help="A shipped suite (core, full, resnet50-published) or a suite file.")
+    ] = None,
+    sut: SutOption = DEFAULT_SUT,
+    out: Annotated[Path | None, typer.Option(help="Results folder; default results/<suite>.")] = None,
+    networks: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--for", help="Layers of this workload, .onnx file or topology (resnet50@50); repeatable."
+        ),
+    ] = None,
+    whole: Annotated[
+        bool,
+        typer.Option("--whole", help="Measure the networks of --for as well, first and beside the budget."),
+    ] = False,
+    budget: Annotated[
+        str | None, typer.Option("--budget", help="Stop planning after about so long: 90s, 10m, 2h.")
+    ] = None,
+    batch: Annotated[str | None, typer.Option("--batch", help="Batch sizes, 1,8; else the suite's.")] = None,
+    threads: Annotated[int | None, typer.Option("--threads", help="Default: all cores.")] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Measure a suite, or the layers of networks, through LoadGen; finished points are not repeated."""
+    from qutiperf.cli.run import exit_code
+    from qutiperf.results.table import rows
+
+    planned = _planned(suite, sut, networks or [], whole, budget, batch, threads)
+    records = _measured(planned, out or Path("results") / planned.sweep.name)
+    if as_json:
+        console.out_json(rows(records))
+    else:
+        _print_records(records)
+    return exit_code(records, planned.sweep.profile.value)
+
+
+def _planned(
+    suite_name: str | None,
+    sut_name: str,
+    names: "Sequence[str]",
+    whole: bool,
+    budget: str | None,
+    batch: str | None,
+    threads: int | None,
+) -> "PlannedSweep":
+    from dataclasses import replace
+
+    from qutiperf.microbench.networks import whole_network
+    from qutiperf.microbench.selection import parts_of_networks
+    from qutiperf.microbench.suite_plan import cache_bytes, plan_parts, settings_of, within_budget
+    from qutiperf.spec.sut import load_sut
+
+    if suite_name is None and not names:
+        raise InputError(
+            "names no suite and no network", cure="qutiperf microbench run core, or --for WORKLOAD"
+        )
+    if whole and not names:
+        raise InputError("--whole has no effect without --for", cure="name the networks")
+    system, _ = load_sut(sut_name)
+    suite, parts = _suite(suite_name, system)
+    found = [whole_network(name, system) for name in names]
+    parts = [*parts_of_networks([each.layers for each in found], suite, cache_bytes(system)), *parts]
+    _report_uncovered([each.layers.name for each in found], [each.layers.uncovered for each in found])
+    settings = settings_of(suite)
+    if batch is not None:
+        settings = replace(settings, batch_sizes=_counts(batch, "--batch", "batch_size"))
+    if threads is not None:
+        [count] = _counts(str(threads), "--threads", "threads")
+        settings = replace(settings, threads=count)
+    networks = {each.workload.name: each.workload for each in found} if whole else {}
+    unique = {part.name: part for part in parts}
+    planned = plan_parts(list(unique.values()), networks, sut_name, settings)
+    if budget is None:
+        return planned
+    return within_budget(planned, _seconds(budget), [*networks, *unique], networks)
+
+
+def _suite(name: str | None, system: "SystemUnderTest") -> "tuple[MicrobenchSuite, list[SuitePart]]":
+    """A named suite with its parts, else the settings for layers of networks."""
+    from qutiperf.microbench.suite_plan import cache_bytes
+    from qutiperf.spec.microbench import MicrobenchSuite, expand_suite, load_suite
+
+    if name is None:
+        return MicrobenchSuite(
+            name="layers", batch_sizes=[1, 8], weights=["resident", "streamed"], depths=[1, 2, 4]
+        ), []
+    suite, file = load_suite(name)
+    return suite, expand_suite(suite, str(file.path), cache_bytes(system))
+
+
+def _report_uncovered(names: "Sequence[str]", shares: "Sequence[object]") -> None:
+    for name, uncovered in zip(names, shares, strict=True):
+        if isinstance(uncovered, dict) and uncovered:
+            listed = ", ".join(f"{operator} {share:.1f} %" for operator, share in uncovered.items())
+            console.note(f"{name}: no layer stands for {listed} of its operations")
+
+
+def _measured(planned: "PlannedSweep", folder: Path) -> "list[RunRecord]":
+    from qutiperf.api.progress import Tracker
+    from qutiperf.cli.progress import Bar
+    from qutiperf.cli.results import report_damaged
+    from qutiperf.run.sweep import measure_sweep
+
+    with Bar() as bar:
+        return measure_sweep(planned, folder, Tracker(bar, console.note, report_damaged))
+
+
+def _print_records(records: "Sequence[RunRecord]") -> None:
+    from qutiperf.results.derived import derived_of
+
+    rows = []
+    for record in records:
+        derived, part = derived_of(record), record.inputs.workload.model.part
+        copies = part.build.weight_copies if part else 1
+        correctness = record.observed.correctness if record.observed else None
+        rows.append(
+            [
+                record.inputs.workload.variant.topology or record.point.workload,
+                part.build.datatype if part else record.inputs.workload.variant.weight_datatype,
+                "streamed" if copies > 1 else "resident",
+                record.point.deployment["batch_size"],
+                record.figures.compute_latency_p50_ms,
+                derived.compute_gops,
+                derived.compute_efficiency_percent,
+                correctness.error if correctness else None,
+                record.quality if record.valid else (record.reasons or ["failed"])[0],
+            ]
+        )
+    titles = ["part", "datatype", "weights", "batch", "p50 ms", "GOP/s", "efficiency %", "error", "quality"]
+    console.table("", titles, rows)
+
+
+@app.command("layers")
+def layers(
+    model: Annotated[str, typer.Argument(help="A workload, an .onnx file or a topology (resnet50@50).")],
+    sut: SutOption = DEFAULT_SUT,
+    as_json: JsonOption = False,
+) -> None:
+    """List the distinct layers of a network as the system's runtime fuses them."""
+    from qutiperf.microbench.networks import whole_network
+    from qutiperf.spec.microbench import label_of
+    from qutiperf.spec.sut import load_sut
+
+    network = whole_network(model, load_sut(sut)[0]).layers
+    rows: list[dict[str, object]] = []
+    for part, count in network.distinct:
+        same = [layer for layer in network.layers if layer.part == part]
+        rows.append(
+            {
+                "layer": label_of(part),
+                "datatype": part.build.datatype,
+                "count": count,
+                "mops": same[0].ops / 1e6,
+                "weights": int(same[0].weights),
+                "first": same[0].name,
+            }
+        )
+    if as_json:
+        console.out_json(
+            {
+                "network": network.name,
+                "fused_by": network.runtime,
+                "weight_bytes": network.weight_bytes,
+                "uncovered_percent": dict(network.uncovered),
+                "layers": [
+                    {**row, "part": part.model_dump(mode="json", exclude_none=True)}
+                    for row, (part, _) in zip(rows, network.distinct, strict=True)
+                ],
+            }
+        )
+        return
+    fused = f"fused as {network.runtime} does" if network.runtime else "not fused: this runtime is not read"
+    title = f"{network.name}: {len(rows)} distinct of {len(network.layers)} layers, {fused}"
+    console.table(title, list(rows[0]) if rows else ["layer"], [list(row.values()) for row in rows])
+    _report_uncovered([network.name], [dict(network.uncovered)])
+
+
+@app.command("evaluate")
+def evaluate(
+    results: Annotated[Path, typer.Argument(help="A results folder with layers and whole networks.")],
+    sut: Annotated[
+        str | None, typer.Option("--sut", help="Only this system; default: the most measured.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare what layers predict with measured networks, beside level 0 and the plain sum of layers."""
+    from qutiperf.cli.results import read_results
+    from qutiperf.microbench.evaluation import cause, evaluate_layers, side_scores, worst
+    from qutiperf.microbench.measured_parts import measured_parts
+    from qutiperf.microbench.prediction import SIDE
+
+    where = str(results)
+    measured = measured_parts(read_results(results).records, where, sut)
+    points = evaluate_layers(measured, cache_of(measured.networks), where)
+    lines = side_scores(points, measured.parts)
+    if as_json:
+        console.out_json(
+            {
+                "conditions": measured.conditions.label,
+                "networks": len({point.network for point in points}),
+                "failed_layers": measured.failed,
+                "sides": [_side(line) for line in lines],
+                "points": [_point(point) for point in points],
+            }
+        )
+        return
+    console.note(f"{measured.conditions.label}; {len(measured.parts)} parts, {measured.failed} failed")
+    rows = [_side(line) for line in lines]
+    console.table(f"{len(points)} points", list(rows[0]), [list(row.values()) for row in rows])
+    last = [
+        [point.network, point.batch_size, point.measured_s * 1e3, point.error(SIDE), cause(point)]
+        for point in worst(points, SIDE)
+    ]
+    console.table(f"worst of {SIDE}", ["network", "batch", "ms", "predicted / measured", "cause"], last)
+
+
+@app.command("compare")
+def compare(
+    results: Annotated[Path, typer.Argument(help="A results folder with layers.")],
+    beside: Annotated[str, typer.Option("--with", help="qutibench: the published layers and blocks.")],
+    sut: Annotated[
+        str | None, typer.Option("--sut", help="Only this system; default: the most measured.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Set measured layers and blocks beside published ones of the same shape and batch size."""
+    from dataclasses import asdict
+
+    from qutiperf.cli.results import read_results
+    from qutiperf.microbench.measured_parts import measured_parts
+    from qutiperf.microbench.published_layers import agreements, compare_parts
+
+    if beside != "qutibench":
+        raise InputError(
+            f"no published layers named '{beside[:80]}'", where="--with", cure="allowed: qutibench"
+        )
+    measured = measured_parts(read_results(results).records, str(results), sut)
+    rows = compare_parts(measured.parts, str(results))
+    lines = agreements(rows)
+    if as_json:
+        console.out_json({"rows": [asdict(row) for row in rows], "devices": [asdict(line) for line in lines]})
+        return
+    console.table("", list(asdict(rows[0])), [list(asdict(row).values()) for row in rows])
+    console.table(
+        "GOP/s of the same parts", list(asdict(lines[0])), [list(asdict(line).values()) for line in lines]
+    )
+    console.note("caveats are explained in reports/reference/SOURCES.md")
+
+
+def _side(line: "SideScore") -> dict[str, object]:
+    from dataclasses import asdict
+
+    kept = ("n", "gm", "spearman", "within_1_25x_percent")
+    scores = {name: value for name, value in asdict(line.scores).items() if name in kept}
+    return {"side": line.side, "minutes": line.minutes, **scores, "interval_factor": line.interval_factor}
+
+
+def _point(point: "NetworkPoint") -> dict[str, object]:
+    from dataclasses import asdict
+
+    return asdict(point)
+
+
+def cache_of(records: "Sequence[RunRecord]") -> float | None:
+    """The cache of the system that measured the records."""
+    from qutiperf.microbench.suite_plan import cache_bytes
+
+    return cache_bytes(records[0].inputs.sut) if records else None
+
+
+def _counts(text: str, option: str, parameter: str) -> list[int]:
+    from qutiperf.spec.config import shortened, whole_number
+    from qutiperf.spec.limits import MOST
+
+    counts = [whole_number(part, MOST[parameter]) for part in text.split(",")]
+    if not all(counts):
+        cure = f"write numbers from 1 to {MOST[parameter]:,}: 1,8,64"
+        raise InputError(f"'{shortened(text, 80)}' is not a list of counts", where=option, cure=cure)
+    return [count for count in counts if count is not None]
+
+
+def _seconds(text: str) -> float:
+    """90s, 10m or 2h as seconds; raises InputError."""
+    from qutiperf.spec.config import shortened
+
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number = text[:-1] if text[-1:] in units else text
+    try:
+        seconds = float(number) * units.get(text[-1:], 1.0)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise InputError(
+            f"'{shortened(text, 40)}' is not a time", where="--budget", cure="write 90s, 10m or 2h"
+        )
+    return seconds

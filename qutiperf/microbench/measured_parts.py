@@ -1,0 +1,174 @@
+"""Measured layers, stacks and networks of a results folder, as tables of seconds."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from qutiperf import host
+from qutiperf.errors import InputError
+from qutiperf.results.record import RunRecord
+from qutiperf.spec.layer import Build
+from qutiperf.spec.microbench import State
+from qutiperf.spec.part import BuiltPart
+from qutiperf.spec.scenario import Mode
+from qutiperf.units import MILLISECONDS_PER_SECOND
+
+Batches = dict[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredPart:
+    """A layer (depth 1) or a stack of equal ones: seconds of a batch by its size; `spent_s` to measure."""
+
+    part: BuiltPart
+    depth: int
+    state: State
+    seconds: Batches
+    spent_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What measured layers depend on beside themselves."""
+
+    sut: str
+    host: str
+    versions: Mapping[str, str]
+    threads: int | None
+    streams: int
+
+    @property
+    def label(self) -> str:
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        return f"{self.sut}, host {self.host}, {versions}, {self.threads or 'unknown'} threads"
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredParts:
+    """Everything usable of a folder under one set of conditions; `failed` counts what is left out."""
+
+    conditions: Conditions
+    parts: Sequence[MeasuredPart]
+    networks: Sequence[RunRecord]
+    failed: int
+
+
+def key_of(part: BuiltPart) -> str:
+    """A layer and its datatype, however its weights are stored in memory and whatever their seed."""
+    build = Build(datatype=part.build.datatype, sparsity=part.build.sparsity)
+    return part.model_copy(update={"build": build}).digest
+
+
+def measured_parts(
+    records: Sequence[RunRecord], where: str, sut: str | None = None, threads: int | None = None
+) -> MeasuredParts:
+    """The parts of the most frequent conditions, of a system and thread count if they are given.
+
+    Raises InputError for a folder without a usable layer.
+    """
+    layers = [record for record in records if record.inputs.workload.model.part is not None]
+    usable = [record for record in layers if _usable(record)]
+    if not usable:
+        problem = f"none of its {len(layers)} layers was measured" if layers else "has no measured layers"
+        cure = "measure some with `qutiperf microbench run`"
+        raise InputError(problem, where=where, cure=cure)
+    kept = [
+        record for record in usable if sut in (None, record.point.sut) and threads in (None, _threads(record))
+    ]
+    if not kept:
+        there = sorted({f"{record.point.sut} with {_threads(record)} threads" for record in usable})
+        given = f"no layers of {sut or 'any system'}" + (f" with {threads} threads" if threads else "")
+        raise InputError(f"has {given}", where=where, cure=f"it has {', '.join(there)}")
+    [(chosen, _)] = Counter(_key(record) for record in kept).most_common(1)
+    same = [record for record in kept if _key(record) == chosen]
+    return MeasuredParts(
+        conditions_of(same[0]), _parts(same), _networks(records, chosen), len(layers) - len(usable)
+    )
+
+
+def conditions_of(record: RunRecord) -> Conditions:
+    described = record.observed.adapter if record.observed else {}
+    versions = {
+        name: value for name, value in described.items() if name in record.versions or name == "openvino"
+    }
+    return Conditions(
+        record.point.sut,
+        host.fingerprint(record.host),
+        versions,
+        _threads(record),
+        int(record.point.deployment.get("streams", 1)),
+    )
+
+
+def check_own(conditions: Conditions, where: str) -> None:
+    """Raises InputError for layers of another host or of other versions than those installed here."""
+    here, versions = host.fingerprint(host.facts()), host.versions()
+    cure = "measure them here, or accept them with --allow-foreign"
+    if conditions.host != here:
+        raise InputError(
+            f"its layers are of host {conditions.host}, this one is {here}", where=where, cure=cure
+        )
+    for name, version in conditions.versions.items():
+        if versions.get(name, version) != version:
+            problem = f"its layers were measured with {name} {version}, installed is {versions[name]}"
+            raise InputError(problem, where=where, cure=cure)
+
+
+def _usable(record: RunRecord) -> bool:
+    return bool(record.figures.compute_latency_p50_ms) and record.failure is None
+
+
+def _threads(record: RunRecord) -> int | None:
+    value = record.point.deployment.get("threads")
+    return value if isinstance(value, int) else None
+
+
+def _key(record: RunRecord) -> str:
+    return conditions_of(record).label + f" {record.point.deployment.get('streams')}"
+
+
+def _parts(records: Sequence[RunRecord]) -> list[MeasuredPart]:
+    """One entry for each part and state, with every batch size."""
+    groups: dict[tuple[str, int, State], list[RunRecord]] = {}
+    parts: dict[tuple[str, int, State], BuiltPart] = {}
+    for record in records:
+        part = record.inputs.workload.model.part
+        if part is None:
+            continue
+        alone, depth = _alone(part)
+        key = (key_of(alone), depth, _state(part))
+        groups.setdefault(key, []).append(record)
+        parts[key] = alone
+    return [_measured(parts[key], key[1], key[2], same) for key, same in groups.items()]
+
+
+def _measured(part: BuiltPart, depth: int, state: State, records: Sequence[RunRecord]) -> MeasuredPart:
+    seconds = {
+        int(record.point.deployment["batch_size"]): (record.figures.compute_latency_p50_ms or 0.0)
+        / MILLISECONDS_PER_SECOND
+        for record in records
+    }
+    return MeasuredPart(part, depth, state, seconds, sum(record.elapsed_s for record in records))
+
+
+def _alone(part: BuiltPart) -> tuple[BuiltPart, int]:
+    """The layer of a stack of equal layers and its depth; other parts as they are, with depth 1."""
+    if part.stack and all(layer == part.stack[0] for layer in part.stack):
+        return BuiltPart(layer=part.stack[0], build=part.build), len(part.stack)
+    return part, 1
+
+
+def _state(part: BuiltPart) -> State:
+    return "streamed" if part.build.weight_copies > 1 else "resident"
+
+
+def _networks(records: Sequence[RunRecord], key: str) -> list[RunRecord]:
+    """Whole networks under the same conditions."""
+    return [
+        record
+        for record in records
+        if record.inputs.workload.model.part is None
+        and record.point.mode is Mode.PERFORMANCE
+        and _usable(record)
+        and _key(record) == key
+    ]

@@ -1,0 +1,301 @@
+"""The layers of a network, fused as its runtime fuses them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import onnx
+from pydantic import JsonValue, ValidationError
+
+from qutiperf.level0.count import requirements_of_model
+from qutiperf.level0.graph import Graph, Shape, Shapes, read_graph
+from qutiperf.level0.requirements import LayerRequirement
+from qutiperf.microbench.fusion import MOVES, Fusion
+from qutiperf.spec.layer import DatatypeName
+from qutiperf.spec.part import BuiltPart
+
+_ACTIVATIONS: Mapping[str, str] = {
+    **{"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "HardSwish": "hard_swish", "Gelu": "gelu"},
+    **{"Clip": "relu6", "FastGelu": "gelu"},
+}
+_NORMALISATIONS: Mapping[str, str] = {
+    "BatchNormalization": "batch_normalisation",
+    "LayerNormalization": "layer_normalisation",
+    "SkipLayerNormalization": "layer_normalisation",
+    "Softmax": "softmax",
+}
+_BITS: Mapping[int, DatatypeName] = {32: "fp32", 16: "fp16", 8: "int8"}
+Data = dict[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkLayer:
+    """One node of the runtime: the layer that stands for it, in its datatype, with its requirements.
+
+    `ops` counts all arithmetic of one input, `elements` the activations that it reads and writes.
+    """
+
+    name: str
+    part: BuiltPart
+    ops: float
+    weights: float
+    elements: float
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkLayers:
+    """A network as layers; `uncovered` has the share of operations of operators that no layer stands for.
+
+    `runtime` is None where the fusion could not be read: every node is then on its own.
+    """
+
+    name: str
+    layers: tuple[NetworkLayer, ...]
+    uncovered: Mapping[str, float]
+    runtime: str | None
+    weight_bytes: float
+
+    @property
+    def distinct(self) -> list[tuple[BuiltPart, int]]:
+        """Each layer once, with the times that the network has it."""
+        counts: dict[str, list[BuiltPart]] = {}
+        for layer in self.layers:
+            counts.setdefault(layer.part.model_dump_json(), []).append(layer.part)
+        return [(parts[0], len(parts)) for parts in counts.values()]
+
+
+def layers_of_model(
+    model: onnx.ModelProto, name: str, shapes: Shapes | None, fusion: Fusion | None
+) -> NetworkLayers:
+    """Raises InputError for shapes that cannot be inferred."""
+    graph = read_graph(model, name, shapes)
+    counted = {layer.name: layer for layer in requirements_of_model(model, name, shapes).layers}
+    groups = _groups(graph, fusion)
+    layers: list[NetworkLayer] = []
+    uncovered: dict[str, float] = {}
+    for nodes in groups:
+        found = _Group(graph, nodes, counted)
+        part = found.part()
+        if part is not None:
+            layers.append(found.layer(part))
+        else:
+            for operator, ops in found.operations().items():
+                uncovered[operator] = uncovered.get(operator, 0.0) + ops
+    total = sum(layer.ops for layer in layers) + sum(uncovered.values())
+    shares = {operator: 100 * ops / total for operator, ops in uncovered.items() if total}
+    stored = sum(layer.weights * layer.part.build.weight_bytes for layer in layers)
+    return NetworkLayers(name, tuple(layers), shares, fusion.runtime if fusion else None, stored)
+
+
+def _groups(graph: Graph, fusion: Fusion | None) -> list[list[onnx.NodeProto]]:
+    """Nodes that are computed together, in the order of their first one."""
+    if fusion is None:
+        return [[node] for node in graph.nodes]
+    members: dict[object, list[onnx.NodeProto]] = {}
+    for number, (node, group) in enumerate(zip(graph.nodes, fusion.group_of, strict=True)):
+        members.setdefault(("alone", number) if group is None else group, []).append(node)
+    return list(members.values())
+
+
+class _Group:
+    """The nodes of one group of a graph, and the layer that they are."""
+
+    def __init__(
+        self, graph: Graph, nodes: Sequence[onnx.NodeProto], counted: Mapping[str, LayerRequirement]
+    ) -> None:
+        self._graph, self._nodes, self._counted = graph, nodes, counted
+        self._work = [node for node in nodes if node.op_type not in MOVES]
+
+    def part(self) -> BuiltPart | None:
+        """The layer with its activation function; None for operators without one."""
+        if not self._work:
+            return None
+        main = next((node for node in self._work if node.op_type in _LAYERS), self._work[0])
+        data = self._data(main)
+        if data is None:
+            return None
+        activation = self._activation(main)
+        if activation != "none" and data["kind"] in ("convolution", "dense", "elementwise"):
+            data["activation"] = activation
+        try:
+            return BuiltPart.model_validate_json(
+                _json({"layer": data, "build": {"datatype": self._datatype(main)}})
+            )
+        except ValidationError:
+            return None  # sizes that a layer cannot have, such as three-dimensional windows
+
+    def layer(self, part: BuiltPart) -> NetworkLayer:
+        known = [self._counted[name] for node in self._work if (name := _name(node)) in self._counted]
+        return NetworkLayer(
+            name=_name(next((node for node in self._work if node.op_type in _LAYERS), self._work[0])),
+            part=part,
+            ops=sum(each.ops + each.other_ops for each in known) / self._graph.batch,
+            weights=sum(each.weights for each in known),
+            elements=sum(
+                math.prod(shape) for shape in (*part.parts[0].input_shapes, part.parts[0].output_shape)
+            ),
+        )
+
+    def operations(self) -> dict[str, float]:
+        """By operator; operators that only move data have none."""
+        found: dict[str, float] = {}
+        for node in self._nodes:
+            counted = self._counted.get(_name(node))
+            ops = 0.0 if counted is None else counted.ops + counted.other_ops
+            found[node.op_type] = found.get(node.op_type, 0.0) + ops
+        return {operator: ops for operator, ops in found.items() if operator not in MOVES or ops}
+
+    def _data(self, main: onnx.NodeProto) -> Data | None:
+        read = _LAYERS.get(main.op_type)
+        shapes = [self._graph.shapes.get(name, ()) for name in main.input]
+        output = self._graph.shapes.get(main.output[0], ())
+        if read is None or not shapes or not shapes[0] or not output:
+            return None
+        constants = [name in self._graph.constants for name in main.input]
+        return read(_ShapedNode(main, shapes, output, constants))
+
+    def _activation(self, main: onnx.NodeProto) -> str:
+        followers = [node.op_type for node in self._work if node is not main]
+        if "Sigmoid" in followers and "Mul" in followers:
+            return "silu"
+        return next((_ACTIVATIONS[name] for name in followers if name in _ACTIVATIONS), "none")
+
+    def _datatype(self, main: onnx.NodeProto) -> DatatypeName:
+        """int8 where the layer's input is dequantised, else that of its input."""
+        producers = {name: node for node in self._graph.nodes for name in node.output}
+        source = producers.get(main.input[0])
+        if source is not None and source.op_type == "DequantizeLinear":
+            return "int8"
+        return _BITS.get(self._graph.bits.get(main.input[0], 32), "fp32")
+
+
+@dataclass(frozen=True, slots=True)
+class _ShapedNode:
+    """A node with the shapes of its inputs and its output, and which inputs are constants."""
+
+    proto: onnx.NodeProto
+    shapes: list[Shape]
+    output: Shape
+    constants: list[bool]
+
+    def integer(self, name: str, default: int = 0) -> int:
+        return next((int(each.i) for each in self.proto.attribute if each.name == name), default)
+
+    def integers(self, name: str, default: list[int]) -> list[int]:
+        return next((list(each.ints) for each in self.proto.attribute if each.name == name), default)
+
+    def padding(self, kernel: list[int], stride: list[int]) -> list[int] | None:
+        """None for SAME, which a layer has by default."""
+        texts = [each.s.decode() for each in self.proto.attribute if each.name == "auto_pad"]
+        if texts and texts[0].startswith("SAME"):
+            return None
+        return self.integers("pads", [0, 0, 0, 0])
+
+
+def _convolution(node: _ShapedNode) -> Data | None:
+    weight = node.shapes[1]
+    if len(node.output) != 4 or any(each != 1 for each in node.integers("dilations", [1, 1])):
+        return None
+    kernel, stride = list(weight[2:]), node.integers("strides", [1, 1])
+    padding = node.padding(kernel, stride)
+    data: Data = {
+        "kind": "convolution",
+        "in_channels": node.shapes[0][1],
+        "out_channels": weight[0],
+        "size": _listed(node.shapes[0][2:]),
+        "kernel": _listed(kernel),
+        "stride": _listed(stride),
+        "padding": None if padding is None else _listed(padding),
+        "groups": node.integer("group", 1),
+        "bias": len(node.shapes) > 2,
+    }
+    return data
+
+
+def _dense(node: _ShapedNode) -> Data | None:
+    source, weight = node.shapes[0], node.shapes[1]
+    if not (len(node.constants) > 1 and node.constants[1]):
+        return _product(node)
+    transposed = node.proto.op_type == "Gemm" and bool(node.integer("transB"))
+    inputs, outputs = (weight[-1], weight[-2]) if transposed else (weight[-2], weight[-1])
+    rows = math.prod(source[1:-1]) if len(source) > 2 else None
+    return {"kind": "dense", "inputs": inputs, "outputs": outputs, "rows": rows, "bias": len(node.shapes) > 2}
+
+
+def _product(node: _ShapedNode) -> Data | None:
+    left, right = node.shapes[0], node.shapes[1]
+    if len(left) < 3 or len(right) < 3:
+        return None
+    heads = math.prod(node.output[1:-2])
+    return {"kind": "product", "heads": heads, "rows": left[-2], "inner": left[-1], "columns": right[-1]}
+
+
+def _pool(node: _ShapedNode) -> Data | None:
+    if len(node.shapes[0]) != 4:
+        return None
+    operator = {"MaxPool": "max", "AveragePool": "average"}.get(node.proto.op_type, "global_average")
+    data: Data = {
+        "kind": "pool",
+        "operator": operator,
+        "channels": node.shapes[0][1],
+        "size": _listed(node.shapes[0][2:]),
+    }
+    if operator == "global_average":
+        return data
+    kernel = node.integers("kernel_shape", [1, 1])
+    stride = node.integers("strides", [1, 1])
+    padding = node.padding(kernel, stride) or [0, 0, 0, 0]
+    window: Data = {"kernel": _listed(kernel), "stride": _listed(stride), "padding": _listed(padding)}
+    return {**data, **window, "ceil": bool(node.integer("ceil_mode"))}
+
+
+def _elementwise(node: _ShapedNode) -> Data | None:
+    """Of two computed tensors of one shape; a constant operand is a bias or a scale."""
+    if any(node.constants) or len(node.shapes) != 2 or node.shapes[0] != node.shapes[1]:
+        return None
+    operator = "add" if node.proto.op_type == "Add" else "multiply"
+    return {"kind": "elementwise", "operator": operator, "shape": _inner(node.output)}
+
+
+def _function(node: _ShapedNode) -> Data | None:
+    operator = _ACTIVATIONS.get(node.proto.op_type) or _NORMALISATIONS[node.proto.op_type]
+    return {"kind": "function", "operator": operator, "shape": _inner(node.output)}
+
+
+def _recurrent(node: _ShapedNode) -> Data | None:
+    """One direction with the steps first, as ONNX has them by default."""
+    if len(node.shapes[0]) != 3 or node.shapes[1][0] != 1 or node.integer("layout"):
+        return None
+    steps, _, inputs = node.shapes[0]
+    hidden = node.shapes[2][-1]
+    operator = node.proto.op_type.lower()
+    return {"kind": "recurrent", "operator": operator, "inputs": inputs, "hidden": hidden, "steps": steps}
+
+
+def _inner(shape: Shape) -> JsonValue:
+    """Without the batch, and with at least one dimension."""
+    return _listed(shape[1:] or (1,))
+
+
+def _listed(values: Sequence[int]) -> JsonValue:
+    return [int(value) for value in values]
+
+
+def _name(node: onnx.NodeProto) -> str:
+    return node.name or (node.output[0] if node.output else node.op_type)
+
+
+def _json(data: Mapping[str, JsonValue]) -> str:
+    import json
+
+    return json.dumps(data)
+
+
+_LAYERS = {
+    **dict.fromkeys(("Conv",), _convolution),
+    **dict.fromkeys(("Gemm", "MatMul"), _dense),
+    **dict.fromkeys(("MaxPool", "AveragePool", "GlobalAveragePool"), _pool),
+    **dict.fromkeys(("LSTM", "GRU"), _recurrent),
+    **dict.fromkeys(("Add", "Mul"), _elementwise),
+    **dict.fromkeys((*_ACTIVATIONS, *_NORMALISATIONS), _function),
+}

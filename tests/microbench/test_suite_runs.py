@@ -1,0 +1,137 @@
+"""Suites from the command line: shared workers, wrong layers, resuming, budgets, one line for bad input."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from qutiperf.cli import main
+from qutiperf.harness.correctness import batches_to_check
+from qutiperf.microbench.suite_plan import plan_parts, settings_of, within_budget
+from qutiperf.results.record import RunRecord
+from qutiperf.results.store import Store
+from qutiperf.spec.microbench import expand_suite, load_suite
+from tests.conftest import SutFile, fails
+from tests.places import TESTS
+
+SuiteFile = Callable[..., Path]
+DENSE = {"kind": "dense", "inputs": [4, 8, 16], "outputs": 6}
+
+
+@pytest.fixture
+def suite_file(tmp_path: Path) -> SuiteFile:
+    def write(**data: object) -> Path:
+        path = tmp_path / "suite.yaml"
+        head = {"kind": "microbench", "schema_version": 1, "name": "mine", "duration_s": 0.02}
+        path.write_text(yaml.safe_dump({**head, "layers": [DENSE], **data}))
+        return path
+
+    return write
+
+
+def run(suite: Path, out: Path, *more: str) -> int:
+    return main(["microbench", "run", str(suite), "--out", str(out), "--threads", "1", *more], debug=True)
+
+
+def by_label(out: Path) -> dict[str, RunRecord]:
+    return {str(record.inputs.workload.variant.topology): record for record in Store.open(out).latest()}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("adapter", ["TransposedWeights", "DroppedBias"])
+def test_a_wrong_layer_fails_alone(
+    adapter: str, suite_file: SuiteFile, sut_file: SutFile, tmp_path: Path
+) -> None:
+    sut = sut_file(f"{TESTS / 'microbench' / 'offenders.py'}:{adapter}")
+    out = tmp_path / "results"
+    assert run(suite_file(), out, "--sut", str(sut)) == 4
+    records = by_label(out)
+    assert len(records) == 3
+    wrong = records["dense-8-6"]
+    assert wrong.failure is not None
+    assert wrong.failure.stage == "load"
+    assert wrong.failure.reason.startswith("wrong output at batch 1: off by ")
+    for label in ("dense-4-6", "dense-16-6"):
+        observed = records[label].observed
+        assert observed is not None
+        assert observed.correctness is not None
+        assert observed.correctness.error <= observed.correctness.tolerance
+
+
+@pytest.mark.slow
+def test_a_crash_ends_the_worker_and_the_rest_goes_on(
+    suite_file: SuiteFile, sut_file: SutFile, tmp_path: Path
+) -> None:
+    sut = sut_file(f"{TESTS / 'microbench' / 'offenders.py'}:Crash")
+    out = tmp_path / "results"
+    assert run(suite_file(batch_sizes=[1, 2]), out, "--sut", str(sut)) == 4
+    failures = [record.failure for record in Store.open(out).latest() if record.failure]
+    assert [(failure.stage, failure.kind) for failure in failures] == [("load", "crash")] * 2
+    assert by_label(out)["dense-16-6"].failure is None
+
+
+@pytest.mark.slow
+def test_layers_have_compute_figures_only_and_are_not_repeated(
+    suite_file: SuiteFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, suite = tmp_path / "results", suite_file(batch_sizes=[1, 4], datatypes=["fp32", "int8"])
+    assert run(suite, out, "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert len(rows) == 12
+    for row in rows:
+        assert row["compute_latency_p50_ms"] > 0
+        assert row["compute_gops"] > 0
+        assert row["system_throughput_ips"] is None
+        assert row["top1_percent"] is None
+    assert run(suite, out, "--json") == 0
+    # a loaded host may make a run INVALID, which is measured again
+    attempts = Store.open(out).attempts().values()
+    assert len(attempts) == 12
+    assert all(not record.valid for records in attempts for record in records[:-1])
+
+
+def test_small_models_share_a_worker_and_a_budget_keeps_the_first() -> None:
+    suite, file = load_suite("resnet50-published")
+    parts = expand_suite(
+        suite.model_copy(update={"datatypes": ["fp32"], "batch_sizes": [1]}), str(file.path), None
+    )
+    settings = settings_of(suite.model_copy(update={"batch_sizes": [1]}))
+    planned = plan_parts(parts, {}, "cpu-onnxruntime", settings)
+    assert [len(group.runs) for group in planned.groups] == [27]
+    [group] = planned.groups
+    times = {run.point.workload: run.estimated_s for run in group.runs}
+    order = [part.name for part in reversed(parts)]
+    kept = within_budget(planned, times[order[0]] + times[order[1]] + 0.001, order)
+    assert [run.point.workload for group in kept.groups for run in group.runs] == order[:2]
+    assert len([run for group in within_budget(planned, 0.001, order).groups for run in group.runs]) == 1
+
+
+def test_the_checked_batches() -> None:
+    assert [batches_to_check(most) for most in (1, 2, 64)] == [[1], [1, 2], [1, 3]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "names no suite and no network"),
+        (["cor"], "no microbench named 'cor'"),
+        (["core", "--whole"], "--whole has no effect without --for"),
+        (["core", "--budget", "soon"], "--budget: 'soon' is not a time; write 90s, 10m or 2h"),
+        (["core", "--batch", "0"], "--batch: '0' is not a list of counts"),
+        (["--for", "digits-mlp"], "no workload named 'digits-mlp'"),
+        (["--for", "missing.onnx"], "missing.onnx"),
+        (["core", "--sut", "cpu-onnx"], "no sut named 'cpu-onnx'"),
+        (
+            ["--for", "digits-mlp-12.5-fp32", "--sut", "cpu-litert"],
+            "layers are read from ONNX files, not from",
+        ),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    line = fails(capsys, ["microbench", "run", *arguments, "--out", str(tmp_path / "results")], 2)
+    assert message in line
+    assert not (tmp_path / "results").exists()
