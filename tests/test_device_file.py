@@ -17,6 +17,7 @@ RUNTIMES = {
     "adapters/litert.py": set(),
     "adapters/onnxruntime.py": {"onnxruntime"},
     "adapters/onnxruntime_device.py": {"onnxruntime"},
+    "adapters/onnxruntime_values.py": {"onnxruntime"},
     "adapters/openvino.py": {"openvino"},
     "adapters/openvino_checks.py": {"openvino"},
     "adapters/torch.py": {"torch"},

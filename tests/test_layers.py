@@ -10,7 +10,7 @@ import pytest
 from tests.places import PACKAGE
 
 LAYERS: list[set[str]] = [
-    {"errors", "units", "printable", "regular_file"},
+    {"element_type", "errors", "units", "printable", "regular_file"},
     {"spec"},
     {"mlperf_logs", "host", "datasets", "models", "adapters", "loadgen"},
     {"level0", "device"},
@@ -41,7 +41,8 @@ ROOMS: dict[str, list[str]] = {
     ],
     "datasets": [
         "base",
-        "imagenet images_in_memory inputs npz quantized synthetic task",
+        "images_in_memory imagenet npz quantized task values",
+        "inputs synthetic",
         "cifar10 classification digits mnist",
         "tasks",
         "__init__",
@@ -56,7 +57,8 @@ ROOMS: dict[str, list[str]] = {
     ],
     "adapters": [
         "__init__ base deadline litert_delegate openvino_options protocol torch_onnx",
-        "litert_file onnxruntime_device open_inference_connection openvino_checks registry simulated torch",
+        "litert_file onnxruntime_device onnxruntime_values open_inference_connection openvino_checks "
+        "registry simulated torch",
         "litert onnxruntime open_inference openvino",
     ],
     "loadgen": ["installed settings", "driver", "__init__"],

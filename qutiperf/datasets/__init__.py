@@ -22,6 +22,7 @@ from qutiperf.datasets.npz import Npz
 from qutiperf.datasets.quantized import Quantized
 from qutiperf.datasets.synthetic import Synthetic
 from qutiperf.datasets.tasks import task_for
+from qutiperf.datasets.values import described, elements_of, example
 from qutiperf.errors import InputError
 from qutiperf.spec.config import nearest
 from qutiperf.spec.limits import check_sample
@@ -87,9 +88,12 @@ def _of_npz(data: Npz, model: ModelSpec, where: str) -> Dataset:
         expected = (model.steps, *shape) if model.steps > 1 else shape
         if array.shape[1:] != expected:
             problems.append(f"'{spec.name}' has samples of {list(array.shape[1:])}, not {list(expected)}")
-        elif array.dtype != np.dtype(spec.dtype):
-            problems.append(f"'{spec.name}' is {array.dtype}, not {spec.dtype}")
-        fields.append(partial(_rows, array))
+        elements = elements_of(array, spec.dtype)
+        if elements is None:
+            problems.append(f"'{spec.name}' is {array.dtype}, not {described(spec.dtype)}")
+        else:
+            data.arrays[spec.name] = elements
+            fields.append(partial(_rows, elements))
     if problems:
         raise InputError(f"dataset npz: {'; '.join(problems)}", where=where, cure=_npz_example(model))
     if model.many:
@@ -104,7 +108,7 @@ def _npz_example(model: ModelSpec) -> str:
         if spec.has_data:
             steps = (model.steps,) if model.steps > 1 else ()
             shape = (8, *steps, *sample_shape(model, number))
-            arrays.append(f"{spec.name!r}: numpy.zeros({shape}, '{spec.dtype}')")
+            arrays.append(f"{spec.name!r}: {example(spec.dtype, shape)}")
     return f"one that fits: numpy.savez('data.npz', **{{{', '.join(arrays)}}})"
 
 

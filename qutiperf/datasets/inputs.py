@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from qutiperf.datasets.base import Array, Dataset, Description, Raw
+from qutiperf.datasets.values import Value, constant, default_range, holds, random_values, takes_range
+from qutiperf.element_type import STRING, array_type, zeros
 from qutiperf.errors import InputError
 from qutiperf.spec.workload import (
     DTYPES,
@@ -20,7 +22,6 @@ from qutiperf.spec.workload import (
 )
 
 Load = Callable[[Sequence[int]], Array]
-_BYTES = ("int8", "uint8")
 
 
 class ManyInputs(Dataset):
@@ -33,7 +34,7 @@ class ManyInputs(Dataset):
     def __init__(self, data: Dataset, fields: Sequence[Load | None], model: ModelSpec, seed: int) -> None:
         """`fields` load the inputs that the dataset has, in the model's order."""
         self.name, self.count, self.labels = data.name, data.count, data.labels
-        self.dtype = np.dtype(model.input.dtype)
+        self.dtype = array_type(model.input.dtype)
         self.data = data
         self._made = [
             spec.model_dump_json()
@@ -77,7 +78,7 @@ class ManyInputs(Dataset):
 
 
 def check_dtypes(model: ModelSpec, where: str) -> None:
-    """Raises InputError for inputs of types whose values cannot be made here, as text and bfloat16."""
+    """Raises InputError for inputs of types whose values cannot be made here, as complex numbers."""
     wrong = [f"'{spec.name}' {spec.dtype}" for spec in model.inputs if spec.dtype not in DTYPES]
     if wrong:
         problem = f"model.inputs: {', '.join(wrong)}: no samples of this type can be made"
@@ -93,7 +94,7 @@ def sample_shape(model: ModelSpec, number: int) -> tuple[int, ...]:
 def bytes_of_sample(model: ModelSpec) -> int:
     """What one sample takes in memory with all of its steps, without what all samples share."""
     return sum(
-        np.dtype(spec.dtype).itemsize * math.prod(sample_shape(model, number)) * model.steps
+        array_type(spec.dtype).itemsize * math.prod(sample_shape(model, number)) * model.steps
         for number, spec in enumerate(model.inputs)
         if spec.has_data or spec.source == "random" or isinstance(spec.source, RandomSource)
     )
@@ -102,7 +103,7 @@ def bytes_of_sample(model: ModelSpec) -> int:
 def bytes_of_inputs(model: ModelSpec) -> int:
     """What one step of one sample takes, with what all samples share."""
     return sum(
-        np.dtype(spec.dtype).itemsize * math.prod(sample_shape(model, number))
+        array_type(spec.dtype).itemsize * math.prod(sample_shape(model, number))
         for number, spec in enumerate(model.inputs)
     )
 
@@ -113,7 +114,7 @@ def _shared(spec: InputSpec, model: ModelSpec) -> Array | None:
     if isinstance(source, ConstantSource):
         return _constant(spec, shape, source.constant)
     if isinstance(source, StateSource) or source == "zeros":
-        return _constant(spec, shape, 0)
+        return zeros(shape, spec.dtype)
     if isinstance(source, MaskSource):
         return _constant(spec, shape, 1)
     if isinstance(source, LengthSource):
@@ -122,50 +123,30 @@ def _shared(spec: InputSpec, model: ModelSpec) -> Array | None:
     return None
 
 
-def _constant(spec: InputSpec, shape: tuple[int, ...], value: float) -> Array:
-    dtype = np.dtype(spec.dtype)
-    if not _holds(dtype, value):
-        problem = f"model input '{spec.name}': {value} is not a {spec.dtype}"
-        raise InputError(problem, cure="give a value that the input's type can hold")
-    return np.full(shape, value, dtype)
-
-
-def _holds(dtype: np.dtype[np.generic], value: float) -> bool:
-    """Whether a finite number is a value of the type, or is rounded to one."""
-    if not math.isfinite(value):
-        return False
-    if dtype.kind == "f":
-        return abs(value) <= float(np.finfo(dtype.name).max)
-    if dtype.kind == "b":
-        return value in (0, 1)
-    limits = np.iinfo(dtype.name)
-    return value == int(value) and int(limits.min) <= value <= int(limits.max)
+def _constant(spec: InputSpec, shape: tuple[int, ...], value: Value) -> Array:
+    if not holds(spec.dtype, value):
+        given = repr(value) if isinstance(value, str) or spec.dtype == STRING else value
+        problem = f"model input '{spec.name}': {given} is not a {spec.dtype}"
+        cure = "quote a text" if spec.dtype == STRING else "give a value that the input's type can hold"
+        raise InputError(problem, cure=cure)
+    return constant(spec.dtype, shape, value)
 
 
 def _random(spec: InputSpec, model: ModelSpec, seed: int) -> Load:
     """Sample i of an input, whichever others are made, by numpy's PCG64."""
-    dtype, shape = np.dtype(spec.dtype), sample_shape(model, model.inputs.index(spec))
+    dtype, shape = spec.dtype, sample_shape(model, model.inputs.index(spec))
     whole = (model.steps, *shape) if model.steps > 1 else shape
-    low, high = spec.source.random if isinstance(spec.source, RandomSource) else _range(spec.dtype)
-    if not (_holds(dtype, low) and _holds(dtype, high)):
-        problem = f"model input '{spec.name}': random from {low:g} to {high:g} is not within {spec.dtype}"
-        raise InputError(problem, cure="give whole numbers for integers, 0 to 1 for bool")
+    low, high = spec.source.random if isinstance(spec.source, RandomSource) else default_range(dtype)
+    if not takes_range(dtype, low, high):
+        problem = f"model input '{spec.name}': random from {low:g} to {high:g} is not within {dtype}"
+        cure = "give whole numbers for integers, 0 to 1 for bool, lengths for text"
+        raise InputError(problem, cure=cure)
 
     def load(indices: Sequence[int]) -> Array:
-        made = np.empty((len(indices), *whole), dtype)
+        made = np.empty((len(indices), *whole), array_type(dtype))
         for row, index in enumerate(indices):
             generator = np.random.Generator(np.random.PCG64([seed, index]))
-            if dtype.kind == "f":
-                made[row] = low + (high - low) * generator.random(whole, np.float32)
-            else:
-                made[row] = generator.integers(int(low), int(high), whole, endpoint=True).astype(dtype)
+            made[row] = random_values(generator, dtype, whole, (low, high))
         return made
 
     return load
-
-
-def _range(dtype: str) -> tuple[float, float]:
-    """Bytes over their whole range; other integers may be indices, so that only 0 and 1 are safe."""
-    if dtype in _BYTES:
-        return (-128, 127) if dtype == "int8" else (0, 255)
-    return 0, 1

@@ -8,18 +8,25 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from qutiperf.adapters.onnxruntime_values import value_of
+from qutiperf.element_type import BFLOAT16
 from qutiperf.errors import RunError
 from qutiperf.level0.graph import ObservedTensors, Shapes
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 _MOST_DEPTH = 8  # of branches inside branches
 _LOOP_INPUTS = 2  # its trip count and condition, before the state
 _PREFIX = "qutiperf_seen_"
+_BFLOAT16 = "tensor(bfloat16)"
 EXPANDED = frozenset({"If", "Loop"})
 Values = dict[str, NDArray[np.generic]]
 
@@ -66,11 +73,18 @@ def _inputs(graph: onnx.GraphProto, input_shapes: Shapes, constants: Mapping[str
         if value.name in weights:
             continue
         kind = value.type.tensor_type
-        dtype = helper.tensor_dtype_to_np_dtype(kind.elem_type)
+        dtype = _array_type(kind.elem_type)
         sizes = input_shapes.get(value.name) or [max(size.dim_value, 1) for size in kind.shape.dim]
-        filling = constants.get(value.name, 0 if len(sizes) else 1)
-        made[value.name] = np.full(tuple(sizes), filling, dtype)
+        filling: float | str = constants.get(value.name, 0 if len(sizes) else 1)
+        made[value.name] = np.full(tuple(sizes), "" if dtype.hasobject else filling, dtype)
     return made
+
+
+def _array_type(kind: int) -> np.dtype[np.generic]:
+    """Of bits for bfloat16, which is 0 as a number too."""
+    if kind == onnx.TensorProto.BFLOAT16:
+        return np.dtype(np.uint16)
+    return np.dtype(helper.tensor_dtype_to_np_dtype(kind))
 
 
 def _values(model: onnx.ModelProto, inputs: Values, names: Sequence[str]) -> Values:
@@ -89,10 +103,31 @@ def _values(model: onnx.ModelProto, inputs: Values, names: Sequence[str]) -> Val
     session = onnxruntime.InferenceSession(
         asked.SerializeToString(), options, ["CPUExecutionProvider"], enable_fallback=0
     )
-    wanted = {each.name for each in session.get_inputs()}
-    given = {name: array for name, array in inputs.items() if name in wanted}
-    found = session.run(None, given)
+    kinds = {each.name: each.type for each in session.get_inputs()}
+    given = {name: array for name, array in inputs.items() if name in kinds}
+    if _BFLOAT16 in [*kinds.values(), *(each.type for each in session.get_outputs())]:
+        found: Sequence[object] = _run_with_bfloat16(session, given, kinds)
+    else:
+        found = session.run(None, given)
     return {name: array for name, array in zip(names, found, strict=True) if isinstance(array, np.ndarray)}
+
+
+def _run_with_bfloat16(
+    session: "onnxruntime.InferenceSession", given: Values, kinds: Mapping[str, str]
+) -> list[object]:
+    """numpy has no such arrays: of an output only its shape, in arrays of as many bits."""
+    values = {
+        name: value_of(array, BFLOAT16 if kinds[name] == _BFLOAT16 else "") for name, array in given.items()
+    }
+    names = [each.name for each in session.get_outputs()]
+    return [
+        np.zeros(tuple(value.shape()), np.uint16)
+        if value.is_tensor() and value.data_type() == _BFLOAT16
+        else value.numpy()
+        if value.is_tensor()
+        else None
+        for value in session.run_with_ort_values(names, values)
+    ]
 
 
 def _copy_bodies(

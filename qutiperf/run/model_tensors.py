@@ -74,7 +74,8 @@ def _limits(spec: InputSpec, dataset: Dataset) -> tuple[float, float] | None:
     if isinstance(spec.source, RandomSource):
         return spec.source.random[0], spec.source.random[1]
     if isinstance(spec.source, ConstantSource):
-        return float(spec.source.constant), float(spec.source.constant)
+        value = spec.source.constant
+        return None if isinstance(value, str) else (float(value), float(value))
     data = dataset.data if isinstance(dataset, ManyInputs) else dataset
     array = data.field(spec.name) if spec.has_data and isinstance(data, Npz) else None
     if array is None or not array.size or array.dtype.kind not in "iu":

@@ -13,6 +13,7 @@ from qutiperf.datasets import open_samples
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.inputs import bytes_of_sample
 from qutiperf.datasets.tasks import task_for
+from qutiperf.element_type import BEYOND_NUMPY
 from qutiperf.errors import InputError
 from qutiperf.models.topology_spec import declare_for
 from qutiperf.regular_file import unreadable
@@ -62,17 +63,31 @@ def has_truth(workload: Workload) -> bool:
 
 def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
     """Raises InputError or SetupError if the system cannot run the workload."""
-    adapter = runnable(sut)
+    runnable(sut)
     chosen = chosen_for(sut, workload)
-    if chosen.model.many and not adapter.many_tensors:
-        problem = (
-            f"{sut.name} ({sut.adapter.rsplit('/', 1)[-1]}) only takes models with one input and one output"
-        )
-        raise InputError(problem, where=workload.name, cure="measure it on another system")
+    check_taken(sut, chosen)
     dataset = open_samples(chosen)
     check_sample(bytes_of_sample(chosen.model), workload.name)
     files = _checked_files(chosen, dataset)
     return Pairing(sut, chosen, dataset.describe(), files, dataset.count, _preparation_s(dataset))
+
+
+def check_taken(sut: SystemUnderTest, workload: Workload) -> None:
+    """Raises InputError if the system's adapter does not take the number of tensors or a type of input."""
+    adapter, name = adapter_class(sut.adapter), f"{sut.name} ({sut.adapter.rsplit('/', 1)[-1]})"
+    cure = "measure it on another system"
+    if workload.model.many and not adapter.many_tensors:
+        problem = f"{name} only takes models with one input and one output"
+        raise InputError(problem, where=workload.name, cure=cure)
+    others = [
+        f"'{spec.name}' is {spec.dtype}"
+        for spec in workload.model.inputs
+        if spec.dtype in BEYOND_NUMPY and spec.dtype not in adapter.element_types
+    ]
+    if others:
+        taken = ", ".join(["the types of numpy", *adapter.element_types])
+        problem = f"{name} takes {taken}, but input {', '.join(others)}"
+        raise InputError(problem, where=workload.name, cure=cure)
 
 
 def _preparation_s(dataset: Dataset) -> float:

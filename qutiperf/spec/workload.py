@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from qutiperf.element_type import BEYOND_NUMPY
 from qutiperf.errors import InputError
 from qutiperf.spec.catalog import CatalogFile, read
 from qutiperf.spec.config import StrictModel, YamlValue, parse_model
@@ -17,6 +18,7 @@ TOPOLOGY_SUFFIX = ".onnx"  # of the file that is built for model.topology
 DTYPES = (
     *("float32", "float16", "float64", "bool"),
     *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
+    *BEYOND_NUMPY,
 )
 CLASSIFICATION = "image-classification"
 TASK_FILE = ".py:"  # in the name of a task that is a class in a file
@@ -35,7 +37,7 @@ class QuantizationSpec(StrictModel):
 
 
 class RandomSource(StrictModel):
-    """Uniform from the first to the last value; integers include both."""
+    """Uniform from the first to the last value; integers include both. Of text these are lengths."""
 
     random: Annotated[list[float], Field(min_length=2, max_length=2)]
 
@@ -49,7 +51,7 @@ class RandomSource(StrictModel):
 class ConstantSource(StrictModel):
     """The same value everywhere, for every sample."""
 
-    constant: float | int | bool
+    constant: float | int | bool | str
 
 
 class StateSource(StrictModel):

@@ -8,6 +8,7 @@ from onnx import TensorProto, helper
 
 from qutiperf.errors import InputError
 from qutiperf.level0.count import requirements_of_file
+from qutiperf.level0.running import run_once
 from qutiperf.level0.subject import subject_of_workload
 from qutiperf.spec.workload import Workload
 from tests import graphs
@@ -148,3 +149,20 @@ def test_steps_multiply_the_operations_of_a_workload(tmp_path: Path) -> None:
     )
     network = subject_of_workload(made).network
     assert (network.total_ops, network.total_weights) == (30 * OPS, 20)
+
+
+@pytest.mark.parametrize(("kind", "bits"), [(TensorProto.BFLOAT16, 16), (TensorProto.STRING, None)])
+def test_types_that_numpy_lacks(kind: int, bits: int | None, tmp_path: Path) -> None:
+    """The number of rows that NonZero finds is known from a run alone."""
+    nodes = [
+        helper.make_node("Cast", ["flags"], ["truth"], to=TensorProto.BOOL),
+        helper.make_node("NonZero", ["truth"], ["found"]),
+        helper.make_node("Transpose", ["found"], ["rows"]),
+        helper.make_node("Shape", ["rows"], ["sizes"]),
+        helper.make_node("Identity", ["x"], ["taken"]),
+    ]
+    inputs = [graphs.tensor("x", [3, 4], kind), graphs.tensor("flags", [3])]
+    path = graphs.save(tmp_path / "m.onnx", nodes, inputs, [graphs.tensor("taken", [3, 4], kind)])
+    ran = run_once(path, {}, {"flags": 1})
+    assert ran.observed.shapes["rows"] == (3, 1)
+    assert (ran.observed.shapes["taken"], ran.observed.bits["taken"]) == ((3, 4), bits or 64)
