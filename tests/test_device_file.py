@@ -22,6 +22,7 @@ RUNTIMES = {
     "adapters/openvino_checks.py": {"openvino"},
     "adapters/torch.py": {"torch"},
     "adapters/torch_onnx.py": {"torch", "onnx"},
+    "adapters/torch_tensors.py": {"torch"},
 }
 
 

@@ -30,7 +30,7 @@ ROOMS: dict[str, list[str]] = {
         "config",
         "catalog level0_terms round_rules",
         "rounds scenario sut workload",
-        "limits",
+        "formats limits",
         "sweep",
         "point",
     ],
@@ -58,8 +58,8 @@ ROOMS: dict[str, list[str]] = {
     "adapters": [
         "__init__ base deadline litert_delegate openvino_options protocol torch_onnx",
         "litert_file onnxruntime_device onnxruntime_values open_inference_connection openvino_checks "
-        "registry simulated torch",
-        "litert onnxruntime open_inference openvino",
+        "registry simulated torch_tensors",
+        "litert onnxruntime open_inference openvino torch",
     ],
     "loadgen": ["installed settings", "driver", "__init__"],
     "device": ["configuration", "connection_threads", "connection", "server", "__main__"],

@@ -16,8 +16,9 @@ from qutiperf.errors import InputError, SetupError
 from qutiperf.run.child import Nursery, ask
 from qutiperf.run.pairing import pair, runnable
 from qutiperf.spec import catalog
+from qutiperf.spec.formats import for_suffixes
 from qutiperf.spec.sut import SystemUnderTest, load_sut
-from qutiperf.spec.workload import Workload, for_suffixes, load_workload
+from qutiperf.spec.workload import Workload, load_workload
 
 BUDGET_S = 2.5
 _FIRST_LIMIT_S = 180.0

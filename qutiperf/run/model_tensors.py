@@ -1,6 +1,7 @@
-"""A workload's tensors and samples against those of its ONNX file."""
+"""A workload's tensors and samples against those of its model file."""
 
 from collections.abc import Sequence
+from math import isclose
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,21 @@ import numpy as np
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.inputs import ManyInputs
 from qutiperf.datasets.npz import Npz
-from qutiperf.errors import InputError
+from qutiperf.errors import InputError, SetupError
 from qutiperf.models.onnx_file import read_onnx
-from qutiperf.models.tensors import FileTensor
-from qutiperf.spec.workload import ConstantSource, InputSpec, RandomSource, Workload
+from qutiperf.models.tensors import FileTensor, ModelTensors
+from qutiperf.models.tflite_file import read_tflite
+from qutiperf.spec.workload import ConstantSource, InputSpec, OutputSpec, RandomSource, Workload
+
+_SCALE_TOLERANCE = 1e-6  # the file has float32, a workload may have been written with fewer digits
 
 
 def check_tensors(workload: Workload, path: Path, dataset: Dataset) -> None:
-    """Raises InputError with everything in which an ONNX file, workload and samples differ."""
-    spec, content = workload.model, read_onnx(path)
+    """Raises InputError with everything in which an ONNX or TFLite file, workload and samples differ."""
+    content = _read(path)
+    if content is None:
+        return
+    spec = workload.model
     tensors = {tensor.name: tensor for tensor in content.inputs}
     problems = _missing("input", [each.name for each in spec.inputs], list(tensors), path.name)
     unlisted = [name for name in tensors if name not in [each.name for each in spec.inputs]]
@@ -28,9 +35,43 @@ def check_tensors(workload: Workload, path: Path, dataset: Dataset) -> None:
         if each.name in tensors:
             key = f"model.{_key('input', number, len(spec.inputs))}"
             problems += _differences(key, each, tensors[each.name], path.name)
+            problems += _other_quantization(key, each, tensors[each.name], path)
             problems += _beyond_vocabulary(key, each, tensors[each.name], dataset)
+    results = {each.name: each for each in content.outputs}
+    for number, output in enumerate(spec.outputs):
+        if output.name in results:
+            key = f"model.{_key('output', number, len(spec.outputs))}"
+            problems += _other_quantization(key, output, results[output.name], path)
     if problems:
         raise InputError("; ".join(problems), where=workload.name)
+
+
+def _read(path: Path) -> ModelTensors | None:
+    """None for a TFLite file that LiteRT cannot open alone: a delegate may, or another runtime."""
+    if path.suffix == ".onnx":
+        return read_onnx(path)
+    try:
+        return read_tflite(path)
+    except (InputError, SetupError):
+        return None
+
+
+def _other_quantization(key: str, spec: InputSpec | OutputSpec, tensor: FileTensor, path: Path) -> list[str]:
+    """Of a TFLite file; an ONNX file has nodes for it."""
+    given, own = spec.quantization, tensor.quantization
+    if path.suffix == ".onnx" or (given is None and own is None):
+        return []
+    if given is not None and own is not None:
+        close = isclose(given.scale, own[0], rel_tol=_SCALE_TOLERANCE)
+        if close and given.zero_point == own[1]:
+            return []
+    shown = "none" if own is None else f"{{scale: {_shortest(own[0])}, zero_point: {own[1]}}}"
+    return [f"{key}.quantization: {path.name} has {shown}"]
+
+
+def _shortest(scale: float) -> str:
+    """The fewest digits that are the same float32, as the file has it."""
+    return str(np.float32(scale))
 
 
 def _missing(kind: str, names: Sequence[str], available: Sequence[str], file: str) -> list[str]:

@@ -19,9 +19,10 @@ from qutiperf.models.topology_spec import declare_for
 from qutiperf.regular_file import unreadable
 from qutiperf.run.model_tensors import check_tensors
 from qutiperf.spec.config import nearest, sha256_of_file, shortened
+from qutiperf.spec.formats import for_suffixes
 from qutiperf.spec.limits import check_sample
 from qutiperf.spec.sut import SystemUnderTest
-from qutiperf.spec.workload import Topology, Workload, for_suffixes
+from qutiperf.spec.workload import Topology, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _checked_files(workload: Workload, dataset: Dataset) -> dict[str, str]:
             where=workload.name,
             cure="is it the right file?",
         )
-    if path.suffix == ".onnx":
+    if path.suffix in (".onnx", ".tflite"):
         check_tensors(workload, path, dataset)
     return {f"model:{path.name}": digest}
 

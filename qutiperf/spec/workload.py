@@ -1,13 +1,11 @@
 """The types of a workload: model, data and task."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from qutiperf.element_type import BEYOND_NUMPY
-from qutiperf.errors import InputError
 from qutiperf.spec.catalog import CatalogFile, read
 from qutiperf.spec.config import StrictModel, YamlValue, parse_model
 
@@ -162,7 +160,8 @@ class Topology(StrictModel):
 class OtherFile(StrictModel):
     """The same model in another format, for adapters that do not load the first; `converter` made it.
 
-    `input` and `output` are those of the model unless given: converters rename tensors and quantize them.
+    `inputs` and `outputs` are those of the model unless given, in the model's order: converters rename
+    tensors and quantize them. `input` and `output` are short for the first, the others being the same.
     """
 
     file: str
@@ -170,6 +169,19 @@ class OtherFile(StrictModel):
     converter: str | None = None
     input: InputSpec | None = None
     output: OutputSpec | None = None
+    inputs: list[InputSpec] | None = None
+    outputs: list[OutputSpec] | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "OtherFile":
+        for one, several in (("input", "inputs"), ("output", "outputs")):
+            if getattr(self, one) is not None and getattr(self, several) is not None:
+                raise ValueError(f"has both {one} and {several}, give one")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
+        return without_unset(serialize(self), "inputs", "outputs")
 
 
 class ModelSpec(StrictModel):
@@ -272,6 +284,16 @@ class ModelSpec(StrictModel):
             raise ValueError("other_files are other formats of file, which is not given")
         return self
 
+    @model_validator(mode="after")
+    def _other_files_have_as_many(self) -> "ModelSpec":
+        for number, other in enumerate(self.other_files):
+            for key in ("inputs", "outputs"):
+                given, own = getattr(other, key), getattr(self, key)
+                if given is not None and len(given) != len(own):
+                    problem = f"other_files.{number}.{key}: {len(given)}, but the model has {len(own)}"
+                    raise ValueError(problem)
+        return self
+
     @property
     def files(self) -> list[str]:
         """Every file of the model, the one that is loaded first."""
@@ -331,51 +353,6 @@ class Workload(StrictModel):
     variant: Variant = Variant()
     mlperf_benchmark: str | None = None
     rehearsal: bool = False
-
-
-def for_suffixes(workload: Workload, suffixes: Sequence[str]) -> Workload:
-    """The workload with the file that an adapter loads in first place; raises InputError if it has none.
-
-    `suffixes` are those of the adapter in its order of preference; with none any model will do.
-    """
-    spec = workload.model
-    if not suffixes or (spec.topology is not None and TOPOLOGY_SUFFIX in suffixes):
-        return workload
-    if spec.file is None:
-        what = "a topology, which is built as ONNX" if spec.topology else "no model"
-        cure = f"it loads {', '.join(suffixes)}"
-        raise InputError(f"model: the adapter does not load {what}", where=workload.name, cure=cure)
-    for suffix in suffixes:
-        if Path(spec.file).suffix == suffix:
-            return workload
-        for other in spec.other_files:
-            if Path(other.file).suffix == suffix:
-                return _with_first(workload, other)
-    given, wanted = ", ".join(Path(file).name for file in spec.files), ", ".join(suffixes)
-    cure = f"it loads {wanted}: choose another system, or add such a file to model.other_files"
-    raise InputError(f"model: the adapter does not load {given}", where=workload.name, cure=cure)
-
-
-def _with_first(workload: Workload, chosen: OtherFile) -> Workload:
-    spec, variant = workload.model, workload.variant
-    before = OtherFile(
-        file=str(spec.file),
-        sha256=spec.sha256,
-        converter=variant.converter,
-        input=spec.input,
-        output=spec.output,
-    )
-    model = spec.model_copy(
-        update={
-            "file": chosen.file,
-            "sha256": chosen.sha256,
-            "inputs": [chosen.input or spec.input, *spec.inputs[1:]],
-            "outputs": [chosen.output or spec.output, *spec.outputs[1:]],
-            "other_files": [before, *(other for other in spec.other_files if other is not chosen)],
-        }
-    )
-    named = variant.model_copy(update={"converter": chosen.converter or variant.converter})
-    return workload.model_copy(update={"model": model, "variant": named})
 
 
 def load_workload(name: str, beside: Path | None = None) -> tuple[Workload, CatalogFile]:
