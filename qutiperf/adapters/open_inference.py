@@ -289,14 +289,16 @@ def _check_metadata(metadata: Mapping[str, object], model: Model, options: Optio
         raise InputError(f"its inputs are {quoted(names)}, not {expected}", where=where)
     found = {name: (datatype, shape) for name, datatype, shape in inputs}
     for tensor in model.inputs:
-        _check_input(tensor, *found[tensor.name], where=where)
+        _check_input(tensor, model.fixed_batch, *found[tensor.name], where=where)
     names = [name for name, _, _ in outputs]
     for name in model.outputs:
         if name not in names:
             raise InputError(f"it has no output '{name}', but {quoted(names)}", where=where)
 
 
-def _check_input(tensor: InputTensor, datatype: str, shape: list[object], where: str) -> None:
+def _check_input(
+    tensor: InputTensor, fixed_batch: Optional[int], datatype: str, shape: list[object], where: str
+) -> None:
     """Of sizes only those that the server gives."""
     if datatype != protocol.datatype_of(tensor.dtype):
         raise InputError(f"its input is {shown(datatype, _MOST_TEXT)}, not {tensor.dtype}", where=where)
@@ -305,6 +307,10 @@ def _check_input(tensor: InputTensor, datatype: str, shape: list[object], where:
     known = [size for size in sizes if isinstance(size, int) and size > 0]
     if shape and len(known) == len(sizes) and tuple(known) != tuple(tensor.shape):
         raise InputError(f"its samples are {quoted(known)}, not {list(tensor.shape)}", where=where)
+    batch = shape[axis] if axis is not None and axis < len(shape) else None
+    if isinstance(batch, int) and batch > 0 and batch != fixed_batch:
+        expected = [fixed_batch or "batch" if place == axis else size for place, size in enumerate(shape)]
+        raise InputError(f"its input is {quoted(shape)}, not {quoted(expected)}", where=where)
 
 
 def _tensors(metadata: Mapping[str, object], side: str) -> list[tuple[str, str, list[object]]]:

@@ -111,9 +111,10 @@ def _check_input(found: openvino.ConstOutput, tensor: InputTensor, model: Model)
     sizes = [None if size.is_dynamic else size.get_length() for size in partial]
     axis, given = tensor.batch_axis, list(tensor.batched(-1))
     expected = [model.fixed_batch if position == axis else size for position, size in enumerate(given)]
+    # a size that the file leaves open is the workload's
     same = len(sizes) == len(expected) and all(
-        size == wanted or (size is None and position != axis)
-        for position, (size, wanted) in enumerate(zip(sizes, expected))  # noqa: B905
+        size is None or size == wanted
+        for size, wanted in zip(sizes, expected)  # noqa: B905
     )
     if not same:
         shown = [["?" if size is None else size for size in shape] for shape in (sizes, expected)]

@@ -52,10 +52,7 @@ def _with_first(workload: Workload, chosen: OtherFile) -> Workload:
             "sha256": chosen.sha256,
             "inputs": inputs_of(chosen, spec),
             "outputs": outputs_of(chosen, spec),
-            "other_files": [
-                _complete(before, spec),
-                *(_complete(each, spec) if many else each for each in others),
-            ],
+            "other_files": [_complete(before, spec), *others],
         }
     )
     named = variant.model_copy(update={"converter": chosen.converter or variant.converter})
