@@ -37,20 +37,23 @@ from qutiperf.spec.round_rules import (
 )
 from qutiperf.spec.rounds import Round, Seeds
 from qutiperf.spec.scenario import Metric, RunSettings, Scenario
-from qutiperf.spec.sut import Deployment, OperatingMode, Platform, Power, SystemUnderTest, Verified
-from qutiperf.spec.sweep import Sweep
-from qutiperf.spec.workload import (
+from qutiperf.spec.source import (
     ConstantSource,
-    DatasetSpec,
-    InputSpec,
     LengthSource,
     MaskSource,
+    PaddingSpec,
+    RandomSource,
+    StateSource,
+)
+from qutiperf.spec.sut import Deployment, OperatingMode, Platform, Power, SystemUnderTest, Verified
+from qutiperf.spec.sweep import CacheSettings, Sweep
+from qutiperf.spec.workload import (
+    DatasetSpec,
+    InputSpec,
     ModelSpec,
     OtherFile,
     OutputSpec,
     QuantizationSpec,
-    RandomSource,
-    StateSource,
     Topology,
     Variant,
     Workload,
@@ -58,10 +61,11 @@ from qutiperf.spec.workload import (
 
 PAGE = Path(__file__).parent / "reference.md"
 FILES: dict[str, list[type[BaseModel]]] = {
-    "sweep": [Sweep, RunSettings],
+    "sweep": [Sweep, RunSettings, CacheSettings],
     "workload": [
         *(Workload, DatasetSpec, ModelSpec, OtherFile, InputSpec, OutputSpec, QuantizationSpec),
-        *(RandomSource, ConstantSource, StateSource, MaskSource, LengthSource, Topology, Variant),
+        *(RandomSource, ConstantSource, StateSource, MaskSource, LengthSource, PaddingSpec),
+        *(Topology, Variant),
     ],
     "sut": [SystemUnderTest, Deployment, OperatingMode, Platform, Calibration, Terms, Power, Verified],
     "scenario": [Scenario, Metric],

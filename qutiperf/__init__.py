@@ -14,6 +14,7 @@ _ERRORS = ("InputError", "QutiperfError", "RunError", "SetupError")
 _MODULES = {
     "Explained": "qutiperf.explain",
     "Progress": "qutiperf.api.progress",
+    "best": "qutiperf.api.choices",
     "explain": "qutiperf.api.explanations",
     "load": "qutiperf.api.frame",
     "measure": "qutiperf.api.sweeps",
@@ -30,6 +31,7 @@ __all__ = [
     "RunError",
     "SetupError",
     "__version__",
+    "best",
     "explain",
     "load",
     "measure",

@@ -1,3 +1,4 @@
+from qutiperf.api.choices import best as best
 from qutiperf.api.explanations import explain as explain
 from qutiperf.api.frame import load as load
 from qutiperf.api.progress import Progress as Progress
@@ -20,6 +21,7 @@ __all__ = [
     "RunError",
     "SetupError",
     "__version__",
+    "best",
     "explain",
     "load",
     "measure",

@@ -18,8 +18,9 @@ import onnx
 import psutil
 from onnx import TensorProto, helper
 
-from qutiperf.host import Surroundings, available_cores
+from qutiperf.host import available_cores
 from qutiperf.results.metrics import NOISY_FOREIGN_PERCENT
+from qutiperf.surroundings import Surroundings
 from qutiperf.units import format_number, seconds_from_ns
 
 GEMM_SIZE = 1024

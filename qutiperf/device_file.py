@@ -100,18 +100,18 @@ def _source(name: str) -> bytes:
 
 def _baked(configuration: Configuration) -> dict[str, bytes]:
     """The configuration and its files, whose paths are those inside the archive."""
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     model, adapter = configuration.model, configuration.adapter
     if model.path:
         for path in _with_weights(Path(model.path)):
-            found[f"{FILES}{path.name}"] = path.read_bytes()
+            contents[f"{FILES}{path.name}"] = path.read_bytes()
         model = Model(**{**vars(model), "path": f"{{folder}}/{Path(model.path).name}"})
     if adapter not in ADAPTERS:
         file, _, attribute = adapter.rpartition(":")
-        found[f"{FILES}{Path(file).name}"] = Path(file).read_bytes()
+        contents[f"{FILES}{Path(file).name}"] = Path(file).read_bytes()
         adapter = f"{{folder}}/{Path(file).name}:{attribute}"
     moved = asdict(replace(configuration, model=model, adapter=adapter))
-    return {**found, BAKED: json.dumps(moved, indent=1).encode()}
+    return {**contents, BAKED: json.dumps(moved, indent=1).encode()}
 
 
 def _with_weights(path: Path) -> list[Path]:

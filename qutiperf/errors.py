@@ -23,6 +23,10 @@ class InputError(QutiperfError):
     exit_code = 2
 
 
+class ImpossiblePointError(InputError):
+    """A point that cannot be measured, while others of the same sweep can."""
+
+
 class SetupError(QutiperfError):
     """Something that the machine lacks: a package, a device, a right, a LoadGen version."""
 

@@ -51,7 +51,14 @@ def versions() -> dict[str, str]:
 
 def available_cores() -> int:
     """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(available_core_numbers())
+
+
+def available_core_numbers() -> list[int]:
+    """Numbers of the cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 def cpu_model() -> str | None:
@@ -90,33 +97,3 @@ def _lines(path: str) -> list[str]:
 def busy_percent() -> float:
     """Share of all cores in use now, over half a second."""
     return psutil.cpu_percent(interval=0.5)
-
-
-class Surroundings:
-    """CPU use of other processes between two samples."""
-
-    COLUMNS = ("elapsed_s", "foreign_cpu_percent", "load_1min", "cpu_frequency_mhz")
-
-    def __init__(self) -> None:
-        self._busy, self._time = self._counters()
-
-    def look(self, own_cpu_s: float, elapsed_s: float) -> dict[str, float | None]:
-        """CPU time of other processes since the last sample, in percent of all cores, without `own_cpu_s`."""
-        busy, time = self._counters()
-        period = time - self._time
-        foreign = 100 * max(busy - self._busy - own_cpu_s, 0) / period if period > 0 else None
-        self._busy, self._time = busy, time
-        frequency = psutil.cpu_freq()
-        return {
-            "elapsed_s": round(elapsed_s, 3),
-            "foreign_cpu_percent": None if foreign is None else round(foreign, 1),
-            "load_1min": round(os.getloadavg()[0], 2),
-            "cpu_frequency_mhz": frequency.current if frequency else None,
-        }
-
-    @staticmethod
-    def _counters() -> tuple[float, float]:
-        times = psutil.cpu_times()
-        idle = times.idle + getattr(times, "iowait", 0.0)
-        total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
-        return total - idle, total

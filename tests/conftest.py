@@ -27,8 +27,9 @@ def fails(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int) -
 
 @pytest.fixture(autouse=True)
 def _state_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keeps the undo journal of operating modes out of the user's home."""
+    """Keeps the undo journal of operating modes, and prepared samples, out of the user's home."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture

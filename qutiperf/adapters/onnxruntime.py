@@ -67,6 +67,7 @@ class OnnxRuntime(Adapter[Options]):
     model_suffixes = (".onnx", ".ort")
     many_tensors = True
     element_types = BEYOND_NUMPY
+    open_sizes = True
 
     def load(self, model: Model, options: Options) -> None:
         import onnxruntime

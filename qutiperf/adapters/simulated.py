@@ -38,6 +38,7 @@ class Simulated(Adapter[Options]):
     options_type = Options
     many_tensors = True
     element_types = BEYOND_NUMPY
+    open_sizes = True
 
     def load(self, model: Model, options: Options) -> None:
         if min(model.input_shape, default=1) < 1:

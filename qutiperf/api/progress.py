@@ -10,6 +10,7 @@ from qutiperf.errors import InputError
 from qutiperf.printable import one_line
 from qutiperf.results.record import RunRecord
 from qutiperf.run.plan import Group, PlannedRun
+from qutiperf.run.preparation import preparations_of
 from qutiperf.run.sweep import PlannedSweep
 from qutiperf.spec.scenario import Mode
 
@@ -18,12 +19,14 @@ from qutiperf.spec.scenario import Mode
 class Progress:
     """One event: `planned` once, then `started` and `finished` for every run, `running` once a second.
 
+    Before the first run comes `preparing`, if samples have to be prepared; `run` then says how many are.
+
     `run` is the current run, as "digits-mlp-100-fp32 Offline batch 8". `done` and `total` count the runs of
     this call; `done_before` are those of the sweep that were stored already. `outcome` and `reason` belong to
     the run that is `finished`; `valid` and `invalid` are LoadGen's verdict.
     """
 
-    event: Literal["planned", "started", "running", "finished"]
+    event: Literal["planned", "preparing", "started", "running", "finished"]
     sweep: str
     folder: Path
     done_before: int
@@ -47,18 +50,24 @@ class Tracker:
         self._report, self.note, self.damaged = report, note, damaged
         self._sweep, self._folder, self._run = "", Path(), ""
         self._done_before = self._done = self._total = 0
-        self._left_s = self._spent_s = self._expected_s = 0.0
+        self._left_s = self._runs_s = self._spent_s = self._expected_s = 0.0
         self._started = monotonic()
 
     def planned(self, planned: PlannedSweep, groups: Sequence[Group], folder: Path) -> None:
         runs = [run for group in groups for run in group.runs]
         self._sweep, self._folder, self._total = planned.sweep.name, folder, len(runs)
         self._done_before = sum(len(group.runs) for group in planned.groups) - len(runs)
-        self._left_s = sum(group.estimated_s for group in groups)
+        self._runs_s = sum(run.estimated_s for run in runs)
+        before_s = sum(preparation.estimated_s for preparation in preparations_of(groups))
+        self._left_s = before_s + sum(group.estimated_s for group in groups)
         self._send("planned")
-        self._left_s = sum(run.estimated_s for run in runs)
+
+    def preparing(self, workload: str, done: int, total: int) -> None:
+        self._run = one_line(f"{workload}: {done:,} of {total:,} samples are prepared")
+        self._send("preparing")
 
     def started(self, run: PlannedRun) -> None:
+        self._left_s = self._runs_s
         self._started, self._run = monotonic(), title(run)
         self._send("started")
 
@@ -66,7 +75,8 @@ class Tracker:
         self._send("running")
 
     def finished(self, run: PlannedRun, record: RunRecord) -> None:
-        self._left_s -= run.estimated_s
+        self._runs_s -= run.estimated_s
+        self._left_s = self._runs_s
         self._expected_s += run.estimated_s
         self._spent_s += monotonic() - self._started
         self._done, self._run = self._done + 1, title(run)
@@ -79,7 +89,7 @@ class Tracker:
 
     def _send(
         self,
-        event: Literal["planned", "started", "running", "finished"],
+        event: Literal["planned", "preparing", "started", "running", "finished"],
         outcome: Literal["valid", "invalid", "failed"] | None = None,
         reason: str | None = None,
     ) -> None:

@@ -33,6 +33,7 @@ def measure(
     out: str | Path | None = None,
     set: Mapping[str, object] | None = None,  # noqa: A002 - as the option of the command line
     profile: str | None = None,
+    power: str | Sequence[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> "DataFrame":
     """Measures an ONNX or TFLite file on random data; there is no accuracy.
@@ -42,7 +43,7 @@ def measure(
     (`{"image": ["batch", 3, 224, 224]}`), `dim` those of named dimensions (`{"seq": 128}`), `constant` values
     of inputs (`{"sr": 16000}`); `data` is an .npz file of samples by input name. `set` has overrides of the
     sweep's keys, `profile` is "submission", "standard" or "test_run". `out` is the results folder, by default
-    results/MODEL. Valid runs that are stored there are not repeated.
+    results/MODEL. Valid runs that are stored there are not repeated. `power` names the meter, or several.
 
     Returns the rows of the measured and stored runs as `load` does; a run that failed is a row with `failure`
     and `reasons`. Raises InputError or SetupError before anything is measured. KeyboardInterrupt, or an
@@ -62,6 +63,7 @@ def measure(
         given["scenarios"],
         given["batch"],
         _overrides(set, profile),
+        _meters(power),
     )
     return _measured(planned, out, progress)
 
@@ -74,6 +76,7 @@ def run(
     profile: str | None = None,
     round_name: str | None = None,
     audit_config: str | Path | None = None,
+    power: str | Sequence[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> "DataFrame":
     """Measures a shipped sweep or a sweep file, as `qutiperf run`; the rest as in `measure`.
@@ -81,7 +84,7 @@ def run(
     `set` overrides keys of the sweep: `{"deployment.batch_size": [1, 8], "workloads": "digits-*"}`. `out` is
     by default results/SWEEP. `round_name` requires the LoadGen that carries the seeds of an MLPerf round.
     """
-    planned = plan_sweep(str(sweep), _overrides(set, profile))
+    planned = plan_sweep(str(sweep), _overrides(set, profile), _meters(power))
     return _measured(planned, out, progress, audit_config, round_name)
 
 
@@ -114,6 +117,10 @@ def default_folder(planned: PlannedSweep) -> Path:
 
 def _overrides(given: Mapping[str, object] | None, profile: str | None) -> dict[str, object]:
     return {**(given or {}), **({"profile": profile} if profile is not None else {})}
+
+
+def _meters(power: str | Sequence[str] | None) -> Sequence[str]:
+    return [power] if isinstance(power, str) else power or ()
 
 
 def _ignore(_: Progress) -> None:

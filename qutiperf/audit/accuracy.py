@@ -92,13 +92,13 @@ def read_accuracy_text(path: Path) -> AccuracyText:
     """Raises OSError."""
     with path.open("rb") as stream:
         text = stream.read(_MOST_TEXT_BYTES).decode("utf-8", errors="replace")
-    found = list(_HASH.finditer(text))
+    hashes = list(_HASH.finditer(text))
     counts = _GOOD.search(text)
     percent = _PERCENT.search(text)
     return AccuracyText(
         text,
-        found[-1].group(1) if found else None,
-        text.count("\n", 0, found[-1].start()) + 1 if found else None,
+        hashes[-1].group(1) if hashes else None,
+        text.count("\n", 0, hashes[-1].start()) + 1 if hashes else None,
         int(counts.group(1)) if counts else None,
         int(counts.group(2)) if counts else None,
         _number(percent.group(1)) if percent else None,
@@ -115,10 +115,10 @@ def _number(text: str) -> float | None:
 def scores(text: str, pattern: str) -> list[tuple[float, int]]:
     """Numbers that `pattern` finds at the start of a line, with their lines; long lines are left out."""
     compiled = re.compile(pattern)
-    found = []
+    numbers = []
     for number, line in enumerate(text.splitlines(), 1):
         match = compiled.match(line) if len(line) < 20_000 else None
         value = _number(match.group(1)) if match else None
         if value is not None:
-            found.append((value, number))
-    return found
+            numbers.append((value, number))
+    return numbers

@@ -64,6 +64,9 @@ class FindingMaker:
     ) -> AuditFinding:
         return AuditFinding("note", rule, self.path, what, cure, line, self.sources.get(source, ""))
 
+    def not_checked(self, rule: str, what: str, cure: str = "") -> AuditFinding:
+        return AuditFinding("not checked", rule, self.path, what, cure)
+
 
 def in_order(findings: list[AuditFinding]) -> list[AuditFinding]:
     """By severity, then file and line; equal ones once."""

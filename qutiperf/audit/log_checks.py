@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from qutiperf.audit.finding import AuditFinding, FindingMaker
-from qutiperf.mlperf_logs.log_keys import first_disorder, required_keys
+from qutiperf.mlperf_logs.log_keys import first_disorder, is_known, required_keys
 from qutiperf.mlperf_logs.summary_values import SummaryValues, differing
 from qutiperf.mlperf_logs.trace import Trace
 from qutiperf.units import NANOSECONDS_PER_SECOND
@@ -33,13 +33,19 @@ def log_findings(trace: Trace, make: FindingMaker) -> Iterator[AuditFinding]:
         yield make.error("log-unreadable", "holds no readable ':::MLLOG' line", _UNTOUCHED, line=1)
         return
     yield from _lines(trace, make)
-    yield from _missing(trace, make)
+    version = trace.text("loadgen_version")
+    if is_known(version):
+        yield from _missing(trace, make)
+    else:
+        what = f"is of LoadGen {(version or '')[:20]}; its lines and rates are known from 5.0 on"
+        yield make.not_checked("log-version", what)
     yield from _settings(trace, make)
     if "result_validity" in trace.values:
         yield from _verdict(trace, make)
         yield from _latencies(trace, make)
         yield from _early_stopping(trace, make)
-        yield from _rates(trace, make)
+        if is_known(version):
+            yield from _rates(trace, make)
     yield from _clock(trace, make)
 
 

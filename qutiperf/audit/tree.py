@@ -97,12 +97,12 @@ def _list(tree: FileTree, folder: bytes, relative: str, depth: int) -> None:
 
 def _list_file(tree: FileTree, entry: "os.DirEntry[bytes]", path: str) -> None:
     try:
-        found = entry.stat(follow_symlinks=False)
+        status = entry.stat(follow_symlinks=False)
     except OSError:
         tree.special.append(path)
         return
-    if stat.S_ISREG(found.st_mode):
-        tree.files[path] = found.st_size
+    if stat.S_ISREG(status.st_mode):
+        tree.files[path] = status.st_size
     else:
         tree.special.append(path)
 

@@ -13,6 +13,7 @@ from qutiperf.cli import (
     adapter,
     agree,
     analyse,
+    best,
     calibrate,
     check,
     console,
@@ -23,7 +24,9 @@ from qutiperf.cli import (
     level0_fit,
     listing,
     models,
+    plan,
     published,
+    report,
     run,
     serve,
     show,
@@ -42,7 +45,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("plan")(plan.plan)
 app.command("show")(show.show)
+app.command("best")(best.best)
 app.command("explain")(explain.explain)
 app.command("list")(listing.list_files)
 app.command("doctor")(doctor.doctor)
@@ -52,6 +57,7 @@ app.command("serve")(serve.serve)
 app.command("agree")(agree.agree)
 app.command("check")(check.check)
 app.command("import")(published.import_results)
+app.command("report")(report.report)
 level0.app.command("fit")(level0_fit.fit)
 level0.app.command("evaluate")(level0_fit.evaluate)
 app.add_typer(adapter.app, name="adapter")

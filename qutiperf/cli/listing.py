@@ -10,14 +10,14 @@ from qutiperf.cli import console
 if TYPE_CHECKING:
     from qutiperf.spec.round_rules import BenchmarkRule, ScenarioSet, Score
 
-_KINDS = ("suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "rounds")
+_KINDS = ("suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "meters", "rounds")
 
 
 def list_files(
     kind: str = typer.Argument("all", help=f"One of: {', '.join(_KINDS)}, all."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
-    """List systems, workloads, scenarios, sweeps, datasets, adapters and rounds."""
+    """List systems, workloads, scenarios, sweeps, datasets, adapters, power meters and rounds."""
     from qutiperf.errors import InputError
     from qutiperf.spec.config import nearest
 
@@ -129,6 +129,16 @@ def adapter_rows() -> Rows:
     return rows
 
 
+def meter_rows() -> Rows:
+    """Every power meter: how its code was tried, and its rails here or what it needs."""
+    from qutiperf.power.registry import states
+
+    return [
+        {"name": each.name, "verified": each.verified, "state": each.state, "title": each.title}
+        for each in states()
+    ]
+
+
 def _rounds() -> Rows:
     from qutiperf.spec.rounds import shipped_rounds
 
@@ -176,5 +186,6 @@ _ROWS = {
     "sweeps": _sweeps,
     "datasets": _datasets,
     "adapters": adapter_rows,
+    "meters": meter_rows,
     "rounds": _rounds,
 }

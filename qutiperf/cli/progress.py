@@ -42,7 +42,7 @@ class Bar:
     def __call__(self, progress: "Progress") -> None:
         if progress.event == "planned":
             self._begin(progress)
-        elif progress.event == "started":
+        elif progress.event in ("preparing", "started"):
             self._bar.update(self._task, description=progress.run)
         elif progress.event == "finished":
             self._bar.update(self._task, completed=progress.done)

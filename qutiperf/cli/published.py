@@ -86,14 +86,14 @@ def _print_implausible(results: "list[PublishedResult]", as_json: bool) -> None:
     from qutiperf.published.cited_peaks import ops_per_input, peak_ops_per_s
     from qutiperf.published.plausibility import implausible
 
-    found = implausible(results, peak_ops_per_s, ops_per_input)
+    flagged = implausible(results, peak_ops_per_s, ops_per_input)
     if as_json:
-        console.out_json([each.as_row() for each in found])
+        console.out_json([each.as_row() for each in flagged])
         return
-    for each in found:
+    for each in flagged:
         console.out_line(_line(each))
     rows = "1 row" if len(results) == 1 else f"{len(results):,} rows"
-    relations = "1 relation does" if len(found) == 1 else f"{len(found)} relations do"
+    relations = "1 relation does" if len(flagged) == 1 else f"{len(flagged)} relations do"
     console.out(f"{rows}, {relations} not hold")
 
 

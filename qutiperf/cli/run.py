@@ -8,6 +8,7 @@ import typer
 
 from qutiperf.cli import console
 from qutiperf.cli.combinations import check_unused
+from qutiperf.cli.plan import print_plan
 from qutiperf.errors import InputError
 
 if TYPE_CHECKING:
@@ -57,12 +58,27 @@ def run(
         Path | None,
         typer.Option(help="With --model: an .npz file, an array of samples by input name."),
     ] = None,
+    power: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Power meter: rapl, ina, redfish:https://BMC, none (`qutiperf list meters`). "
+            "Repeated, the others check the first. Default: that of the sweep or SUT file."
+        ),
+    ] = None,
     mlperf_round: Annotated[
         str | None, typer.Option("--round", help="Require the LoadGen whose seeds this round asks for: v6.1")
     ] = None,
     audit_config: Annotated[
         Path | None, typer.Option(help="An audit.config for LoadGen; none is ever found by chance.")
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only these runs: scenario=Offline, batch_size=8,16, workload=digits-*; repeatable."
+        ),
+    ] = None,
+    again: Annotated[bool, typer.Option(help="Measure what is done once more, as another attempt.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; measure nothing.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the rows as JSON instead of a table.")
     ] = False,
@@ -88,14 +104,20 @@ def run(
         }
         of_a_model |= {"--dim": dim, "--constant": constant, "--data": data}
         check_unused(of_a_model, "a sweep names its own", "use --set, or --model FILE instead of the sweep")
-        planned = plan_sweep(str(sweep), overrides)
+        planned = plan_sweep(str(sweep), overrides, power or ())
     else:
         scenarios, sizes = _listed(scenario or ",".join(DEFAULT_SCENARIOS)), _listed(batch or "1")
         workload = workload_of_file(model, Given(shape or (), dim or (), constant or (), data))
         planned = plan_model(
-            workload, sut or [_noted(model, default_sut(model))], scenarios, sizes, overrides
+            workload, sut or [_noted(model, default_sut(model))], scenarios, sizes, overrides, power or ()
         )
-    return _measure(planned, out, mlperf_round, audit_config, as_json)
+    planned = planned.only(only or [])
+    if dry_run:
+        from qutiperf.api.sweeps import default_folder
+
+        print_plan(planned, out or default_folder(planned), as_json=as_json, again=again)
+        return 0
+    return _measure(planned, out, mlperf_round, audit_config, as_json=as_json, again=again)
 
 
 def _noted(model: Path, sut: str) -> str:
@@ -119,7 +141,9 @@ def _measure(
     out: Path | None,
     mlperf_round: str | None,
     audit_config: Path | None,
+    *,
     as_json: bool,
+    again: bool,
 ) -> int:
     from qutiperf.api.progress import Tracker
     from qutiperf.api.sweeps import default_folder
@@ -130,7 +154,9 @@ def _measure(
     folder = out or default_folder(planned)
     with Bar() as bar:
         tracker = Tracker(bar, console.note, report_damaged)
-        records = measure_sweep(planned, folder, tracker, audit_config=audit_config, round_name=mlperf_round)
+        records = measure_sweep(
+            planned, folder, tracker, audit_config=audit_config, round_name=mlperf_round, again=again
+        )
     _report(records, folder, as_json)
     return exit_code(records, planned.sweep.profile.value)
 

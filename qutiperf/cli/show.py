@@ -29,9 +29,13 @@ _COLUMNS = {
     "compute_latency_p50_ms": "compute p50 ms",
     "system_throughput_ips": "system ips",
     "compute_throughput_ips": "compute ips",
+    "full_power_w": "power W",
+    "energy_per_input_mj": "mJ/input",
+    "power_grade": "grade",
     "valid": "valid",
     "quality": "quality",
 }
+_IF_MEASURED = ("full_power_w", "energy_per_input_mj", "power_grade")
 _SETTINGS = (
     "sut",
     "workload",
@@ -78,7 +82,8 @@ def _print_rows(table: "list[Row]", options: list[str], *, everything: bool) -> 
     columns = dict([*first, *[(name, name) for name in options], *last])
     if everything:
         columns["superseded"] = "superseded"
-    shown = {name: title for name, title in columns.items() if name not in same}
+    empty = {name for name in _IF_MEASURED if all(row.get(name) is None for row in performance)}
+    shown = {name: title for name, title in columns.items() if name not in same | empty}
     if performance:
         common = [f"{_COLUMNS[name]} {performance[0][name]}" for name in _SETTINGS if name in same]
         console.out_line("all: " + ", ".join(common))
@@ -88,6 +93,8 @@ def _print_rows(table: "list[Row]", options: list[str], *, everything: bool) -> 
         if not row["valid"]:
             kind = "failed" if row["failure"] else "INVALID"
             console.out_line(f"{row['run_id']} {kind}: {reasons[0] if reasons else 'no reason given'}")
+        elif row["power_valid"] is False:
+            console.out_line(f"{row['run_id']} has no valid power: {row['power_reason']}")
     console.out(UNVERIFIED)
 
 

@@ -58,8 +58,7 @@ class LoadedAdapter:
 
     def tensors_of(self, numbers: Array) -> Arrays:
         """A batch of a model with several inputs."""
-        samples = self.samples()
-        found: object = samples.gather(numbers.tolist(), samples.scratch(len(numbers)))
+        found: object = self.samples().gather(numbers.tolist(), self._scratch)
         assert isinstance(found, tuple)
         return found
 
@@ -75,6 +74,7 @@ class LoadedAdapter:
         if self._samples is None:
             self._samples = self.loaded_model([]).samples(False)
             self._samples.load(range(self._held))
+            self._scratch = self._samples.scratch(1)  # not used by samples of several inputs, but tallied
         return self._samples
 
     def loaded_model(self, instances: Sequence[AnyAdapter], task: Task | None = None) -> LoadedModel:

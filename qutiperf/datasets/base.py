@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from qutiperf.element_type import array_type
 from qutiperf.errors import InputError
-from qutiperf.spec.config import nearest
+from qutiperf.spec.config import canonical_json, nearest
 from qutiperf.spec.workload import InputSpec
 
 Array = npt.NDArray[np.generic]
@@ -45,6 +45,13 @@ class Dataset(abc.ABC):
     @abc.abstractmethod
     def describe(self) -> Description:
         """Name, split, count, licence and a digest of the content, for the record."""
+
+    def identity(self) -> str | None:
+        """What prepared samples depend on beside the model's inputs; None if making them is fast."""
+        return canonical_json(self.describe())
+
+    def release(self) -> None:  # noqa: B027 - most datasets have nothing to free
+        """Frees what can be read again, as prepared samples are in memory."""
 
     def load(self, indices: Sequence[int]) -> Array:
         """[n, *sample_shape] of prepared samples."""

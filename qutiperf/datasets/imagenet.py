@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from qutiperf.datasets.base import Array, Dataset, Description, Raw, dtype_of
 from qutiperf.errors import InputError, RunError, SetupError
-from qutiperf.spec.config import nearest
+from qutiperf.spec.config import canonical_json, nearest
 from qutiperf.spec.workload import DatasetSpec, InputSpec
 
 if TYPE_CHECKING:
@@ -73,6 +73,14 @@ class ImageNet(Dataset):
         )
         arranged = normalised(pixels, self._preprocessing) if self.dtype == np.float32 else pixels
         return arranged.transpose(2, 0, 1) if self._channels_first else arranged
+
+    def identity(self) -> str:
+        """The files by name, size and times, as 50,000 images are not read for this; and OpenCV's version."""
+        import cv2
+
+        status = [(path.name, path.stat()) for path in self._files]
+        files = [(name, each.st_size, each.st_mtime_ns, each.st_ctime_ns) for name, each in status]
+        return canonical_json([self.describe(), cv2.__version__, files])
 
     def describe(self) -> Description:
         digest = hashlib.sha256()

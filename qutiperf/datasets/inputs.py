@@ -2,23 +2,30 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 
 from qutiperf.datasets.base import Array, Dataset, Description, Raw
+from qutiperf.datasets.ragged import Lengths, Ragged, ragged_axis, random_lengths, rows_of
 from qutiperf.datasets.values import Value, constant, default_range, holds, random_values, takes_range
 from qutiperf.element_type import STRING, array_type, zeros
 from qutiperf.errors import InputError
-from qutiperf.spec.workload import (
-    DTYPES,
+from qutiperf.spec.config import canonical_json
+from qutiperf.spec.source import (
     ConstantSource,
-    InputSpec,
     LengthSource,
     MaskSource,
-    ModelSpec,
+    PaddingSpec,
     RandomSource,
     StateSource,
+)
+from qutiperf.spec.workload import (
+    DTYPES,
+    InputSpec,
+    ModelSpec,
 )
 
 Load = Callable[[Sequence[int]], Array]
@@ -28,26 +35,68 @@ class ManyInputs(Dataset):
     """A dataset's samples with everything else that the model takes.
 
     `load_all` gives an array for each input: [n, *sample_shape], or [n, steps, *sample_shape] where the
-    sample is a sequence, and [*shape] where one tensor does for all samples.
+    sample is a sequence, and [*shape] where one tensor does for all samples. Inputs in `ragged` differ in
+    length, and are padded there to the size that the model takes.
     """
 
-    def __init__(self, data: Dataset, fields: Sequence[Load | None], model: ModelSpec, seed: int) -> None:
-        """`fields` load the inputs that the dataset has, in the model's order."""
+    def __init__(
+        self,
+        data: Dataset,
+        fields: Sequence[Load | None],
+        model: ModelSpec,
+        seed: int,
+        ragged: Mapping[int, Ragged] = MappingProxyType({}),
+    ) -> None:
+        """`fields` and `ragged` load the inputs that the dataset has, in the model's order."""
         self.name, self.count, self.labels = data.name, data.count, data.labels
         self.dtype = array_type(model.input.dtype)
         self.data = data
         self._made = [
             spec.model_dump_json()
-            for spec, field in zip(model.inputs, fields, strict=True)
-            if field is None or not spec.has_data
+            for number, (spec, field) in enumerate(zip(model.inputs, fields, strict=True))
+            if (field is None and number not in ragged) or not spec.has_data
         ]
         self.shared: list[Array | None] = [_shared(spec, model) for spec in model.inputs]
         self._loads = [
             field or _random(spec, model, seed + number)
             for number, (spec, field) in enumerate(zip(model.inputs, fields, strict=True))
         ]
+        self.ragged = dict(ragged)
+        if model.padded:
+            self._add_ragged(model, seed)
         sequence = (model.steps,) if model.steps > 1 and self.shared[0] is None else ()
         self.sample_shape = (*sequence, *sample_shape(model, 0))
+
+    def _add_ragged(self, model: ModelSpec, seed: int) -> None:
+        """Those that the dataset does not have: random ones, then those with the lengths of another input."""
+        for number, spec in sorted(enumerate(model.inputs), key=lambda pair: pair[1].leader is not None):
+            if spec.padding is not None and number not in self.ragged:
+                self.ragged[number] = self._ragged(number, spec, spec.padding, model, seed)
+        for number, ragged in self.ragged.items():
+            self.shared[number], self._loads[number] = None, ragged.padded
+        by_name = {model.inputs[number].name: ragged for number, ragged in self.ragged.items()}
+        for number, spec in enumerate(model.inputs):
+            if isinstance(spec.source, LengthSource) and spec.source.length in by_name:
+                shape, lengths = sample_shape(model, number), by_name[spec.source.length].lengths
+                self.shared[number] = None
+                self._loads[number] = partial(_lengths_of, lengths, shape, np.dtype(spec.dtype))
+
+    def _ragged(
+        self, number: int, spec: InputSpec, padding: PaddingSpec, model: ModelSpec, seed: int
+    ) -> Ragged:
+        shape, axis, dtype = sample_shape(model, number), ragged_axis(spec, padding), np.dtype(spec.dtype)
+        if not holds(spec.dtype, padding.value):
+            problem = f"model input '{spec.name}': padding.value {padding.value} is not a {spec.dtype}"
+            raise InputError(problem, cure="give a value that the input's type can hold")
+        leader = next((n for n, other in enumerate(model.inputs) if other.name == spec.leader), None)
+        if leader is None:
+            most = (padding.buckets or [shape[axis]])[-1]
+            lengths, limits = random_lengths(padding, most, self.count, seed), padding
+        else:
+            lengths, limits = self.ragged[leader].lengths, self.ragged[leader].limits
+        value, filled = _filling(spec, padding)
+        one = rows_of(self._loads[number], lengths, axis) if filled is None else (lambda _: filled)
+        return Ragged(shape, dtype, axis, lengths, limits, value, one)
 
     @property
     def truth(self) -> Array | None:
@@ -64,10 +113,26 @@ class ManyInputs(Dataset):
 
     def load_all(self, indices: Sequence[int]) -> list[Array]:
         """Those of every input, in the model's order."""
+        own = iter(self.load_own(indices))
+        return [next(own) if shared is None else shared for shared in self.shared]
+
+    def load_fixed(self, indices: Sequence[int]) -> list[Array]:
+        """As `load_all`, but nothing for inputs that differ in length."""
         return [
-            load(indices) if shared is None else shared
-            for load, shared in zip(self._loads, self.shared, strict=True)
+            np.empty(0) if number in self.ragged else (load(indices) if shared is None else shared)
+            for number, (load, shared) in enumerate(zip(self._loads, self.shared, strict=True))
         ]
+
+    def load_own(self, indices: Sequence[int]) -> list[Array]:
+        """Those of the inputs that have their own for each sample."""
+        pairs = zip(self._loads, self.shared, strict=True)
+        return [load(indices) for load, shared in pairs if shared is None]
+
+    def identity(self) -> str | None:
+        return None if self.data.identity() is None else canonical_json(self.describe())
+
+    def release(self) -> None:
+        self.data.release()
 
     def describe(self) -> Description:
         known = self.data.describe()
@@ -121,6 +186,23 @@ def _shared(spec: InputSpec, model: ModelSpec) -> Array | None:
         lengths = {other.name: sample_shape(model, number) for number, other in enumerate(model.inputs)}
         return _constant(spec, shape, (lengths[source.length] or (1,))[-1])
     return None
+
+
+def _filling(spec: InputSpec, padding: PaddingSpec) -> tuple[float, float | None]:
+    """The value of the padding, and that of all samples; None if each sample has its own."""
+    if isinstance(spec.source, ConstantSource) and not isinstance(spec.source.constant, str):
+        return spec.source.constant, spec.source.constant
+    if spec.source == "zeros":
+        return padding.value, 0.0
+    return (0.0, 1.0) if isinstance(spec.source, MaskSource) else (padding.value, None)
+
+
+def _lengths_of(
+    lengths: Lengths, shape: tuple[int, ...], dtype: np.dtype[np.generic], indices: Sequence[int]
+) -> Array:
+    """[n, *shape] of the samples' lengths."""
+    chosen = lengths[list(indices)].reshape(-1, *(1 for _ in shape))
+    return np.broadcast_to(chosen, (len(indices), *shape)).astype(dtype)
 
 
 def _constant(spec: InputSpec, shape: tuple[int, ...], value: Value) -> Array:

@@ -7,13 +7,15 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
 from qutiperf.datasets.base import Array, Dataset, Description, Raw
+from qutiperf.datasets.ragged import LENGTH, lengths_in
+from qutiperf.datasets.values import elements_of
 from qutiperf.errors import InputError
 from qutiperf.regular_file import unreadable
 from qutiperf.spec.config import sha256_of_file, shortened
@@ -29,33 +31,59 @@ _DAMAGE = (
 
 
 class Npz(Dataset):
-    """Arrays [n, ...] by name; nothing is unpickled."""
+    """Arrays [n, ...] by name; nothing is unpickled.
+
+    An array with `lengths` holds samples of different lengths: one after the other, or already padded.
+    """
 
     name = "npz"
 
-    def __init__(self, spec: DatasetSpec) -> None:
-        """Raises InputError for a file that cannot be read, or arrays of different lengths."""
+    def __init__(self, spec: DatasetSpec, ragged: Collection[str] = ()) -> None:
+        """Raises InputError for a file that cannot be read, or arrays with different numbers of samples.
+
+        `ragged` are names of arrays that have no row for each sample if the file has lengths.
+        """
         if spec.file is None:
             raise InputError("dataset.file: is missing", cure="name the .npz file")
         path = Path(spec.file)
         if (problem := unreadable(path)) is not None:
             raise InputError(f"dataset.file: {problem}", where=shortened(spec.file))
-        self._path, self.arrays = path, _arrays(path)
-        lengths = {name: len(array) for name, array in self.arrays.items()}
+        self._path = path
+        self._arrays: dict[str, Array] | None = _arrays(path)
+        self._elements: dict[str, str] = {}
+        self.lengths = lengths_in(self.arrays)
+        no_rows = {*ragged, *self.lengths} if self.lengths else set()
+        lengths = {name: len(array) for name, array in self.arrays.items() if name not in no_rows}
         if len(set(lengths.values())) != 1 or 0 in lengths.values():
             listed = ", ".join(f"{name} {length}" for name, length in lengths.items()) or "nothing"
             problem = f"its arrays must have one sample a row, and the same number of rows: {listed}"
             raise InputError(problem, where=str(path))
-        labels = self.arrays.pop(LABEL, None)
-        if not self.arrays:
+        labels = self.arrays.get(LABEL)
+        hidden = {LABEL, *(name + LENGTH for name in self.lengths)}
+        self._names = [name for name in self.arrays if name not in hidden]
+        if not self._names:
             raise InputError("has no array but the labels", where=str(path))
         available = next(iter(lengths.values()))
         self.count = min(spec.count or available, available)
         self._truth = None if labels is None else labels[: self.count]
         classes = self._truth if self._truth is not None and _are_classes(self._truth) else None
         self.labels = None if classes is None else classes.astype(np.int64)
-        first = next(iter(self.arrays.values()))
-        self.sample_shape, self.dtype = first.shape[1:], first.dtype
+        self._first(self._names[0])
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the arrays, without the labels."""
+        return self._names
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """Read again after `release`."""
+        if self._arrays is None:
+            self._arrays = _arrays(self._path)
+        return self._arrays
+
+    def release(self) -> None:
+        self._arrays = None
 
     @property
     def truth(self) -> Array | None:
@@ -63,22 +91,36 @@ class Npz(Dataset):
 
     def field(self, name: str) -> Array | None:
         """Of all samples, None if the file has no such array."""
-        return self.arrays.get(name)
+        return self.arrays[name] if name in self._names else None
+
+    def rows(self, name: str, indices: Sequence[int]) -> Array:
+        """The samples of an array of the file."""
+        stored = np.asarray(self.arrays[name][list(indices)])
+        converted = elements_of(stored, self._elements[name]) if name in self._elements else None
+        return stored if converted is None else converted
+
+    def convert(self, name: str, dtype: str) -> None:
+        """Gives the samples of an array, which has them in another form, as elements that numpy lacks."""
+        self._elements[name] = dtype
 
     def of(self, name: str) -> "Npz":
         """With one array alone."""
-        self.arrays = {name: self.arrays[name]}
-        self.sample_shape, self.dtype = self.arrays[name].shape[1:], self.arrays[name].dtype
+        self._names = [name]
+        self._first(name)
         return self
 
+    def _first(self, name: str) -> None:
+        self.sample_shape = self.arrays[name].shape[1:]
+        self.dtype = self.rows(name, []).dtype
+
     def raw(self, index: int) -> Raw:
-        return np.asarray(next(iter(self.arrays.values()))[index])
+        return np.asarray(self.rows(self._names[0], [index])[0], self.dtype)
 
     def prepare(self, raw: Raw) -> Array:
         return np.asarray(raw)
 
     def load(self, indices: Sequence[int]) -> Array:
-        return np.asarray(next(iter(self.arrays.values()))[list(indices)])
+        return self.rows(self._names[0], indices)
 
     def describe(self) -> Description:
         return {

@@ -41,6 +41,12 @@ class Quantized(Dataset):
     def load(self, indices: Sequence[int]) -> Array:
         return self._quantize(self._real.load(indices))
 
+    def identity(self) -> str | None:
+        return self._real.identity()
+
+    def release(self) -> None:
+        self._real.release()
+
     def describe(self) -> Description:
         return self._real.describe()
 

@@ -49,6 +49,9 @@ class Synthetic(Dataset):
     def load(self, indices: Sequence[int]) -> Array:
         return np.stack([np.asarray(self.raw(index), self.dtype) for index in indices])
 
+    def identity(self) -> None:
+        return None
+
     def describe(self) -> Description:
         text = f"PCG64 {self._seed} {self.count} {self.sample_shape} {self._elements}"
         return {

@@ -127,13 +127,13 @@ def to_json(configuration: Configuration) -> str:
 @contextmanager
 def loaded_adapters(configuration: Configuration) -> Iterator[list[AnyAdapter]]:
     """Loaded instances, tuned to the batch size and closed at the end; raises QutiperfError."""
-    found = _adapter_class(configuration.adapter)
-    options = _options(found, configuration.options)
+    kind = _adapter_class(configuration.adapter)
+    options = _options(kind, configuration.options)
     adapters: list[AnyAdapter] = []
     try:
         with adapter_errors("load"):
             for _ in range(configuration.streams):
-                adapters.append(found())
+                adapters.append(kind())
                 adapters[-1].load(configuration.model, options)
                 adapters[-1].tune(configuration.model.fixed_batch or configuration.batch_size)
         yield adapters
@@ -176,10 +176,10 @@ def _of_file(path: str, attribute: str) -> type[AnyAdapter]:
     module = importlib.util.module_from_spec(spec)
     with adapter_errors("be imported"):
         spec.loader.exec_module(module)
-    found = getattr(module, attribute, None)
-    if not (isinstance(found, type) and issubclass(found, Adapter)):
+    adapter_type = getattr(module, attribute, None)
+    if not (isinstance(adapter_type, type) and issubclass(adapter_type, Adapter)):
         raise InputError(f"adapter: {path} defines no adapter '{attribute}'")
-    return found
+    return adapter_type
 
 
 def _options(adapter: type[AnyAdapter], values: dict[str, object]) -> object:
@@ -189,10 +189,10 @@ def _options(adapter: type[AnyAdapter], values: dict[str, object]) -> object:
     for name, value in values.items():
         if name not in defaults:
             raise InputError(f"options.{name}: unknown option", cure=f"known: {', '.join(defaults)}")
-        wanted = type(defaults[name])
-        fits = type(value) is wanted or (wanted is float and type(value) is int)
+        expected = type(defaults[name])
+        fits = type(value) is expected or (expected is float and type(value) is int)
         if defaults[name] is not dataclasses.MISSING and not fits:
-            raise InputError(f"options.{name}: {value!r} is not of type {wanted.__name__}")
+            raise InputError(f"options.{name}: {value!r} is not of type {expected.__name__}")
     try:
         return kind(**values)
     except (TypeError, ValueError) as error:

@@ -55,9 +55,9 @@ class Instances:
             with adapter_errors("answer zeros"):
                 outputs, compute_ns = self._answer(adapter, batch)
             self._free.put(adapter)
-        found = [np.asarray(output) for output in outputs]
-        self.output_shapes = [_with_batch(array.shape, count, model.fixed_batch or -1) for array in found]
-        self.output_dtypes = [type_of(array) for array in found]
+        arrays = [np.asarray(output) for output in outputs]
+        self.output_shapes = [_with_batch(array.shape, count, model.fixed_batch or -1) for array in arrays]
+        self.output_dtypes = [type_of(array) for array in arrays]
         self.has_clock = compute_ns is not None
 
     def _answer(self, adapter: AnyAdapter, batch: Arrays) -> tuple[Arrays, Optional[int]]:

@@ -117,6 +117,28 @@ def _lost_connections(reason: str) -> Finding:
     return Finding("noisy", "unreliable network", reason, because, "check the link to the device")
 
 
+def _other_guests(reason: str) -> Finding:
+    because = "this is a virtual machine, and its host ran others instead"
+    return Finding("noisy", "other guests", reason, because, "measure on a machine or instance of its own")
+
+
+def _memory(reason: str) -> Finding:
+    because = "the kernel reclaimed or swapped memory meanwhile"
+    return Finding("noisy", "too little memory", reason, because, "free memory, or use fewer streams")
+
+
+def _throttled(reason: str) -> Finding:
+    because = "it was too hot, or above its power limit; environment.csv has the temperature"
+    cure = "improve the cooling, let it cool down between runs, or measure in a slower operating mode"
+    return Finding("noisy", "throttling", reason, because, cure)
+
+
+def _clock(reason: str) -> Finding:
+    because = "the governor, a power limit or the temperature lowered it; environment.csv has both"
+    command = "sudo cpupower frequency-set -g performance"
+    return Finding("noisy", "changing clock", reason, because, command=command)
+
+
 def _unsteady(result: LoadGenResult, reasons: list[str], *, longer: bool) -> Finding:
     """Suggests a longer run only if no other finding explains the disturbance."""
     what = "; ".join(reasons)
@@ -157,5 +179,9 @@ def _load(context: Context) -> list[Finding]:
 
 _NOISY: Mapping[str, Callable[[str], Finding]] = {
     "other programs": _other_programs,
+    "other guests": _other_guests,
+    "memory": _memory,
+    "throttled": _throttled,
+    "clock": _clock,
     "retries": _lost_connections,
 }

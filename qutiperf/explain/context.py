@@ -11,6 +11,7 @@ from qutiperf.results.metrics import generator_share
 from qutiperf.results.record import RunRecord
 from qutiperf.spec import catalog
 from qutiperf.spec.scenario import Profile
+from qutiperf.spec.sut import core_numbers
 
 ENVIRONMENT = "environment.csv"
 _MOST_BYTES = 64 << 20
@@ -29,10 +30,18 @@ def context_of(record: RunRecord, folder: Path | None, round_name: str | None = 
         batch_size=_whole(point.deployment.get("batch_size")),
         threads=_whole(point.deployment.get("threads")),
         streams=_whole(point.deployment.get("streams")),
-        cores=_whole(machine.get("cores")),
+        cores=_cores(record),
         load_1min=load_1min(folder) if folder else None,
         governor=str(machine["governor"]) if machine.get("governor") else None,
     )
+
+
+def _cores(record: RunRecord) -> int | None:
+    """The cores of the run's operating mode, else of the machine."""
+    mode = record.inputs.sut.operating_modes.get(str(record.point.deployment.get("operating_mode")))
+    if mode is not None and mode.cores is not None:
+        return len(core_numbers(mode.cores))
+    return _whole(record.host.get("cores"))
 
 
 def load_1min(folder: Path) -> float | None:

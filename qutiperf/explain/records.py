@@ -42,7 +42,7 @@ def _findings(record: RunRecord, folder: Path | None, round_name: str | None) ->
     if record.loadgen is None:
         return [Finding("failed", "no result", "the record has neither a result nor a failure")]
     verdict = explain(record.loadgen, context_of(record, folder, round_name))
-    return [*verdict, *_after_run(record), *_prediction(record), *_clock(record)]
+    return [*verdict, *_after_run(record), *_prediction(record), *_clock(record), *_power(record)]
 
 
 def _failed(record: RunRecord, failure: Failure) -> Finding:
@@ -96,6 +96,15 @@ def _prediction(record: RunRecord) -> list[Finding]:
     if beaten is None:
         return []
     return [Finding("note", "above the prediction", beaten.what, beaten.because, beaten.cure)]
+
+
+def _power(record: RunRecord) -> list[Finding]:
+    """A meter that was read, but whose readings do not give the power of the run."""
+    if record.power is None or record.power.valid:
+        return []
+    cure = "see docs/power.md for each reason; then delete the run's folder and run the same command again"
+    because = "so its power figures are empty"
+    return [Finding("note", "power not valid", "; ".join(record.power.reasons), because, cure)]
 
 
 def _clock(record: RunRecord) -> list[Finding]:

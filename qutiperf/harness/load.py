@@ -14,12 +14,12 @@ def load_instances(
     sut: SystemUnderTest, workload: Workload, options: Mapping[str, object], count: int, folder: Path
 ) -> list[AnyAdapter]:
     """`count` loaded instances; a topology's file goes into `folder`. Raises what the adapter raises."""
-    found = adapter_class(sut.adapter)
-    checked = make_options(found, dict(options), sut.name)
+    kind = adapter_class(sut.adapter)
+    checked = make_options(kind, dict(options), sut.name)
     model = model_for(workload, folder)
     instances: list[AnyAdapter] = []
     for _ in range(count):
-        instance = found()
+        instance = kind()
         instance.load(model, checked)
         instances.append(instance)
     return instances
@@ -49,8 +49,8 @@ def model_for(workload: Workload, folder: Path) -> Model:
 
 
 def _quantization(spec: InputSpec | OutputSpec) -> Quantization | None:
-    found = spec.quantization
-    return None if found is None else Quantization(found.scale, found.zero_point)
+    quantization = spec.quantization
+    return None if quantization is None else Quantization(quantization.scale, quantization.zero_point)
 
 
 def _built(workload: Workload, folder: Path) -> str:

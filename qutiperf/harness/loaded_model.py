@@ -1,7 +1,7 @@
 """Loaded adapter instances and everything that is needed to answer queries with them."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -12,7 +12,8 @@ from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.inputs import ManyInputs
 from qutiperf.datasets.task import Task
 from qutiperf.harness.many import InferMany, ManySamples, as_tuple, filled, first_output, stepwise
-from qutiperf.harness.samples import PreparedSamples, RawSamples, Samples
+from qutiperf.harness.padded import PaddedSamples
+from qutiperf.harness.samples import KeptSamples, PreparedSamples, Preparing, RawSamples, Samples
 from qutiperf.harness.streams import Infer, padded
 from qutiperf.spec.workload import ModelSpec
 
@@ -24,7 +25,6 @@ class LoadedModel:
     """Instances of one model, one a stream, with data and task; `benchmark` is its name in mlperf.conf.
 
     `spec` and `model` are needed for models that are `many`.
-    `preparing` and `prepared` are called around the preparation of samples, with the seconds that it took.
     """
 
     adapters: Sequence[AnyAdapter]
@@ -34,8 +34,7 @@ class LoadedModel:
     benchmark: str | None = None
     spec: ModelSpec | None = None
     model: Model | None = None
-    preparing: Callable[[], None] = lambda: None
-    prepared: Callable[[float], None] = lambda _: None
+    preparing: Preparing = field(default_factory=Preparing)
     _samples: Samples | None = None
 
     def tune(self, batch_size: int) -> None:
@@ -64,13 +63,27 @@ class LoadedModel:
             self._samples = self._prepared_samples()
         return self._samples
 
+    @property
+    def samples_mapped(self) -> bool:
+        """Whether the samples in memory are those of a file that processes share."""
+        return isinstance(self._samples, KeptSamples) and self._samples.mapped
+
+    def padding_share_percent(self) -> float | None:
+        """Of the last run; None where all samples have the same size."""
+        samples = cast("object", self._samples)
+        if not isinstance(samples, PaddedSamples):
+            return None
+        return samples.padding_share_percent(len(self.adapters))
+
     def _prepared_samples(self) -> Samples:
-        dataset, calls = self.dataset, (self.preparing, self.prepared)
+        dataset = self.dataset
         if not isinstance(dataset, ManyInputs):
-            return PreparedSamples(dataset, *calls)
+            return PreparedSamples(dataset, self.preparing)
         spec, model = self._tensors()
+        if spec.padded:
+            return cast("Samples", PaddedSamples(dataset, model, spec, self.preparing))
         # the batches of these samples go to the callables of _many_infers alone, which take tuples
-        return cast("Samples", ManySamples(dataset, model, spec.steps, *calls))
+        return cast("Samples", ManySamples(dataset, model, spec.steps, self.preparing))
 
     def _many_infers(self, dataset: ManyInputs) -> list[Infer]:
         spec, _ = self._tensors()

@@ -8,8 +8,9 @@ from qutiperf.adapters.base import Array, Arrays, Model
 from qutiperf.datasets.inputs import ManyInputs
 from qutiperf.element_type import BFLOAT16, bits_of_bfloat16
 from qutiperf.errors import RunError
-from qutiperf.harness.samples import KeptSamples
-from qutiperf.spec.workload import ModelSpec, StateSource
+from qutiperf.harness.samples import KeptSamples, Preparing
+from qutiperf.spec.source import StateSource
+from qutiperf.spec.workload import ModelSpec
 
 InferMany = Callable[[Arrays], tuple[Arrays, int | None]]
 InferFirst = Callable[[Arrays], tuple[Array, int | None]]
@@ -26,10 +27,9 @@ class ManySamples(KeptSamples):
         dataset: ManyInputs,
         model: Model,
         steps: int,
-        preparing: Callable[[], None] = lambda: None,
-        prepared: Callable[[float], None] = lambda _: None,
+        preparing: Preparing,
     ) -> None:
-        super().__init__(dataset.count, preparing, prepared)
+        super().__init__(dataset.count, preparing)
         self._dataset, self._steps = dataset, steps
         self._axes = [tensor.batch_axis for tensor in model.inputs]
         self._rows: list[Array] = []
@@ -37,8 +37,12 @@ class ManySamples(KeptSamples):
         self._full: dict[int, list[Array | None]] = {}
 
     def _take(self, order: Sequence[int]) -> None:
-        self._rows = self._dataset.load_all(order)
-        self._singles = [self._batch([slot]) for slot in range(len(order))]
+        self._adopt(self._dataset.load_own(order), len(order))
+
+    def _adopt(self, arrays: list[Array], count: int) -> None:
+        own = iter(arrays)
+        self._rows = [next(own) if shared is None else shared for shared in self._dataset.shared]
+        self._singles = [self._batch([slot]) for slot in range(count)]
 
     def scratch(self, batch_size: int) -> Arrays:
         return ()
@@ -57,7 +61,12 @@ class ManySamples(KeptSamples):
         rows = self._rows[number]
         if axis is None:
             return np.asarray(rows[slots[0]], rows.dtype)
-        chosen = rows[slots[0] : slots[0] + 1] if len(slots) == 1 else np.take(rows, slots, axis=0)
+        return self._placed(
+            axis, rows[slots[0] : slots[0] + 1] if len(slots) == 1 else np.take(rows, slots, axis=0)
+        )
+
+    def _placed(self, axis: int, chosen: Array) -> Array:
+        """[n, ...] with n on the batch axis."""
         # [n, steps, ...] of a sequence becomes [steps, n, ...], so that each step is one array
         if self._steps > 1:
             return np.ascontiguousarray(np.moveaxis(chosen, 0, axis + 1))

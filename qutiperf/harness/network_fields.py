@@ -25,5 +25,5 @@ def network_fields(
         "number_connections": str(connections),
         "net_software_stack_sut": adapter.get("server"),
     }
-    found = {name: description.get(name) or known.get(name) for name in FIELDS}
-    return {name: value for name, value in found.items() if value}
+    values = {name: description.get(name) or known.get(name) for name in FIELDS}
+    return {name: value for name, value in values.items() if value}

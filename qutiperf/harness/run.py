@@ -8,7 +8,7 @@ from qutiperf.datasets.classification import TopFive
 from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.phases import Integers, PhaseRecorder, Phases, combine
 from qutiperf.harness.probe import StreamProbe, inline_latency_ns
-from qutiperf.harness.samples import PERFORMANCE_SAMPLES, Samples
+from qutiperf.harness.samples import PERFORMANCE_SAMPLES, Samples, samples_of_probe
 from qutiperf.harness.schedule import schedule_of
 from qutiperf.harness.streams import Completers, FirstError, Serving, Stream, Streams
 from qutiperf.loadgen import driver
@@ -128,7 +128,7 @@ class Trial:
         """Latency or rate to expect, unless the settings give it."""
         settings, scenario = self._point.settings, self._point.scenario
         budget = ns_from_seconds(min(_BUDGET_S, (settings.min_duration_s or 1) / 5))
-        indices = range(min(self._count, 256))
+        indices = samples_of_probe(self._model.dataset.count, self._count)
         self._samples.load(indices)
         if self._inline:
             [inline, *_] = self._make_streams(Completers(_ignore, _ignore))

@@ -1,7 +1,8 @@
-"""The samples that LoadGen asked to have in memory, and batches made of them."""
+"""The samples that LoadGen loads, and batches made of them."""
 
 import abc
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
 
@@ -12,6 +13,13 @@ from qutiperf.adapters.base import Array
 from qutiperf.datasets.base import Dataset, Raw
 
 PERFORMANCE_SAMPLES = 1024  # MLPerf's count for resnet50; fewer where the dataset is smaller
+_PROBE_SAMPLES = 256
+Find = Callable[[Sequence[int]], list[Array] | None]
+
+
+def samples_of_probe(total: int, performance_count: int) -> range:
+    """Those of the trial before a run: all, if LoadGen loads all of them afterwards."""
+    return range(total if total <= performance_count else min(performance_count, _PROBE_SAMPLES))
 
 
 class Samples(Protocol):
@@ -29,16 +37,26 @@ class Samples(Protocol):
 Prepared = Sequence[int] | Array
 
 
-class KeptSamples(abc.ABC):
-    """Decoded and preprocessed when loaded, and kept until other samples are: runs of a worker share them.
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """How samples get into memory: `find` maps those that are prepared already.
 
-    `preparing` and `prepared` are called around that work, never if there is none.
+    `started` and `done` are called around the preparation of the others, `done` with its seconds.
     """
+
+    started: Callable[[], None] = lambda: None
+    done: Callable[[float], None] = lambda _: None
+    find: Find = lambda _: None
+
+
+class KeptSamples(abc.ABC):
+    """Mapped or prepared when loaded, and kept until other samples are: runs of a worker share them."""
 
     in_memory = True
 
-    def __init__(self, count: int, preparing: Callable[[], None], prepared: Callable[[float], None]) -> None:
-        self._count, self._preparing, self._prepared = count, preparing, prepared
+    def __init__(self, count: int, preparing: Preparing) -> None:
+        self._count, self._preparing = count, preparing
+        self.mapped = False
         self._order: list[int] = []
         self._table: npt.NDArray[np.intp] = np.full(count, -1, np.intp)
         self._slots: list[int] = []
@@ -47,18 +65,30 @@ class KeptSamples(abc.ABC):
     def _take(self, order: Sequence[int]) -> None:
         """Prepares these samples; `_table` still has the slots of those before."""
 
+    @abc.abstractmethod
+    def _adopt(self, arrays: list[Array], count: int) -> None:
+        """Takes `count` prepared samples, an array for each input that has its own."""
+
     def load(self, indices: Sequence[int]) -> None:
         order = sorted(set(indices))
         if order == self._order:
             return
-        self._preparing()
-        started = monotonic()
-        self._take(order)
+        arrays = self._preparing.find(order)
+        self.mapped = arrays is not None
+        if arrays is None:
+            self._prepare_now(order)
+        else:
+            self._adopt(arrays, len(order))
         self._order = order
         self._table = np.full(self._count, -1, np.intp)
         self._table[order] = np.arange(len(order))
         self._slots = self._table.tolist()
-        self._prepared(monotonic() - started)
+
+    def _prepare_now(self, order: Sequence[int]) -> None:
+        self._preparing.started()
+        started = monotonic()
+        self._take(order)
+        self._preparing.done(monotonic() - started)
 
     def unload(self, indices: Sequence[int]) -> None:
         return  # kept for the next run
@@ -67,23 +97,24 @@ class KeptSamples(abc.ABC):
         return indices
 
 
+_AT_ONCE = Preparing()
+
+
 class PreparedSamples(KeptSamples):
     """A batch is one indexed copy, none where the rows adjoin."""
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        preparing: Callable[[], None] = lambda: None,
-        prepared: Callable[[float], None] = lambda _: None,
-    ) -> None:
-        super().__init__(dataset.count, preparing, prepared)
+    def __init__(self, dataset: Dataset, preparing: Preparing = _AT_ONCE) -> None:
+        super().__init__(dataset.count, preparing)
         self._dataset = dataset
         self._rows: Array = np.empty((0, *dataset.sample_shape), dataset.dtype)
         self._singles: list[Array] = []
 
     def _take(self, order: Sequence[int]) -> None:
-        self._rows = self._rows_of(order)
-        self._singles = [self._rows[slot : slot + 1] for slot in range(len(order))]
+        self._adopt([self._rows_of(order)], len(order))
+
+    def _adopt(self, arrays: list[Array], count: int) -> None:
+        [self._rows] = arrays
+        self._singles = [self._rows[slot : slot + 1] for slot in range(count)]
 
     def _rows_of(self, order: Sequence[int]) -> Array:
         """[n, *sample_shape]: copied where the samples are in memory already, else prepared."""

@@ -285,9 +285,13 @@ class Streams:
         return Batch(work.ids[start:end], indices, work.issued, dequeued, prepared, work.queries)
 
     def _next_work(self) -> Work | None:
-        """A query; with `collect`, the waiting queries up to a batch as one, timed from the oldest on."""
+        """A query; with `collect`, the waiting queries up to a batch as one, timed from the oldest on.
+
+        A query of several samples, as in the probe, stays alone: the queue has it once for each stream.
+        """
         first = self._queue.get()
-        if first is None or not self._serving.collect or self._serving.batch_size == 1:
+        alone = not self._serving.collect or self._serving.batch_size == 1
+        if first is None or alone or len(first.ids) > 1:
             return first
         works = [first]
         while len(works) < self._serving.batch_size:

@@ -14,6 +14,7 @@ DATATYPES: Mapping[str, int] = {
     **{"fp64": 64, "fp32": 32, "tf32": 32, "fp16": 16, "bf16": 16, "fp8": 8, "fp4": 4},
     **{f"{kind}{bits}": bits for kind in ("int", "uint") for bits in (64, 32, 16, 8, 4, 3, 2, 1)},
 }
+HOST_FAMILY = "cpu"  # of platforms whose caches keep weights between calls
 BYTES_PER_MB = 1e6
 OPS_PER_TOP = 1e12
 BYTES_PER_GB = 1e9
@@ -24,7 +25,8 @@ class Capability:
     """Peak in ops/s of the datatype that computes the requested one, bandwidth in bytes/s, sizes in bytes.
 
     `on_chip_bytes` is infinite if unknown; `clock_ratio` = the peak of the fastest mode over this one's;
-    `narrow_peak` is the peak of the narrowest datatype in this mode.
+    `narrow_peak` is the peak of the narrowest datatype in this mode; `caches` is true for hosts, which read
+    weights once per batch, and not at all if they fit on chip.
     """
 
     datatype: str
@@ -37,6 +39,7 @@ class Capability:
     weight_bytes: float
     activation_bytes: float
     cores: int
+    caches: bool = False
 
 
 def datatype_bits(name: str) -> int:
@@ -69,6 +72,7 @@ def capability(
         weight_bytes=weight_bits / BITS_PER_BYTE,
         activation_bytes=stored / BITS_PER_BYTE,
         cores=platform.cores,
+        caches=platform.family == HOST_FAMILY,
     )
 
 

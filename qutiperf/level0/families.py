@@ -12,6 +12,7 @@ _CPU = Terms(call="layer", input="position", dense_batch_tile=8, dense_efficienc
 _SERIAL = Terms(call="layer", input="position", weights="per_batch", bit_serial=True)
 _DATAFLOW = Terms(call="none", weights="on_chip", pipelined=True)
 _GENERIC = Terms(call="once")
+_HOST = Terms(call="once", nodes=True, weights="cached")
 
 
 def _with(terms: Terms, **changes: object) -> Terms:
@@ -54,6 +55,9 @@ FAMILIES: Mapping[str, tuple[Terms, ...]] = {
     "dataflow-fpga": (_DATAFLOW, _with(_DATAFLOW, tile=[16, 16]), _with(_DATAFLOW, tile=[8, 8])),
     "cpu": (
         _GENERIC,
+        _HOST,
+        _with(_HOST, activations=True),
+        _with(_HOST, dense_efficiency=True, depthwise_efficiency=True),
         _with(_GENERIC, activations=True),
         _with(_GENERIC, call="layer", activations=True),
         _with(_GENERIC, input="layer", activations=True),

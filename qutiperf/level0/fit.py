@@ -32,6 +32,7 @@ TIME_PRIORS: Mapping[str, tuple[float, float]] = {
     "once": (1000.0, 1.0),
     "layer": (30.0, 1.0),
     "position": (1.0, 1.0),
+    "node": (5.0, 1.0),
 }
 PRIOR_WEIGHT = 0.1
 SOFT_ERROR = 0.1  # log error from which the loss grows linearly
@@ -132,6 +133,8 @@ def prior_of(name: str, terms: Terms) -> tuple[float, float]:
     """Median and spread of a constant of these terms."""
     if name == "call_us":
         return TIME_PRIORS[terms.call]
+    if name == "node_us":
+        return TIME_PRIORS["node"]
     return TIME_PRIORS[terms.input] if name == "input_us" else PRIORS[name]
 
 

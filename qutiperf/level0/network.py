@@ -16,7 +16,8 @@ Array = NDArray[np.float64]
 class Network:
     """Per input and per weight layer [layers]: ops, weights and activations in elements, channels, positions.
 
-    `depthwise` and `dense` are 0 or 1. Layers of attention without weights count as dense ones.
+    `depthwise` and `dense` are 0 or 1. Layers of attention without weights count as dense ones. `nodes` is
+    the number of nodes that compute, activation functions and pooling included.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Network:
     positions: Array
     depthwise: Array
     dense: Array
+    nodes: float = 0.0
 
     @cached_property
     def total_ops(self) -> float:
@@ -66,6 +68,7 @@ def network_of(requirements: Requirements, topology: str | None = None) -> Netwo
         positions=_array([layer.positions for layer in layers]),
         depthwise=_array([layer.kind == "depthwise" for layer in layers]),
         dense=_array([layer.positions == 1 for layer in layers]),
+        nodes=float(sum(layer.ops > 0 or layer.other_ops > 0 for layer in requirements.layers)),
     )
 
 

@@ -40,4 +40,5 @@ def points_of(networks: Sequence[Network], settings: Sequence[PredictedPoint]) -
         clock_ratio=np.array([one.clock_ratio for one in able]),
         share=np.array([setting.share for setting in settings], dtype=np.float64),
         cores=np.array([one.cores for one in able], dtype=np.float64),
+        caches=np.array([one.caches for one in able], dtype=bool),
     )

@@ -1,11 +1,13 @@
 """The plain and the refined prediction of throughput and latency; arrays in, arrays out.
 
-Plain (Blott 2021): inputs/s = min(P / ops, bw / (weights x bytes)).
+Plain (Blott 2021): inputs/s = min(P / ops, bw / (weights x bytes)). On a host, weights are read once for b
+inputs in flight, bw x b / (weights x bytes), and not at all if they fit its cache.
 Refined, for b inputs in flight on one core, summed over weight layers l (seconds):
 
-    T(b) = call x n_call + b x input x n_input + overflow / link
+    T(b) = call x n_call + node x nodes + b x input x n_input + overflow / link
            + sum_l [ weights_l x R + activations_l  (+ or max)  compute_l ]
-    weights_l     = W_l x bytes / (memory_efficiency x bw),  R = 1 per batch, b per input, 0 on chip
+    weights_l     = W_l x bytes / (memory_efficiency x bw),  R = 1 per batch, b per input, 0 on chip,
+                    cached: 0 if all weights fit on chip, else 1
     activations_l = b x (inputs_l + outputs_l) x bytes / (memory_efficiency x bw)
     compute_l     = b x ops_l x padding_l / (compute_efficiency x P x u)
     padding_l     = ceil(Cin/Ti) x Ti/Cin x ceil(Cout/To) x To/Cout
@@ -34,7 +36,7 @@ class Points:
 
     `peak` in ops/s, `bandwidth` in bytes/s, `weight_bytes` and `activation_bytes` per element,
     `on_chip_bytes` infinite if unknown, `clock_ratio` = fastest mode's peak over this mode's, `share` of
-    the fabric used,
+    the fabric used, `caches` true on hosts,
     `narrow_peak` = peak of the narrowest datatype (for bit-serial arithmetic).
     """
 
@@ -50,6 +52,7 @@ class Points:
     clock_ratio: Array
     share: Array
     cores: Array
+    caches: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.batch)
@@ -57,7 +60,7 @@ class Points:
     def take(self, index: NDArray[np.int64]) -> "Points":
         """The points of `index`, over the same networks."""
         arrays = {name: getattr(self, name)[index] for name in _ARRAYS}
-        return Points(self.networks, self.network[index], **arrays)
+        return Points(self.networks, self.network[index], **arrays, caches=self.caches[index])
 
 
 _ARRAYS = (
@@ -79,11 +82,19 @@ class Bounds:
 
 
 def plain(points: Points) -> Bounds:
-    """Weights off chip, activations on chip, batch 1."""
+    """Weights off chip, read per input, on hosts per batch unless they fit the cache; activations on chip."""
     ops = np.array([network.total_ops for network in points.networks])[points.network]
     weights = np.array([network.total_weights for network in points.networks])[points.network]
+    stored = weights * points.weight_bytes
+    reads = np.where(points.caches, _cached_reads(points, stored) / points.batch, 1.0)
     with np.errstate(divide="ignore"):
-        return Bounds(points.peak / ops, points.bandwidth / (weights * points.weight_bytes))
+        return Bounds(points.peak / ops, points.bandwidth / (stored * reads))
+
+
+def _cached_reads(points: Points, stored_bytes: Array) -> Array:
+    """How often the weights are read per batch: never if they fit on chip; an unknown cache holds none."""
+    fits = np.isfinite(points.on_chip_bytes) & (stored_bytes <= points.on_chip_bytes)
+    return np.where(fits, 0.0, 1.0)
 
 
 def refined(points: Points, terms: Terms, constants: Mapping[str, float]) -> Array:
@@ -102,6 +113,7 @@ def _of_network(points: Points, network: Network, terms: Terms, constants: Mappi
     batch = np.ones(len(points)) if concurrent else points.batch
     call = constants.get("call_us", 0.0) * MICROSECOND * _times(terms.call, network)
     call_s = call * (points.clock_ratio if terms.call_follows_clock else 1.0)
+    call_s += constants.get("node_us", 0.0) * MICROSECOND * network.nodes
     work_s = _layers_s(points, batch, network, terms, constants).sum(axis=1)
     if terms.pipelined:
         return _rate(points.batch, call_s + (1 + constants["fill_inputs"] / batch) * work_s)
@@ -150,11 +162,20 @@ def _memory_s(
     rate = constants["memory_efficiency"] * points.bandwidth
     traffic = np.zeros((len(points), len(network.ops)))
     if terms.weights != "on_chip":
-        reads = batch if terms.weights == "per_input" else np.ones(len(points))
+        reads = _weight_reads(points, batch, network, terms)
         traffic += (reads * points.weight_bytes / rate)[:, None] * network.weights
     if terms.activations:
         traffic += (batch * points.activation_bytes / rate)[:, None] * (network.inputs + network.outputs)
     return traffic
+
+
+def _weight_reads(points: Points, batch: Array, network: Network, terms: Terms) -> Array:
+    """How often the weights are read for `batch` inputs."""
+    if terms.weights == "per_input":
+        return batch
+    if terms.weights == "cached":
+        return _cached_reads(points, network.total_weights * points.weight_bytes)
+    return np.ones(len(points))
 
 
 def _compute_s(

@@ -107,25 +107,25 @@ def _values(model: onnx.ModelProto, inputs: Values, names: Sequence[str]) -> Val
     """Of tensors by name, through nodes of their own: a name may be an input or a constant as well."""
     import onnxruntime
 
-    asked = copy.deepcopy(model)
-    del asked.graph.output[:]
+    observed = copy.deepcopy(model)
+    del observed.graph.output[:]
     for number, name in enumerate(names):
-        asked.graph.node.append(helper.make_node("Identity", [name], [f"{_PREFIX}{number}"]))
-        asked.graph.output.append(onnx.ValueInfoProto(name=f"{_PREFIX}{number}"))
+        observed.graph.node.append(helper.make_node("Identity", [name], [f"{_PREFIX}{number}"]))
+        observed.graph.output.append(onnx.ValueInfoProto(name=f"{_PREFIX}{number}"))
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     # without enable_fallback=0 onnxruntime prints an error, and tries the CPU again
     session = onnxruntime.InferenceSession(
-        asked.SerializeToString(), options, ["CPUExecutionProvider"], enable_fallback=0
+        observed.SerializeToString(), options, ["CPUExecutionProvider"], enable_fallback=0
     )
     kinds = {each.name: each.type for each in session.get_inputs()}
     given = {name: array for name, array in inputs.items() if name in kinds}
     if _BFLOAT16 in [*kinds.values(), *(each.type for each in session.get_outputs())]:
-        found: Sequence[object] = _run_with_bfloat16(session, given, kinds)
+        values: Sequence[object] = _run_with_bfloat16(session, given, kinds)
     else:
-        found = session.run(None, given)
-    return {name: array for name, array in zip(names, found, strict=True) if isinstance(array, np.ndarray)}
+        values = session.run(None, given)
+    return {name: array for name, array in zip(names, values, strict=True) if isinstance(array, np.ndarray)}
 
 
 def _run_with_bfloat16(
@@ -154,8 +154,8 @@ def _copy_bodies(
     expanded: set[str],
 ) -> list[onnx.NodeProto]:
     """Puts what each node runs before it; returns the If, Loop and Scan among those."""
-    asked = [name for node in nodes for name in (*_deciding(node), *node.output) if name]
-    seen = _values(model, inputs, list(dict.fromkeys(asked)))
+    requested = [name for node in nodes for name in (*_deciding(node), *node.output) if name]
+    seen = _values(model, inputs, list(dict.fromkeys(requested)))
     inner: list[onnx.NodeProto] = []
     for node in nodes:
         body = _body(node, seen)

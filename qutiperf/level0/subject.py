@@ -12,7 +12,8 @@ from qutiperf.level0.requirements import Requirements
 from qutiperf.models.topologies import declare
 from qutiperf.models.topology_spec import declare_for
 from qutiperf.spec.formats import inputs_of
-from qutiperf.spec.workload import ConstantSource, InputSpec, ModelSpec, Workload
+from qutiperf.spec.source import ConstantSource
+from qutiperf.spec.workload import InputSpec, ModelSpec, Workload
 
 _DATATYPE_OF_BITS = {32: "fp32", 16: "fp16", 8: "int8", 4: "int4", 2: "int2"}
 DEFAULT_DATATYPE = "fp32"

@@ -4,7 +4,7 @@ The keys were checked against logs of LoadGen 5.1.2 and 6.0.17; older logs lack 
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from qutiperf.errors import InputError
@@ -12,10 +12,20 @@ from qutiperf.mlperf_logs.model import RULES, LoadGenResult, LogMessage, LogValu
 from qutiperf.mlperf_logs.stream import Detail, accuracy_entries, read_detail
 from qutiperf.mlperf_logs.summary import SummaryLines, read_summary
 from qutiperf.spec.rounds import Seeds
-from qutiperf.units import NANOSECONDS_PER_SECOND
+from qutiperf.units import NANOSECONDS_PER_MILLISECOND, NANOSECONDS_PER_SECOND
 
-__all__ = ["RULES", "LoadGenResult", "LogMessage", "LogValue", "Rule", "log_folders", "read_result"]
+__all__ = [
+    "RULES",
+    "LoadGenResult",
+    "LogMessage",
+    "LogValue",
+    "Rule",
+    "log_folders",
+    "read_result",
+    "test_window_ns",
+]
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SUMMARY, DETAIL, ACCURACY = "mlperf_log_summary.txt", "mlperf_log_detail.txt", "mlperf_log_accuracy.json"
 _TEXTS = {
     "loadgen_version": "loadgen_version",
@@ -80,6 +90,20 @@ def read_result(folder: Path) -> LoadGenResult:
     """
     detail = read_detail(folder / DETAIL)
     return _result(detail, read_summary(folder / SUMMARY), accuracy_entries(folder / ACCURACY))
+
+
+def test_window_ns(folder: Path) -> tuple[int, int] | None:
+    """LoadGen's power_begin and power_end in ns since 1970, to the millisecond; None without both."""
+    detail = read_detail(folder / DETAIL)
+    try:
+        begin, end = (_moment(text) for text in (detail.first_begin or "", detail.last_end or ""))
+    except ValueError:
+        return None
+    millisecond = timedelta(milliseconds=1)
+    return (
+        (begin - _EPOCH) // millisecond * NANOSECONDS_PER_MILLISECOND,
+        (end - _EPOCH) // millisecond * NANOSECONDS_PER_MILLISECOND,
+    )
 
 
 def _result(detail: Detail, summary: SummaryLines, entries: int | None) -> LoadGenResult:

@@ -119,14 +119,28 @@ _POSITION = {key: number for number, key in enumerate(ORDER)}
 
 # 4.1 and 5.0.15 do not write it, 5.0.21 does
 _COUNTS_ERRORS_SINCE = (5, 0, 21)
+# 4.1 lacks keys, and pads Offline's query without logging by how much
+_KNOWN_SINCE = (5, 0)
 
 
 def counts_errors(version: str | None) -> bool:
     """Whether this LoadGen ends a performance log with `num_errors`; a version that nobody knows does."""
+    parts = version_parts(version)
+    return parts is None or parts >= _COUNTS_ERRORS_SINCE
+
+
+def is_known(version: str | None) -> bool:
+    """Whether `required_keys` and the relations between values hold for this LoadGen."""
+    parts = version_parts(version)
+    return parts is None or parts >= _KNOWN_SINCE
+
+
+def version_parts(version: str | None) -> tuple[int, ...] | None:
+    """The numbers of `5.1.2 @ d6147c7eb7`; None where they are not numbers."""
     parts = (version or "").split(" ")[0].split(".")
     if not all(part.isascii() and part.isdigit() and len(part) < 6 for part in parts):
-        return True
-    return tuple(map(int, parts)) >= _COUNTS_ERRORS_SINCE
+        return None
+    return tuple(map(int, parts))
 
 
 def required_keys(

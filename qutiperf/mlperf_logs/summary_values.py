@@ -74,26 +74,26 @@ def read_summary_values(path: Path) -> SummaryValues:
     """Raises OSError if the file cannot be read; unknown lines are passed over."""
     with path.open("rb") as stream:
         text = stream.read(_MOST_BYTES).decode("utf-8", errors="replace")
-    found = SummaryValues(empty=not text.strip())
+    summary = SummaryValues(empty=not text.strip())
     per_query = False
     for number, line in enumerate(text.splitlines(), 1):
         per_query = (per_query or line.startswith("Per-query latency")) and not line.startswith("====")
         if match := _ENCOUNTERED.match(line):
-            _take_count(found, match)
+            _take_count(summary, match)
         elif match := _LINE.match(line):
-            _take_line(found, match.group("label"), match.group("value"), number, per_query)
-    return found
+            _take_line(summary, match.group("label"), match.group("value"), number, per_query)
+    return summary
 
 
-def _take_count(found: SummaryValues, match: re.Match[str]) -> None:
+def _take_count(summary: SummaryValues, match: re.Match[str]) -> None:
     count = 0 if match.group("count").lower() == "no" else int(match.group("count")[:18])
     if match.group("kind").lower().startswith("error"):
-        found.error_count = count
+        summary.error_count = count
     else:
-        found.warning_count = count
+        summary.warning_count = count
 
 
-def _take_line(found: SummaryValues, label: str, value: str, number: int, per_query: bool) -> None:
+def _take_line(summary: SummaryValues, label: str, value: str, number: int, per_query: bool) -> None:
     key = _LABELS.get(label)
     if key is None:
         return
@@ -101,8 +101,8 @@ def _take_line(found: SummaryValues, label: str, value: str, number: int, per_qu
         key = key.replace("percentile_latency", "percentile_per_query_latency")
     elif per_query and key.endswith("_latency_ns"):
         key = key.replace("_latency_ns", "_query_latency_ns")
-    found.values[key] = value
-    found.lines[key] = number
+    summary.values[key] = value
+    summary.lines[key] = number
 
 
 def differing(summary: SummaryValues, values: Mapping[str, object]) -> list[tuple[str, str, object, int]]:

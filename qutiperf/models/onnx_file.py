@@ -57,15 +57,15 @@ def _vocabularies(graph: "onnx.GraphProto") -> dict[str, int]:  # type: ignore[n
     """Rows of the smallest table that each input looks up with Gather, also after a reshape or cast."""
     rows = {initializer.name: initializer.dims[0] for initializer in graph.initializer if initializer.dims}
     origin = {value.name: value.name for value in graph.input}
-    found: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for node in graph.node:
         if node.op_type in _SAME_VALUES and node.input and node.input[0] in origin and node.output:
             origin[node.output[0]] = origin[node.input[0]]
         elif node.op_type == "Gather" and len(node.input) > 1 and _along_rows(node):
             source, table = origin.get(node.input[1]), rows.get(node.input[0])
             if source is not None and table:
-                found[source] = min(table, found.get(source, table))
-    return found
+                sizes[source] = min(table, sizes.get(source, table))
+    return sizes
 
 
 def _along_rows(node: "onnx.NodeProto") -> bool:  # type: ignore[name-defined]  # noqa: F821

@@ -12,16 +12,14 @@ from qutiperf.models.onnx_file import read_onnx
 from qutiperf.models.tensors import EXAMPLE_SIZE, FileTensor, ModelTensors
 from qutiperf.models.tflite_file import read_tflite
 from qutiperf.spec.config import nearest, shortened, whole_number
+from qutiperf.spec.source import ConstantSource, RandomSource, Source
 from qutiperf.spec.workload import (
     DTYPES,
-    ConstantSource,
     DatasetSpec,
     InputSpec,
     ModelSpec,
     OutputSpec,
     QuantizationSpec,
-    RandomSource,
-    Source,
     Variant,
     Workload,
 )

@@ -41,8 +41,8 @@ def _platform(name: str) -> Platform | None:
 def ops_per_input(result: PublishedResult) -> float | None:
     """Multiplications and additions, from the QuTiBench table of networks."""
     name = result.benchmark if result.source == "qutibench" else _BENCHMARKS.get(result.benchmark, "")
-    found = _ops().get(name)
-    return found * _GIGA if found is not None else None
+    giga_operations = _ops().get(name)
+    return giga_operations * _GIGA if giga_operations is not None else None
 
 
 @cache

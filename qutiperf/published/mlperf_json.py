@@ -118,15 +118,15 @@ def _benchmark(row: Row) -> str:
 def _common(row: Row, scenario: str, unit: str, figure: object, where: str) -> dict[str, object]:
     """The columns that both tables have under one name."""
     number = _number(figure)
-    found = converted(number, unit) if number is not None else None
-    if found is None:
+    quantity = converted(number, unit) if number is not None else None
+    if quantity is None:
         raise InputError(f"has no figure with a known unit: {figure!r} {unit!r}", where=where)
     return {
         "source": "mlperf",
         "scenario": scenario,
-        "figure": found[0],
-        "unit": found[1],
-        "percentile": latency_percentile(scenario, found[1]),
+        "figure": quantity[0],
+        "unit": quantity[1],
+        "percentile": latency_percentile(scenario, quantity[1]),
         "platform": _text(row.get("Platform")),
         "accuracy": _text(row.get("Accuracy")),
         "datatype": _text(row.get("weight_data_types")),
@@ -180,16 +180,16 @@ def endpoints(data: Row, where: str) -> Iterator[PublishedResult]:
     figure, unit = (tokens, "tokens/s") if tokens is not None else (rate, "samples/s")
     if scenario == "SingleStream" and mean_ns is not None:
         figure, unit = mean_ns / _NANOSECONDS_PER_MS, "latency (ms)"
-    found = converted(figure, unit) if figure is not None else None
-    if found is None:
+    quantity = converted(figure, unit) if figure is not None else None
+    if quantity is None:
         raise InputError("has neither qps, tps nor a latency", where=where)
     yield PublishedResult(
         source="mlperf",
         system=str(data.get("system") or where),
         benchmark=str(data.get("model") or data.get("model_name") or "unknown"),
         scenario=scenario,
-        figure=found[0],
-        unit=found[1],
+        figure=quantity[0],
+        unit=quantity[1],
         system_latency_ms=mean_ns / _NANOSECONDS_PER_MS if mean_ns is not None else None,
         date=_text(data.get("test_datetime")),
     )

@@ -51,16 +51,16 @@ def implausible(
     ops: Callable[[PublishedResult], float | None] | None = None,
 ) -> list[Implausible]:
     """Every broken relation. `peaks` is a result's cited peak in ops/s, `ops` its network's for one input."""
-    found: list[Implausible] = []
+    broken: list[Implausible] = []
     for group in _groups(results).values():
         for relation in _BETWEEN:
-            found += relation(group)
-    found += _classes(results)
+            broken += relation(group)
+    broken += _classes(results)
     for result in results:
-        found += _alone(result)
+        broken += _alone(result)
         if peaks is not None and ops is not None:
-            found += _roofline(result, peaks(result), ops(result))
-    return found
+            broken += _roofline(result, peaks(result), ops(result))
+    return broken
 
 
 def _groups(results: Sequence[PublishedResult]) -> dict[tuple[str | None, ...], dict[str, PublishedResult]]:

@@ -19,8 +19,8 @@ _PERCENTILES = {"SingleStream": 0.9, "MultiStream": 0.99}
 
 def converted(figure: float, unit: str) -> tuple[float, FigureUnit] | None:
     """The figure in our unit; None for a unit that nobody here knows."""
-    found = _UNITS.get(unit.strip().lower())
-    return (round(figure * found[1], 12), found[0]) if found else None
+    known = _UNITS.get(unit.strip().lower())
+    return (round(figure * known[1], 12), known[0]) if known else None
 
 
 def scenario_name(text: str) -> str:

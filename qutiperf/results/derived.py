@@ -8,12 +8,17 @@ from qutiperf.results.record import RunRecord, StoredPrediction
 PERCENT = 100.0
 _OPS_PER_GOP = 1e9
 _OPS_PER_TOP = 1e12
+_BYTES_PER_GB = 1e9
+_ROUNDED = 1.001
 _MILLIJOULES_PER_JOULE = 1000.0
 
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """The inputs of derived figures; None is unknown. Latency is the median of a batch in ms."""
+    """The inputs of derived figures; None is unknown. Latency is the median of a batch in ms.
+
+    Published measurements have no system throughput; their energy is per input of compute throughput.
+    """
 
     compute_throughput_ips: float | None = None
     system_throughput_ips: float | None = None
@@ -39,14 +44,16 @@ class Derived:
 
 def derived(basis: Basis) -> Derived:
     throughput, power = basis.compute_throughput_ips, basis.full_power_w
-    energy = ratio(power, throughput, _MILLIJOULES_PER_JOULE)
+    # power is that of the whole window, in which the device also waits
+    answered = basis.system_throughput_ips if basis.system_throughput_ips is not None else throughput
+    energy = ratio(power, answered, _MILLIJOULES_PER_JOULE)
     return Derived(
         system_gops=ratio(_product(basis.system_throughput_ips, basis.ops), _OPS_PER_GOP),
         compute_gops=ratio(_product(throughput, basis.ops), _OPS_PER_GOP),
         utilisation_percent=_possible(utilisation_percent(basis)),
         compute_efficiency_percent=_possible(efficiency_percent(basis)),
         energy_per_input_mj=energy,
-        ips_per_watt=ratio(throughput, power),
+        ips_per_watt=ratio(answered, power),
         energy_delay_mj_ms=_product(energy, basis.compute_latency_ms),
     )
 
@@ -127,13 +134,22 @@ def _cause_of_excess(prediction: StoredPrediction, percent: float, *, host: bool
     if prediction.model == "refined":
         cause = "the calibration does not describe this system"
         return cause, "fit it again with `qutiperf level0 fit`"
-    if prediction.bound == "memory" and percent <= PERCENT * (prediction.batch_size or 1):
+    per_input = prediction.bound == "memory" and not _once_per_batch(prediction)
+    if per_input and percent <= PERCENT * (prediction.batch_size or 1):
         cause = "the plain model reads the weights from memory for every input, the device once per batch"
         return cause, "fit a model that reads them once per batch with `qutiperf level0 fit`"
     if prediction.bound == "memory":
         cause = "the weights stay in a cache, or the SUT file's memory bandwidth is too low"
         return cause, _correct("memory bandwidth", host=host)
     return "the SUT file's peak is too low", _correct("peak", host=host)
+
+
+def _once_per_batch(prediction: StoredPrediction) -> bool:
+    """True if the memory bound is higher than that of reading the weights for every input."""
+    bandwidth, predicted = prediction.memory_bandwidth_gb_s, prediction.predicted_throughput_ips
+    intensity = prediction.operational_intensity_ops_per_byte
+    per_input = ratio(_product(bandwidth, intensity), prediction.ops, _BYTES_PER_GB)
+    return per_input is not None and predicted is not None and predicted > _ROUNDED * per_input
 
 
 def _correct(name: str, *, host: bool) -> str:

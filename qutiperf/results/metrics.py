@@ -7,22 +7,41 @@ from typing import Literal
 from qutiperf.mlperf_logs import LoadGenResult
 from qutiperf.results.record import Figures, HarnessTax, Observed, PhaseTime, Quality
 from qutiperf.spec.scenario import Mode, ScenarioName
+from qutiperf.surroundings import Disturbances
 from qutiperf.units import milliseconds_from_ns
 
 # Above this share of the harness in a measured time, the result reflects the harness as well.
 GENERATOR_SHARE = 0.2
 NOISY_FOREIGN_PERCENT = 10.0
 UNSTABLE_PERCENT = 20.0
-ReasonKind = Literal["harness", "unstable", "other programs", "retries", "other"]
+STOLEN_PERCENT = 5.0
+MEMORY_PRESSURE_PERCENT = 5.0
+SLOW_CLOCK_PERCENT = 80.0
+ReasonKind = Literal[
+    "harness",
+    "unstable",
+    "other programs",
+    "retries",
+    "other guests",
+    "memory",
+    "throttled",
+    "clock",
+    "other",
+]
 _REASONS: Mapping[ReasonKind, str] = {
     "harness": "the harness alone takes {:.0f} % of the measured time",
     "unstable": "compute time per input varied by {:.0f} % over the run",
     "other programs": "other processes used {:.0f} % of the cores",
+    "other guests": "other guests of the host took {:.0f} % of the CPU time",
+    "memory": "processes waited for memory {:.0f} % of the time",
+    "throttled": "the processor was throttled {:.0f} times",
+    "clock": "the clock of the fastest core fell to {:.0f} % of its highest",
     "retries": "{:.0f} requests were sent again after a lost connection",
 }
 _PATTERNS = {
     kind: re.compile(re.escape(text).replace(re.escape("{:.0f}"), r"\d+")) for kind, text in _REASONS.items()
 }
+_QUIET = Disturbances()
 _PERCENTILES = ("mean", "p50", "p90", "p99", "p99_9")
 
 
@@ -72,6 +91,7 @@ def quality(
     observed: Observed,
     tax: HarnessTax | None,
     foreign_cpu_percent: float | None,
+    machine: Disturbances = _QUIET,
 ) -> tuple[Quality, list[str]]:
     """The grade and its reasons; figures are marked, never hidden."""
     reasons: list[tuple[Quality, str]] = []
@@ -83,10 +103,27 @@ def quality(
         reasons.append(("unstable", _REASONS["unstable"].format(spread)))
     if foreign_cpu_percent is not None and foreign_cpu_percent > NOISY_FOREIGN_PERCENT:
         reasons.append(("noisy", _REASONS["other programs"].format(foreign_cpu_percent)))
+    reasons += [("noisy", reason) for reason in _disturbed(machine)]
     retries = observed.adapter_figures.get("retries", 0)
     if retries:
         reasons.append(("noisy", _REASONS["retries"].format(retries)))
     return (reasons[0][0] if reasons else "ok"), [reason for _, reason in reasons]
+
+
+def _disturbed(machine: Disturbances) -> list[str]:
+    """What else disturbed the window, by its limits."""
+    above: list[tuple[ReasonKind, float | None, float]] = [
+        ("other guests", machine.steal_percent, STOLEN_PERCENT),
+        ("memory", machine.memory_pressure_percent, MEMORY_PRESSURE_PERCENT),
+        ("throttled", machine.throttle_count, 0.0),
+    ]
+    reasons = [
+        _REASONS[kind].format(value) for kind, value, limit in above if value is not None and value > limit
+    ]
+    clock = machine.clock_percent
+    return reasons + (
+        [_REASONS["clock"].format(clock)] if clock is not None and clock < SLOW_CLOCK_PERCENT else []
+    )
 
 
 def kind_of_reason(reason: str) -> ReasonKind:

@@ -18,6 +18,7 @@ from qutiperf.spec.workload import Workload
 
 Stored = StoredPrediction
 _NOTE_CHARACTERS = 1000
+_PADDED = "samples differ in length, so the operations of one input are not known"
 
 
 def prediction_of_run(sut: SystemUnderTest, workload: Workload, deployment: Settings) -> StoredPrediction:
@@ -25,6 +26,8 @@ def prediction_of_run(sut: SystemUnderTest, workload: Workload, deployment: Sett
 
     Never raises: a missing prediction does not fail a run.
     """
+    if workload.model.padded:
+        return StoredPrediction(note=_PADDED)
     try:
         subject = subject_of_workload(workload)
     except QutiperfError as error:
@@ -76,6 +79,7 @@ def _usable(record: RunRecord, platform: Platform) -> bool:
     streams = _count(record.point.deployment, "streams")
     return (
         record.valid
+        and not record.inputs.workload.model.padded
         and record.point.mode is Mode.PERFORMANCE
         and bool(record.figures.compute_throughput_ips)
         and (streams == 1 or platform.cores > 1)

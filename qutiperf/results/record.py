@@ -115,6 +115,8 @@ class Observed(StrictModel):
     `over_network` says that the device was reached through a network, `network_fields` are what is known
     of those that MLPerf's network division asks for. `impossible_clocks` counts batches whose time by the
     device's clock was none or longer than the call: with any, `compute_clock` is host_wall for the run.
+    `padding_share_percent` is the share of padding in the elements of inputs that differ in length.
+    `samples_mapped`: the samples are those of the record's `sample_cache`, in memory that processes share.
     """
 
     adapter: dict[str, str]
@@ -134,6 +136,8 @@ class Observed(StrictModel):
     over_network: bool = False
     network_fields: dict[str, str] = {}
     adapter_figures: dict[str, float] = {}
+    samples_mapped: bool = False
+    padding_share_percent: float | None = None
 
 
 def _whole(value: object) -> object:
@@ -168,12 +172,45 @@ class StoredPrediction(StrictModel):
     note: str | None = None
 
 
+class UsedCache(StrictModel):
+    """The cache of prepared samples of a run: its settings, and the key of the dataset's samples."""
+
+    folder: str
+    most_gb: float
+    key: str
+
+
+class PowerRecord(StrictModel):
+    """The power of a run's window, from LoadGen's power_begin to its power_end; power.csv has the readings.
+
+    `rails_w` has the mean power of each rail of the first meter, those of `counted_rails` are added. Without
+    `valid` the figures are empty, and `reasons` say why; `notes` do not affect the verdict.
+    """
+
+    meters: list[str]
+    verified: Literal["real", "replayed", "untried"]
+    valid: bool
+    grade: Literal["A", "B", "C", "D"] | None = None
+    reasons: list[str] = []
+    notes: list[str] = []
+    analyser: str = ""
+    window_s: float
+    energy_j: float | None = None
+    rails_w: dict[str, float | None] = {}
+    counted_rails: list[str] = []
+    readings: int = 0
+    largest_gap_s: float | None = None
+    update_s: float | None = None
+    wraps: int = 0
+
+
 class RunRecord(StrictModel):
     """One run: inputs, machine, LoadGen's result, figures and verdicts, or the failure.
 
     The last run of a worker also records whether the adapter's `close()` failed after it, which does not
     change the figures, and which processes the adapter left running. `preparation_s` is the part of
-    `elapsed_s` for decoding and preprocessing samples, which no figure includes.
+    `elapsed_s` for decoding and preprocessing samples, which no figure includes; samples in `sample_cache`
+    are prepared before the first run of a sweep, and are no part of it.
     """
 
     schema_version: SchemaVersion = SCHEMA_VERSION
@@ -182,6 +219,7 @@ class RunRecord(StrictModel):
     started_utc: str
     elapsed_s: float
     preparation_s: float | None = None
+    sample_cache: UsedCache | None = None
     point: Point
     inputs: Inputs
     host: dict[str, str | int | float | bool | None]
@@ -191,6 +229,7 @@ class RunRecord(StrictModel):
     figures: Figures = Figures()
     power_source: str | None = None
     power_reason: str
+    power: PowerRecord | None = None
     prediction: StoredPrediction | None = None
     harness_tax: HarnessTax | None = None
     accuracy_run_id: str | None = None

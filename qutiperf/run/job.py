@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from qutiperf.results.record import Failure
+from qutiperf.results.record import Failure, UsedCache
 from qutiperf.spec.config import StrictModel
 from qutiperf.spec.point import Point
 from qutiperf.spec.sut import Settings, SystemUnderTest
@@ -21,7 +21,10 @@ class JobRun(StrictModel):
 
 
 class Job(StrictModel):
-    """Runs that share one load of one model on one system, in order."""
+    """Runs that share one load of one model on one system, in order; `idle_s` is a pause before the first.
+
+    `cores` are those that the worker may use; None for all.
+    """
 
     sut: SystemUnderTest
     workload: Workload
@@ -29,6 +32,9 @@ class Job(StrictModel):
     streams: int
     runs: list[JobRun]
     audit_config: str | None = None
+    samples: UsedCache | None = None
+    idle_s: float = 0.0
+    cores: list[int] | None = None
 
 
 class Event(StrictModel):

@@ -13,7 +13,8 @@ from qutiperf.errors import InputError, SetupError
 from qutiperf.models.onnx_file import read_onnx
 from qutiperf.models.tensors import FileTensor, ModelTensors
 from qutiperf.models.tflite_file import read_tflite
-from qutiperf.spec.workload import ConstantSource, InputSpec, OutputSpec, RandomSource, Workload
+from qutiperf.spec.source import ConstantSource, RandomSource
+from qutiperf.spec.workload import InputSpec, OutputSpec, Workload
 
 _SCALE_TOLERANCE = 1e-6  # the file has float32, a workload may have been written with fewer digits
 
@@ -36,6 +37,7 @@ def check_tensors(workload: Workload, path: Path, dataset: Dataset) -> None:
             key = f"model.{_key('input', number, len(spec.inputs))}"
             problems += _differences(key, each, tensors[each.name], path.name)
             problems += _other_quantization(key, each, tensors[each.name], path)
+            problems += _fixed_sizes(key, each, tensors[each.name], path.name, one_size=spec.one_size)
             problems += _beyond_vocabulary(key, each, tensors[each.name], dataset)
     results = {each.name: each for each in content.outputs}
     for number, output in enumerate(spec.outputs):
@@ -102,6 +104,16 @@ def _differences(key: str, spec: InputSpec, tensor: FileTensor, file: str) -> li
     return problems
 
 
+def _fixed_sizes(key: str, spec: InputSpec, tensor: FileTensor, file: str, *, one_size: bool) -> list[str]:
+    """A padded axis whose size the file fixes."""
+    if spec.padding is None or one_size or spec.padding.axis >= len(tensor.shape):
+        return []
+    size = tensor.shape[spec.padding.axis]
+    if not isinstance(size, int) or size < 1:
+        return []
+    return [f"{key}.padding: {file} fixes axis {spec.padding.axis} at {size}; give buckets: [{size}]"]
+
+
 def _beyond_vocabulary(key: str, spec: InputSpec, tensor: FileTensor, dataset: Dataset) -> list[str]:
     """Values that are not rows of the table that the input looks up; negative ones count from its end."""
     rows, limits = tensor.vocabulary, _limits(spec, dataset)
@@ -121,4 +133,5 @@ def _limits(spec: InputSpec, dataset: Dataset) -> tuple[float, float] | None:
     array = data.field(spec.name) if spec.has_data and isinstance(data, Npz) else None
     if array is None or not array.size or array.dtype.kind not in "iu":
         return None
-    return float(np.min(array)), float(np.max(array))
+    padding = [] if spec.padding is None else [float(spec.padding.value)]
+    return min([float(np.min(array)), *padding]), max([float(np.max(array)), *padding])

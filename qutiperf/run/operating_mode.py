@@ -15,10 +15,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from qutiperf.errors import SetupError
+from qutiperf.host import available_core_numbers
 from qutiperf.run.child import Nursery
+from qutiperf.run.governor import check_governor, commands
 from qutiperf.run.supervisor import run_command
 from qutiperf.spec.config import StrictModel, sha256_of
-from qutiperf.spec.sut import SystemUnderTest
+from qutiperf.spec.sut import OperatingMode, SystemUnderTest, core_numbers
 
 
 class JournalEntry(StrictModel):
@@ -41,23 +43,41 @@ def journal_folder() -> Path:
 
 
 def check_commands(modes: Iterable[tuple[SystemUnderTest, str]]) -> None:
-    """Raises SetupError for the first command of a mode that is not installed."""
+    """Raises SetupError for the first mode whose command, governor or cores this machine does not have."""
     for sut, name in modes:
         mode = sut.operating_modes[name]
+        _check_cpu(mode, f"{sut.name}: operating_modes.{name}")
         for when, command in (("enter", mode.enter), ("leave", mode.leave)):
             if command and shutil.which(command[0]) is None:
                 where = f"{sut.name}: operating_modes.{name}.{when}"
                 raise SetupError(f"command '{command[0]}' is not installed", where=where, cure="install it")
 
 
+def _check_cpu(mode: OperatingMode, where: str) -> None:
+    if mode.governor is not None:
+        check_governor(mode.governor, f"{where}.governor")
+    missing = set(core_numbers(mode.cores)) - set(available_core_numbers()) if mode.cores else set()
+    if missing:
+        what = f"core {min(missing)} is not available"
+        cure = f"this process may use {', '.join(map(str, available_core_numbers()))}"
+        raise SetupError(what, where=f"{where}.cores", cure=cure)
+
+
+def cores_of(sut: SystemUnderTest, name: str) -> list[int] | None:
+    """The cores that a mode allows; None for all."""
+    cores = sut.operating_modes[name].cores
+    return None if cores is None else core_numbers(cores)
+
+
 def enter(nursery: Nursery, sut: SystemUnderTest, name: str) -> None:
     """Raises SetupError with the end of the command's stderr if the mode cannot be entered."""
     mode = sut.operating_modes[name]
-    if not (mode.enter or mode.leave):
+    if not (mode.enter or mode.leave or mode.governor):
         return
-    entry = JournalEntry(sut=sut.name, mode=name, leave=mode.leave)
+    into, out = (mode.enter, mode.leave) if mode.governor is None else commands(mode.governor)
+    entry = JournalEntry(sut=sut.name, mode=name, leave=out)
     journal = journal_folder() / f"{sha256_of([sut.name, name])[:16]}.json"
-    problem = nursery.enter_mode(mode.enter, mode.leave, journal, entry.model_dump_json())
+    problem = nursery.enter_mode(into, out, journal, entry.model_dump_json())
     if problem is not None:
         raise SetupError(problem, where=f"{sut.name}: operating_modes.{name}.enter")
 

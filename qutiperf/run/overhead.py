@@ -10,7 +10,7 @@ from qutiperf.run.child import Nursery
 from qutiperf.run.plan import Material, PlannedRun, make_plan
 from qutiperf.run.runner import Runner
 from qutiperf.spec.scenario import Mode, RunSettings, ScenarioName, load_scenario
-from qutiperf.spec.sut import Platform, SystemUnderTest
+from qutiperf.spec.sut import Platform, Power, SystemUnderTest
 from qutiperf.spec.sweep import Sweep
 from qutiperf.spec.workload import DatasetSpec, InputSpec, ModelSpec, OutputSpec, Workload
 
@@ -21,6 +21,7 @@ _SUT = SystemUnderTest(
     title="a simulated device that takes no time",
     adapter="simulated",
     platform=Platform(family="simulated", source="exact by construction"),
+    power=Power(meter="none"),
 )
 _WORKLOAD = Workload(
     name="no-work",
@@ -55,7 +56,8 @@ def _measured(machine: host.Facts, store: Store, nursery: Nursery) -> HarnessTax
         settings=RunSettings(min_duration_s=_SECONDS, min_query_count=1),
         deployment={"batch_size": _BATCH},
     )
-    groups = make_plan(sweep, Material({_SUT.name: _SUT}, {_WORKLOAD.name: _WORKLOAD}, scenarios), machine)
+    material = Material({_SUT.name: _SUT}, {_WORKLOAD.name: _WORKLOAD}, scenarios)
+    groups = make_plan(sweep, material, machine).groups
     scratch = store.stage()  # removed by the next run, should this one be killed
     try:
         runner = Runner(Store.create(scratch / "tax"), _Silent(), machine, nursery)

@@ -14,7 +14,8 @@ from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.inputs import bytes_of_sample
 from qutiperf.datasets.tasks import task_for
 from qutiperf.element_type import BEYOND_NUMPY
-from qutiperf.errors import InputError
+from qutiperf.errors import ImpossiblePointError, InputError
+from qutiperf.harness.sample_cache import sample_key
 from qutiperf.models.topology_spec import declare_for
 from qutiperf.regular_file import unreadable
 from qutiperf.run.model_tensors import check_tensors
@@ -29,7 +30,8 @@ from qutiperf.spec.workload import Topology, Workload
 class Pairing:
     """A workload on a system; `workload` has the first file that the adapter loads.
 
-    `preparation_s` is the time to prepare one of the `samples` of the dataset, measured with the first.
+    `preparation_s` is the time to prepare one of the `samples` of the dataset, measured with the first;
+    `sample_key` is theirs in the cache of prepared samples, None for those that are not kept there.
     """
 
     sut: SystemUnderTest
@@ -38,6 +40,7 @@ class Pairing:
     files_sha256: Mapping[str, str]
     samples: int
     preparation_s: float
+    sample_key: str | None = None
 
 
 def runnable(sut: SystemUnderTest) -> type[AnyAdapter]:
@@ -64,13 +67,20 @@ def has_truth(workload: Workload) -> bool:
 
 def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
     """Raises InputError or SetupError if the system cannot run the workload."""
-    runnable(sut)
+    adapter = runnable(sut)
     chosen = chosen_for(sut, workload)
     check_taken(sut, chosen)
+    if chosen.model.padded and not (adapter.open_sizes or chosen.model.one_size):
+        problem = f"model.inputs: padding: {sut.name} only takes batches of one size"
+        sizes = sorted({each.most_length for each in chosen.model.inputs if each.most_length})
+        cure = f"pad all to the longest: buckets: [{sizes[0]}]" if len(sizes) == 1 else "give one bucket each"
+        raise ImpossiblePointError(problem, where=workload.name, cure=f"{cure}, or measure on another system")
     dataset = open_samples(chosen)
     check_sample(bytes_of_sample(chosen.model), workload.name)
     files = _checked_files(chosen, dataset)
-    return Pairing(sut, chosen, dataset.describe(), files, dataset.count, _preparation_s(dataset))
+    preparation_s = _preparation_s(dataset)
+    key = sample_key(dataset, chosen)
+    return Pairing(sut, chosen, dataset.describe(), files, dataset.count, preparation_s, key)
 
 
 def check_taken(sut: SystemUnderTest, workload: Workload) -> None:
@@ -79,7 +89,7 @@ def check_taken(sut: SystemUnderTest, workload: Workload) -> None:
     cure = "measure it on another system"
     if workload.model.many and not adapter.many_tensors:
         problem = f"{name} only takes models with one input and one output"
-        raise InputError(problem, where=workload.name, cure=cure)
+        raise ImpossiblePointError(problem, where=workload.name, cure=cure)
     others = [
         f"'{spec.name}' is {spec.dtype}"
         for spec in workload.model.inputs
@@ -88,7 +98,7 @@ def check_taken(sut: SystemUnderTest, workload: Workload) -> None:
     if others:
         taken = ", ".join(["the types of numpy", *adapter.element_types])
         problem = f"{name} takes {taken}, but input {', '.join(others)}"
-        raise InputError(problem, where=workload.name, cure=cure)
+        raise ImpossiblePointError(problem, where=workload.name, cure=cure)
 
 
 def _preparation_s(dataset: Dataset) -> float:

@@ -1,6 +1,5 @@
 """From a sweep to checked groups of runs, before anything is measured."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,18 +9,21 @@ from qutiperf import host
 from qutiperf.adapters.registry import adapter_class, make_options, option_names
 from qutiperf.datasets.inputs import bytes_of_sample
 from qutiperf.errors import InputError
+from qutiperf.harness.sample_cache import SampleCache
 from qutiperf.harness.samples import PERFORMANCE_SAMPLES
 from qutiperf.results.record import Inputs
-from qutiperf.run.pairing import Pairing, has_truth, pair, runnable
+from qutiperf.run.pairing import Pairing, has_truth, runnable
+from qutiperf.run.possible import Skipped, possible_points
+from qutiperf.run.sample_source import SampleSource, cache_of
 from qutiperf.spec.catalog import CatalogFile, matching
-from qutiperf.spec.config import canonical_json, sha256_of, sha256_of_file
+from qutiperf.spec.config import sha256_of, sha256_of_file
 from qutiperf.spec.limits import check_load, check_scenario
+from qutiperf.spec.order import in_order, load_key
 from qutiperf.spec.point import Point, System, expand, point_id
 from qutiperf.spec.scenario import Mode, Profile, Scenario, ScenarioName, load_scenario
 from qutiperf.spec.sut import Settings, SystemUnderTest, load_sut
 from qutiperf.spec.sweep import Sweep
 from qutiperf.spec.workload import Workload, load_workload
-from qutiperf.units import BYTES_PER_GB
 
 _OVERHEAD_S = 0.4  # of a run beyond its minimum duration: probe, logs, writing
 _LOAD_S = 1.0
@@ -54,6 +56,7 @@ class Group:
     streams: int
     operating_mode: str
     runs: list[PlannedRun]
+    samples: SampleSource | None = None  # None if every worker prepares its own
 
     def only(self, runs: list[PlannedRun]) -> "Group":
         return replace(self, runs=runs)
@@ -61,6 +64,14 @@ class Group:
     @property
     def estimated_s(self) -> float:
         return _LOAD_S + sum(run.estimated_s for run in self.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a sweep measures, in order, and what it cannot measure."""
+
+    groups: list[Group]
+    skipped: list[Skipped]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +129,11 @@ def _all_matching(
     return list(dict.fromkeys(names))
 
 
-def make_plan(sweep: Sweep, material: Material, machine: host.Facts) -> list[Group]:
-    """Checked groups of runs; raises InputError or SetupError before anything is written."""
+def make_plan(sweep: Sweep, material: Material, machine: host.Facts) -> Plan:
+    """Checked groups of runs; raises InputError or SetupError before anything is written.
+
+    Points that cannot be measured are skipped; the reason is raised if no other is left.
+    """
     _check_settings(sweep)
     systems = {name: _system(sut) for name, sut in material.suts.items()}
     labelled = frozenset(name for name, workload in material.workloads.items() if has_truth(workload))
@@ -128,25 +142,12 @@ def make_plan(sweep: Sweep, material: Material, machine: host.Facts) -> list[Gro
         raise InputError(
             "has no point left to measure", where=f"sweep {sweep.name}", cure="check modes and exclude"
         )
-    pairings = {
-        (sut, name): pair(material.suts[sut], material.workloads[name])
-        for sut, name in dict.fromkeys((point.sut, point.workload) for point in points)
-    }
-    for point in points:
-        pairing = pairings[point.sut, point.workload]
-        _check_batch(point, pairing.workload)
-        _check_end_to_end(point, pairing.workload)
-        _check_memory(point, pairing, machine)
+    possible = possible_points(points, material.suts, material.workloads, machine)
+    for point in possible.points:
         check_load(point.settings, f"sweep {sweep.name}: {point.scenario}")
-    planner = _Planner(sweep, material, pairings, host.fingerprint(machine))
-    return [planner.group(points) for points in _by_load(points)]
-
-
-def _by_load(points: Sequence[Point]) -> list[list[Point]]:
-    groups: defaultdict[str, list[Point]] = defaultdict(list)
-    for point in points:
-        groups[canonical_json([point.sut, point.workload, point.load_parameters])].append(point)
-    return list(groups.values())
+    cache = cache_of(sweep.sample_cache)
+    planner = _Planner(sweep, material, possible.pairings, host.fingerprint(machine), cache)
+    return Plan(planner.groups(in_order(possible.points, sweep)), possible.skipped)
 
 
 def _system(sut: SystemUnderTest) -> System:
@@ -164,41 +165,6 @@ def _check_settings(sweep: Sweep) -> None:
         raise InputError(
             "settings.feed_threads: SingleStream has one sample in flight", where=sweep.name, cure=cure
         )
-
-
-def _check_end_to_end(point: Point, workload: Workload) -> None:
-    if point.settings.end_to_end and workload.model.many:
-        problem = "settings.end_to_end: samples of several inputs are prepared before the run"
-        raise InputError(problem, where=workload.name, cure="set it to false")
-
-
-def _check_batch(point: Point, workload: Workload) -> None:
-    fixed, batch = workload.model.fixed_batch, int(point.deployment["batch_size"])
-    if fixed is not None and batch > fixed:
-        cure = f"use batch_size up to {fixed}, or a model whose batch has a name"
-        raise InputError(
-            f"batch_size {batch}: the model takes {fixed} inputs at a time", where=workload.name, cure=cure
-        )
-
-
-def _check_memory(point: Point, pairing: Pairing, machine: host.Facts) -> None:
-    """Raises InputError if the samples that a run holds are more than this host's memory."""
-    memory_gb = machine.get("memory_gb")
-    if not isinstance(memory_gb, int):
-        return
-    sample_bytes = bytes_of_sample(pairing.workload.model)
-    count, batch = pairing.samples, int(point.deployment["batch_size"])
-    held = {
-        "deployment.batch_size": batch * int(point.deployment["streams"]) * sample_bytes,
-        "settings.performance_sample_count": sample_bytes
-        * min(count, point.settings.performance_sample_count or PERFORMANCE_SAMPLES),
-        "dataset.count": count * _INDEX_BYTES,
-    }
-    if sum(held.values()) > max(memory_gb, 1) * BYTES_PER_GB:
-        key = max(held, key=lambda name: held[name])
-        needed = f"{sum(held.values()) / BYTES_PER_GB:,.1f} GB of samples of {sample_bytes:,} bytes"
-        problem = f"{key}: {needed} do not fit into this host's {memory_gb} GB of memory"
-        raise InputError(problem, where=f"{point.sut}, {pairing.workload.name}", cure="give less")
 
 
 def _preparation_s(pairing: Pairing, points: Sequence[Point], number: int) -> float:
@@ -222,18 +188,29 @@ class _Planner:
         material: Material,
         pairings: Mapping[tuple[str, str], Pairing],
         fingerprint: str,
+        cache: SampleCache | None,
     ) -> None:
         self._sweep, self._material, self._fingerprint = sweep, material, fingerprint
-        self._pairings = pairings
+        self._pairings, self._cache = pairings, cache
 
-    def group(self, points: Sequence[Point]) -> Group:
+    def groups(self, blocks: Sequence[Sequence[Point]]) -> list[Group]:
+        """One for each block; the accuracy run of a load belongs to all of its blocks."""
+        accuracy = {
+            load_key(point): self._id(point)
+            for block in blocks
+            for point in block
+            if point.mode is Mode.ACCURACY
+        }
+        return [self._group(block, accuracy.get(load_key(block[0]))) for block in blocks]
+
+    def _id(self, point: Point) -> str:
+        return point_id(point, self._files(point), self._fingerprint)
+
+    def _group(self, points: Sequence[Point], accuracy: str | None) -> Group:
         first = points[0]
         pairing = self._pairings[first.sut, first.workload]
         sut, workload = pairing.sut, pairing.workload
-        ids = [point_id(point, self._files(point), self._fingerprint) for point in points]
-        accuracy = next(
-            (i for i, point in zip(ids, points, strict=True) if point.mode is Mode.ACCURACY), None
-        )
+        source = self._source(pairing)
         return Group(
             sut=sut,
             workload=workload,
@@ -242,15 +219,24 @@ class _Planner:
             operating_mode=str(first.deployment["operating_mode"]),
             runs=[
                 PlannedRun(
-                    run_id,
+                    self._id(point),
                     point,
                     self._inputs(point),
                     accuracy if point.mode is not Mode.ACCURACY else None,
-                    _preparation_s(pairing, points, number),
+                    0.0 if source and source.covers(point) else _preparation_s(pairing, points, number),
                 )
-                for number, (run_id, point) in enumerate(zip(ids, points, strict=True))
+                for number, point in enumerate(points)
             ],
+            samples=source,
         )
+
+    def _source(self, pairing: Pairing) -> SampleSource | None:
+        """The cache of prepared samples for a workload, where it has such samples."""
+        if self._cache is None or pairing.sample_key is None:
+            return None
+        size = bytes_of_sample(pairing.workload.model)
+        each_s = pairing.preparation_s / host.available_cores()
+        return SampleSource(self._cache, pairing.sample_key, pairing.workload, pairing.samples, size, each_s)
 
     def _options(self, sut: SystemUnderTest, point: Point) -> Settings:
         """The SUT file's options under the point's parameters, checked against the adapter."""

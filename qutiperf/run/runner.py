@@ -11,17 +11,19 @@ from pydantic import ValidationError
 
 from qutiperf import host
 from qutiperf.errors import QutiperfError, SetupError
-from qutiperf.mlperf_logs import LoadGenResult, read_result
+from qutiperf.mlperf_logs import LoadGenResult, read_result, test_window_ns
 from qutiperf.results import metrics
 from qutiperf.results.predictions import Stored, prediction_of_run
-from qutiperf.results.record import Failure, Figures, HarnessTax, Observed, RunRecord
+from qutiperf.results.record import Failure, Figures, HarnessTax, Observed, RunRecord, UsedCache
 from qutiperf.results.store import MAX_ATTEMPTS, Store
 from qutiperf.run import operating_mode
 from qutiperf.run.child import BrokenReplies, Child, Nursery
 from qutiperf.run.job import OBSERVED, Event, Job, JobRun
+from qutiperf.run.metering import Metering, PowerOutcome
 from qutiperf.run.plan import Group, PlannedRun
 from qutiperf.run.watch import PREPARE_LIMIT_S, Watch
 from qutiperf.spec.scenario import Mode, Profile
+from qutiperf.surroundings import Disturbances, Surroundings
 
 LOAD_LIMIT_S = 300.0
 CLOSE_LIMIT_S = 60.0
@@ -29,7 +31,8 @@ _HANG_UP_S = 2.0  # between the closing of the reply pipe and the end of the pro
 _TICK_S = 1.0
 _LOG = "worker.log"
 _WORKER = "qutiperf.run.worker"
-NO_METER = "no power meter is read yet"
+NO_METER = "no power meter"
+_NO_POWER = PowerOutcome("only performance runs have a power")
 
 
 class Listener(Protocol):
@@ -50,13 +53,17 @@ class Runner:
         machine: host.Facts,
         nursery: Nursery,
         audit_config: str | None = None,
+        metering: Metering | None = None,
     ) -> None:
         self._store, self._listener, self._machine = store, listener, machine
         self._nursery, self._audit_config = nursery, audit_config
+        self._metering = metering or Metering(store.folder)
         self._versions = host.versions()
         self._attempts = {run_id: len(records) for run_id, records in store.attempts().items()}
         self.tax: HarnessTax | None = None
+        self.kept_samples: frozenset[str] = frozenset()  # keys of the samples that workers can map
         self._predictions: dict[str, Stored] = {}
+        self._caches: dict[str, UsedCache | None] = {}
 
     def run(self, group: Group) -> list[RunRecord]:
         """Records of all runs of the group, each already stored; a failure ends one worker, not the group.
@@ -68,6 +75,7 @@ class Runner:
         except SetupError as error:
             return self._none_possible(group.runs, error)
         try:
+            self._metering.enter(group.sut, group.operating_mode)
             records: list[RunRecord] = []
             while len(records) < len(group.runs):
                 records += self._work(group, self._portion(group.runs[len(records) :]))
@@ -98,6 +106,7 @@ class Runner:
         for run in runs:
             prediction = prediction_of_run(group.sut, group.workload, run.point.deployment)
             self._predictions[run.run_id] = prediction
+            self._caches[run.run_id] = self._cache_of(group)
         staging = self._store.stage()
         folders = [staging / run.run_id for run in runs]
         try:
@@ -114,6 +123,10 @@ class Runner:
         finally:
             self._store.discard(staging)
 
+    def _cache_of(self, group: Group) -> UsedCache | None:
+        source = group.samples
+        return source.used if source is not None and source.key in self.kept_samples else None
+
     def _job(self, group: Group, runs: Sequence[PlannedRun], folders: Sequence[Path]) -> Job:
         return Job(
             sut=group.sut,
@@ -121,6 +134,9 @@ class Runner:
             options=group.options,
             streams=group.streams,
             audit_config=self._audit_config,
+            samples=self._cache_of(group),
+            idle_s=self._metering.idle_s,
+            cores=operating_mode.cores_of(group.sut, group.operating_mode),
             runs=[
                 JobRun(
                     folder=str(folder),
@@ -135,13 +151,14 @@ class Runner:
         self, child: Child, runs: Sequence[PlannedRun], folders: Sequence[Path]
     ) -> Iterator[RunRecord]:
         """Yields a record at the end of each run; stops after the first failure."""
-        watch = Watch(child.pid, LOAD_LIMIT_S)
+        watch = Watch(child.pid, LOAD_LIMIT_S, self._metering.pids)
         watch.begin(_limit_s(runs[0]))
         waiting = list(zip(runs, folders, strict=True))
         running = False
         while waiting:
             events, failure = _events(child, min(_TICK_S, watch.left_s))
             for number, event in enumerate(events, 1):
+                self._metering.hear(event)
                 if event.event == "started":
                     running = True
                     watch.begin(_limit_s(waiting[0][0]))
@@ -189,19 +206,31 @@ class Runner:
         except (QutiperfError, ValueError, OSError) as error:
             failure = Failure(stage="run", kind="error", reason=f"its logs cannot be read: {error}")
             return self._failed_record(run, folder, failure, watch)
-        record = self._judged(run, watch, observed, result)
+        machine = watch.disturbances(test_window_ns(folder))
+        record = self._judged(run, watch, observed, result, self._power(run, folder), machine)
         if end is not None:
             record = _with_end(record, end)
         (folder / OBSERVED).unlink()
         return self._placed(run, folder, record, watch)
 
-    def _judged(self, run: PlannedRun, watch: Watch, observed: Observed, result: LoadGenResult) -> RunRecord:
+    def _power(self, run: PlannedRun, folder: Path) -> PowerOutcome:
+        return self._metering.finish(folder) if run.point.mode is Mode.PERFORMANCE else _NO_POWER
+
+    def _judged(
+        self,
+        run: PlannedRun,
+        watch: Watch,
+        observed: Observed,
+        result: LoadGenResult,
+        power: PowerOutcome,
+        machine: Disturbances,
+    ) -> RunRecord:
         point = run.point
         figures = metrics.figures(point.scenario, point.mode, result, observed)
-        foreign = watch.foreign_cpu_percent()
+        figures = figures.model_copy(update=power.figures)
         performance = point.mode is Mode.PERFORMANCE
         grade, reasons = (
-            metrics.quality(point.scenario, figures, observed, self.tax, foreign)
+            metrics.quality(point.scenario, figures, observed, self.tax, machine.foreign_cpu_percent, machine)
             if performance
             else ("ok", [])
         )
@@ -215,6 +244,9 @@ class Runner:
             observed=observed,
             loadgen=result,
             figures=figures,
+            power=power.record,
+            power_source=power.source,
+            power_reason=power.reason,
         )
 
     def _record(self, run: PlannedRun, watch: Watch, **outcome: object) -> RunRecord:
@@ -224,6 +256,7 @@ class Runner:
             "started_utc": watch.started_utc,
             "elapsed_s": round(watch.elapsed_s, 3),
             "preparation_s": round(watch.prepared_s, 3),
+            "sample_cache": self._caches.get(run.run_id),
             "point": run.point,
             "inputs": run.inputs,
             "host": self._machine,
@@ -247,7 +280,7 @@ class Runner:
         folder.mkdir(parents=True, exist_ok=True)  # an adapter may have deleted it
         try:
             with (folder / "environment.csv").open("w", newline="", encoding="utf-8") as stream:
-                writer = csv.DictWriter(stream, host.Surroundings.COLUMNS)
+                writer = csv.DictWriter(stream, Surroundings.COLUMNS)
                 writer.writeheader()
                 writer.writerows(watch.rows)
             self._store.place(folder, record)

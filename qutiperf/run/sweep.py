@@ -1,7 +1,7 @@
 """A sweep from its file, or over one model, to stored records."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -9,14 +9,21 @@ from qutiperf import host
 from qutiperf.adapters.registry import adapter_class, option_names
 from qutiperf.errors import InputError, RunError
 from qutiperf.loadgen.installed import require_loadgen
+from qutiperf.power.registry import AUTO, NONE
 from qutiperf.regular_file import unreadable
 from qutiperf.results.record import HarnessTax, RunRecord
 from qutiperf.results.store import Store
 from qutiperf.run import operating_mode
 from qutiperf.run.child import Nursery
+from qutiperf.run.metering import Metering, check_power
+from qutiperf.run.only import chosen_groups
 from qutiperf.run.overhead import measure_tax
 from qutiperf.run.plan import Group, Material, gather, make_plan
+from qutiperf.run.possible import Skipped
+from qutiperf.run.preparation import PreparationObserver, prepare_samples
+from qutiperf.run.repeats import RepeatRule, check_figure, in_rounds
 from qutiperf.run.runner import Listener, Runner, runs_to_measure
+from qutiperf.run.sample_source import cache_of
 from qutiperf.spec.config import Overrides, Yaml, YamlValue, apply_overrides, shortened
 from qutiperf.spec.sweep import Sweep, load_sweep, parse_sweep
 from qutiperf.spec.workload import Workload
@@ -31,9 +38,14 @@ class PlannedSweep:
     sweep: Sweep
     groups: list[Group]
     machine: host.Facts
+    skipped: list[Skipped] = field(default_factory=list)
+
+    def only(self, conditions: Sequence[str]) -> "PlannedSweep":
+        """The runs that match every KEY=VALUE; raises InputError if none does."""
+        return replace(self, groups=chosen_groups(self.groups, conditions)) if conditions else self
 
 
-class Observer(Listener, Protocol):
+class Observer(Listener, PreparationObserver, Protocol):
     """Receives the progress of a sweep, from the thread that measures."""
 
     def damaged(self, parts: Sequence[InputError]) -> None:
@@ -42,21 +54,26 @@ class Observer(Listener, Protocol):
     def planned(self, planned: PlannedSweep, groups: Sequence[Group], folder: Path) -> None:
         """The runs to measure, in their groups; the others of the sweep are done."""
 
-    def note(self, text: str) -> None:
-        """One line that a user should know."""
 
+def plan_sweep(name: str, overrides: Overrides, power: Sequence[str] = ()) -> PlannedSweep:
+    """A shipped sweep or a sweep file; raises InputError or SetupError for the first that is wrong.
 
-def plan_sweep(name: str, overrides: Overrides) -> PlannedSweep:
-    """A shipped sweep or a sweep file; raises InputError or SetupError for the first that is wrong."""
+    `power` are meters, which replace those of the sweep.
+    """
     sweep, file = load_sweep(name, overrides)
-    return _planned(sweep, [(sweep, gather(sweep, beside=file.path.parent))])
+    return _planned(sweep, [(sweep, gather(sweep, beside=file.path.parent))], power)
 
 
 def plan_model(
-    workload: Workload, suts: Sequence[str], scenarios: YamlValue, batch: YamlValue, overrides: Overrides
+    workload: Workload,
+    suts: Sequence[str],
+    scenarios: YamlValue,
+    batch: YamlValue,
+    overrides: Overrides,
+    power: Sequence[str] = (),
 ) -> PlannedSweep:
     """A sweep over one model that has no workload file; raises InputError or SetupError."""
-    return _planned(*parts_of_model(workload, suts, scenarios, batch, overrides))
+    return _planned(*parts_of_model(workload, suts, scenarios, batch, overrides), power)
 
 
 def parts_of_model(
@@ -84,10 +101,23 @@ def parts_of_model(
     return whole, parts
 
 
-def _planned(sweep: Sweep, parts: Iterable[Part]) -> PlannedSweep:
+def _planned(sweep: Sweep, parts: Iterable[Part], power: Sequence[str]) -> PlannedSweep:
     machine = host.facts()
-    groups = [group for part, material in parts for group in make_plan(part, material, machine)]
-    return PlannedSweep(sweep, groups, machine)
+    chosen = list(power) or ([sweep.power] if isinstance(sweep.power, str) else sweep.power)
+    check_figure(sweep)
+    plans = [make_plan(part, _metered(material, chosen), machine) for part, material in parts]
+    groups = [group for plan in plans for group in plan.groups]
+    return PlannedSweep(sweep, groups, machine, [each for plan in plans for each in plan.skipped])
+
+
+def _metered(material: Material, meters: list[str] | None) -> Material:
+    """Systems with the chosen meters, checked; ids of runs are digests of files, which stay the same."""
+    suts = dict(material.suts)
+    for name, sut in suts.items():
+        power = sut.power if meters is None else sut.power.model_copy(update={"meter": meters})
+        check_power(power, name)
+        suts[name] = sut.model_copy(update={"power": power})
+    return replace(material, suts=suts)
 
 
 def measure_sweep(
@@ -97,8 +127,11 @@ def measure_sweep(
     *,
     audit_config: Path | None = None,
     round_name: str | None = None,
+    again: bool = False,
 ) -> list[RunRecord]:
     """Measures what is not done yet and returns the last record of every planned run.
+
+    With `again`, what is done is measured once more, as another attempt.
 
     Holds the folder's lock from before the look at what is done until the last run is stored. However it
     ends, no process is left running and no operating mode on. Raises InputError or SetupError before anything
@@ -111,30 +144,71 @@ def measure_sweep(
     store = Store.create(folder)
     with store.lock():
         store.clean()
-        _measure_rest(planned, store, observer, audit_config)
+        _measure_rest(planned, store, observer, audit_config, again=again)
     ids = {run.run_id for group in planned.groups for run in group.runs}
     return [record for record in store.latest() if record.run_id in ids]
 
 
-def _measure_rest(planned: PlannedSweep, store: Store, observer: Observer, audit_config: Path | None) -> None:
-    observer.damaged(store.read().damaged)
+def groups_to_measure(planned: PlannedSweep, store: Store, *, again: bool = False) -> list[Group]:
+    """The groups with the runs that are not done; all of them with `again`."""
+    rounds = in_rounds(planned.groups, planned.sweep)
+    if again:
+        return rounds
     attempts = store.attempts()
-    left = [(group, runs_to_measure(group, attempts)) for group in planned.groups]
-    groups = [group.only(runs) for group, runs in left if runs]
+    rule = RepeatRule(planned.sweep, planned.groups, attempts)
+    left = [group.only(runs_to_measure(rule.needed(group), attempts)) for group in rounds]
+    return [group for group in left if group.runs]
+
+
+def _measure_rest(
+    planned: PlannedSweep, store: Store, observer: Observer, audit_config: Path | None, *, again: bool
+) -> None:
+    observer.damaged(store.read().damaged)
+    groups = groups_to_measure(planned, store, again=again)
     observer.planned(planned, groups, store.folder)
+    for skipped in planned.skipped:
+        observer.note(skipped.line)
     operating_mode.check_commands((group.sut, group.operating_mode) for group in groups)
     for line in operating_mode.undo_left_on():
         observer.note(line)
+    if (cache := cache_of(planned.sweep.sample_cache)) is not None:
+        cache.clean()
     audit = str(audit_config.resolve()) if audit_config else None
+    _note_unmetered(planned, groups, observer)
+    scratch = store.stage()  # removed by the next run, should this one be killed
+    metering = Metering(scratch, observer.note)
     with Nursery() as nursery:
-        runner = Runner(store, observer, planned.machine, nursery, audit)
+        runner = Runner(store, observer, planned.machine, nursery, audit, metering)
         try:
+            metering.check(group.sut for group in groups)
             if groups:
+                runner.kept_samples = prepare_samples(groups, store, nursery, observer)
                 runner.tax = _tax(planned.machine, store, nursery, observer)
-            for group in groups:
-                runner.run(group)
+            _run(runner, planned, groups, store)
         finally:
+            metering.close()
+            store.discard(scratch)
             store.clean()
+
+
+def _run(runner: Runner, planned: PlannedSweep, groups: Sequence[Group], store: Store) -> None:
+    """Each group without the repeats that the ones before it have made unnecessary."""
+    rule = RepeatRule(planned.sweep, planned.groups, store.attempts())
+    for group in groups:
+        needed = rule.needed(group)
+        if needed.runs:
+            rule.take(runner.run(needed))
+
+
+def _note_unmetered(planned: PlannedSweep, groups: Sequence[Group], observer: Observer) -> None:
+    """Runs that are stored keep the power that they have, or have not."""
+    left = sum(len(group.runs) for group in groups)
+    done = sum(len(group.runs) for group in planned.groups) - left
+    named = any(group.sut.power.meters not in ([AUTO], [NONE]) for group in planned.groups)
+    if done and named:
+        observer.note(
+            f"{done} runs are stored already and keep their power; name another --out to measure them again"
+        )
 
 
 def _tax(machine: host.Facts, store: Store, nursery: Nursery, observer: Observer) -> HarnessTax | None:

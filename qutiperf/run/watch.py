@@ -3,11 +3,12 @@
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from time import monotonic
+from time import monotonic, time_ns
 
 import psutil
 
-from qutiperf import host
+from qutiperf.surroundings import Disturbances, EnvironmentRow, Surroundings, disturbances
+from qutiperf.units import seconds_from_ns
 
 PREPARE_LIMIT_S = 4 * 3600.0  # 50,000 images at 0.3 s each
 
@@ -21,18 +22,21 @@ class Watch:
 
     worker_pid: int | None
     limit_s: float
+    sampler_pids: tuple[int, ...] = ()
     prepared_s: float = 0.0
     preparing_since: float | None = None
     started: float = field(default_factory=monotonic)
     started_utc: str = ""
+    started_ns: int = 0
     own_cpu_s: float = 0.0
-    surroundings: host.Surroundings = field(default_factory=host.Surroundings)
-    rows: list[dict[str, float | None]] = field(default_factory=list)
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    rows: list[EnvironmentRow] = field(default_factory=list)
 
     def begin(self, limit_s: float) -> None:
         """Starts the clock of a run, with a time limit in seconds."""
         self.started, self.limit_s = monotonic(), limit_s
         self.prepared_s, self.preparing_since = 0.0, None
+        self.started_ns = time_ns()
         self.started_utc = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.look()
         self.rows = []
@@ -61,21 +65,21 @@ class Watch:
             return max(PREPARE_LIMIT_S - (monotonic() - self.preparing_since), 0.0)
         return max(self.limit_s - (self.elapsed_s - self.prepared_s), 0.0)
 
-    def foreign_cpu_percent(self) -> float | None:
-        """Mean CPU use of other processes over the run, weighted by the duration of each sample."""
-        weighted, before = 0.0, 0.0
-        for row in self.rows:
-            if row["foreign_cpu_percent"] is None or row["elapsed_s"] is None:
-                return None
-            weighted += row["foreign_cpu_percent"] * (row["elapsed_s"] - before)
-            before = row["elapsed_s"]
-        return weighted / before if before else None
+    def disturbances(self, window_ns: tuple[int, int] | None) -> Disturbances:
+        """The state of the machine in LoadGen's test, or over the whole run if that is not known."""
+        if window_ns is None:
+            return disturbances(self.rows, 0.0, self.elapsed_s)
+        begin, end = (seconds_from_ns(moment - self.started_ns) for moment in window_ns)
+        return disturbances(self.rows, begin, end)
 
     def _cpu_seconds(self) -> float:
-        if self.worker_pid is None:
-            return 0.0
-        try:
-            times = psutil.Process(self.worker_pid).cpu_times()
-        except psutil.Error:
-            return 0.0
-        return float(times.user + times.system)
+        own = self.sampler_pids if self.worker_pid is None else (self.worker_pid, *self.sampler_pids)
+        return sum(map(_cpu_seconds_of, own))
+
+
+def _cpu_seconds_of(pid: int) -> float:
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)

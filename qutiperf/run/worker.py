@@ -5,14 +5,16 @@ in each run's folder, and reports on the pipe with file descriptor EVENTS. The f
 """
 
 import contextlib
+import os
 import resource
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
+from qutiperf.adapters.base import Array
 from qutiperf.datasets import open_samples
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.task import Task
@@ -23,6 +25,8 @@ from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.network_fields import network_fields
 from qutiperf.harness.phases import Phases
 from qutiperf.harness.run import Outcome, Trial, samples_per_query
+from qutiperf.harness.sample_cache import SampleCache
+from qutiperf.harness.samples import Preparing
 from qutiperf.harness.streams import FirstError
 from qutiperf.printable import error_text
 from qutiperf.results.histogram import Histogram
@@ -78,6 +82,23 @@ def load_model(job: Job) -> tuple[LoadedModel, dict[str, str]]:
     return model, adapters[0].describe()
 
 
+def preparing(job: Job, dataset: Dataset, reporter: Reporter) -> Preparing:
+    """Maps samples that were prepared for all workers, and reports the preparation of any others."""
+    kept = job.samples
+
+    def find(indices: Sequence[int]) -> list[Array] | None:
+        arrays = None if kept is None else SampleCache(Path(kept.folder), 0).find(kept.key, indices)
+        if arrays is not None:
+            dataset.release()
+        return arrays
+
+    return Preparing(
+        started=lambda: reporter.send(Event(event="preparing")),
+        done=lambda seconds: reporter.send(Event(event="prepared", seconds=seconds)),
+        find=find,
+    )
+
+
 def run_one(run: JobRun, model: LoadedModel, audit: Path | None, reporter: Reporter) -> Outcome:
     """One run; the first error anywhere ends the process through the reporter."""
     folder = Path(run.folder)
@@ -124,6 +145,8 @@ def observe(
         load_s=load_s,
         over_network=model.over_network,
         network_fields=network,
+        samples_mapped=model.samples_mapped,
+        padding_share_percent=model.padding_share_percent(),
         adapter_figures=model.figures(),
         memory_peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_BYTES / 1e6,
     )
@@ -158,14 +181,16 @@ def main(folder: str, descriptor: str) -> None:
     started = monotonic()
     try:
         job = read_task(Job, Path(folder))
+        if job.cores is not None and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, job.cores)  # before a runtime counts the cores or starts a thread
         model, described = load_model(job)
-        model.preparing = lambda: reporter.send(Event(event="preparing"))
-        model.prepared = lambda seconds: reporter.send(Event(event="prepared", seconds=seconds))
+        model.preparing = preparing(job, model.dataset, reporter)
     except BaseException as error:  # noqa: BLE001 - an adapter may raise anything
         reporter.fail("load", None, error)
         return
     load_s = monotonic() - started
     reporter.send(Event(event="loaded", seconds=load_s))
+    sleep(job.idle_s)  # the idle power is measured now
     audit = Path(job.audit_config) if job.audit_config else None
     network: dict[str, str] = {}
     if model.over_network:

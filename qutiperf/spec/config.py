@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
+from yaml.composer import Composer
 
 from qutiperf.errors import InputError
 from qutiperf.regular_file import unreadable
@@ -45,7 +46,7 @@ SchemaVersion = Annotated[Literal[1], BeforeValidator(_whole_number)]
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class _Loader(yaml.SafeLoader):
+class _Bounded(Composer):
     """YAML 1.1 as PyYAML reads it, but 1e9 is a number, duplicate keys are errors, dates are text.
 
     Nor are there numbers to the base 60: the range 1:9:2 would be 4142. Only null, booleans, numbers,
@@ -53,15 +54,17 @@ class _Loader(yaml.SafeLoader):
     counting as all that it stands for.
     """
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._nodes = self._depth = self._deepest = 0
+    _nodes = _depth = _deepest = 0
+
+    def __init__(self, text: str, parser: type) -> None:
+        parser.__init__(self, text)  # type: ignore[misc]  # SafeLoader or its twin on libyaml
+        self.anchors: dict[str, yaml.Node] = {}
         self._extents: dict[int, tuple[int, int]] = {}
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """Composes the next node; raises InputError for too deep, too large, or of an unknown type."""
-        line = self.peek_event().start_mark.line + 1  # type: ignore[no-untyped-call]
-        alias = self.check_event(yaml.AliasEvent)
+        event = self.peek_event()  # type: ignore[attr-defined]  # the parser's, which the loaders add
+        line, alias = event.start_mark.line + 1, isinstance(event, yaml.AliasEvent)
         before, deepest = self._nodes, self._deepest
         self._depth += 1
         self._deepest = self._depth
@@ -91,6 +94,23 @@ class _Loader(yaml.SafeLoader):
         if self._nodes > MOST_NODES:
             problem = f"holds more than {MOST_NODES:,} values, aliases expanded"
             raise InputError(problem, where=f"line {line}")
+
+
+class _Loader(_Bounded, yaml.SafeLoader):
+    """With PyYAML's own parser, which has the better messages."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, yaml.SafeLoader)
+
+
+_LIBYAML: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML may be built without it
+
+
+class _FastLoader(_Bounded, _LIBYAML):  # type: ignore[misc]  # its type is only known at run time
+    """With libyaml's parser, several times as fast."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, _LIBYAML)
 
 
 _TAG = "tag:yaml.org,2002:"
@@ -164,21 +184,22 @@ def _not_a(node: yaml.ScalarNode, kind: str) -> InputError:
     return InputError(f"'{shortened(node.value)}' is not a {kind}", where=f"line {node.start_mark.line + 1}")
 
 
-_Loader.add_constructor(f"{_TAG}map", _construct_mapping)
-_Loader.add_constructor(f"{_TAG}timestamp", _construct_text)
-_Loader.add_constructor(f"{_TAG}str", _construct_text)
-_Loader.add_constructor(f"{_TAG}bool", _construct_bool)
-_Loader.add_constructor(f"{_TAG}int", _construct_int)
-_Loader.add_constructor(f"{_TAG}float", _construct_float)
-_Loader.add_implicit_resolver(
-    f"{_TAG}float", re.compile(r"^[-+]?\d[\d_]*(\.[\d_]*)?[eE][-+]?\d+$"), list("-+0123456789")
-)
+for _loader in (_Loader, _FastLoader):
+    _loader.add_constructor(f"{_TAG}map", _construct_mapping)
+    _loader.add_constructor(f"{_TAG}timestamp", _construct_text)
+    _loader.add_constructor(f"{_TAG}str", _construct_text)
+    _loader.add_constructor(f"{_TAG}bool", _construct_bool)
+    _loader.add_constructor(f"{_TAG}int", _construct_int)
+    _loader.add_constructor(f"{_TAG}float", _construct_float)
+    _loader.add_implicit_resolver(
+        f"{_TAG}float", re.compile(r"^[-+]?\d[\d_]*(\.[\d_]*)?[eE][-+]?\d+$"), list("-+0123456789")
+    )
 
 
 def parse_yaml(text: str, where: str) -> YamlValue:
     """The value of one YAML document; raises InputError with the line of a syntax error or duplicate."""
     try:
-        value: YamlValue = yaml.load(text, Loader=_Loader)
+        return _loaded(text)
     except InputError as error:
         raise InputError(error.what, where=f"{where}: {error.where}", cure=error.cure) from None
     except yaml.MarkedYAMLError as error:
@@ -188,6 +209,13 @@ def parse_yaml(text: str, where: str) -> YamlValue:
         raise InputError(f"not YAML: {error}", where=where) from None
     except (ValueError, OverflowError) as error:  # from PyYAML's scanner: "\U7fffffff" is no character
         raise InputError(f"not YAML: {error}", where=where) from None
+
+
+def _loaded(text: str) -> YamlValue:
+    try:
+        value: YamlValue = yaml.load(text, Loader=_FastLoader)
+    except (yaml.YAMLError, ValueError, OverflowError):
+        value = yaml.load(text, Loader=_Loader)
     return value
 
 
@@ -268,10 +296,10 @@ def _fields_at(model: type[BaseModel], location: Sequence[str | int]) -> list[st
 def _models_in(annotation: object) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    found: list[type[BaseModel]] = []
+    models: list[type[BaseModel]] = []
     for argument in getattr(annotation, "__args__", ()):
-        found += _models_in(argument)
-    return found
+        models += _models_in(argument)
+    return models
 
 
 Overrides = Sequence[str] | Mapping[str, object]

@@ -3,16 +3,14 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from qutiperf.errors import InputError
+from qutiperf.errors import ImpossiblePointError
+from qutiperf.spec.source import LengthSource, MaskSource, StateSource
 from qutiperf.spec.workload import (
     TOPOLOGY_SUFFIX,
     InputSpec,
-    LengthSource,
-    MaskSource,
     ModelSpec,
     OtherFile,
     OutputSpec,
-    StateSource,
     Workload,
 )
 
@@ -28,16 +26,16 @@ def for_suffixes(workload: Workload, suffixes: Sequence[str]) -> Workload:
     if spec.file is None:
         what = "a topology, which is built as ONNX" if spec.topology else "no model"
         cure = f"it loads {', '.join(suffixes)}"
-        raise InputError(f"model: the adapter does not load {what}", where=workload.name, cure=cure)
+        raise ImpossiblePointError(f"model: the adapter does not load {what}", where=workload.name, cure=cure)
     for suffix in suffixes:
         if Path(spec.file).suffix == suffix:
             return workload
         for other in spec.other_files:
             if Path(other.file).suffix == suffix:
                 return _with_first(workload, other)
-    given, wanted = ", ".join(Path(file).name for file in spec.files), ", ".join(suffixes)
-    cure = f"it loads {wanted}: choose another system, or add such a file to model.other_files"
-    raise InputError(f"model: the adapter does not load {given}", where=workload.name, cure=cure)
+    given, loadable = ", ".join(Path(file).name for file in spec.files), ", ".join(suffixes)
+    cure = f"it loads {loadable}: choose another system, or add such a file to model.other_files"
+    raise ImpossiblePointError(f"model: the adapter does not load {given}", where=workload.name, cure=cure)
 
 
 def _with_first(workload: Workload, chosen: OtherFile) -> Workload:

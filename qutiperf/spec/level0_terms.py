@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from qutiperf.spec.config import StrictModel
 
@@ -10,6 +10,7 @@ Times = Literal["none", "once", "layer", "position"]
 Positive = Annotated[float, Field(gt=0)]
 CONSTANTS = {
     "call_us": "fixed time of a call, each layer or each output position (`call`), microseconds",
+    "node_us": "time of each node that computes, per call (`nodes`), microseconds",
     "input_us": "time of each input, per input, layer or output position (`input`), microseconds",
     "memory_efficiency": "achieved share of the memory bandwidth",
     "compute_efficiency": "achieved share of the peak",
@@ -26,7 +27,8 @@ class Terms(StrictModel):
     call: Times = "once"
     call_follows_clock: bool = False
     input: Times = "none"
-    weights: Literal["per_batch", "per_input", "on_chip"] = "per_batch"
+    nodes: bool = False
+    weights: Literal["per_batch", "per_input", "on_chip", "cached"] = "per_batch"
     activations: bool = False
     overlap: bool = False
     tile: Annotated[list[int], Field(min_length=2, max_length=2)] = [1, 1]
@@ -37,12 +39,19 @@ class Terms(StrictModel):
     pipelined: bool = False
     link: bool = False
 
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Without `nodes` where it is not used, so that the digests of older systems stay."""
+        return {name: value for name, value in serialize(self).items() if name != "nodes" or value}
+
     @property
     def constants(self) -> tuple[str, ...]:
         """Names of the constants that these terms need, in the order of a fit."""
         names = ["compute_efficiency"]
         if self.call != "none":
             names.append("call_us")
+        if self.nodes:
+            names.append("node_us")
         if self.input != "none":
             names.append("input_us")
         if self.weights != "on_chip" or self.activations:

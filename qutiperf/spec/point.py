@@ -3,14 +3,14 @@
 import fnmatch
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, product
 
 from qutiperf.errors import InputError
 from qutiperf.spec.config import StrictModel, nearest, sha256_of, shortened, whole_number
 from qutiperf.spec.limits import MOST_POINTS, MOST_THREADS_OF_ALL_STREAMS, check_deployment
 from qutiperf.spec.scenario import Mode, Profile, RunSettings, Scenario, ScenarioName
-from qutiperf.spec.sut import Setting, Settings, SystemUnderTest
+from qutiperf.spec.sut import Setting, Settings, SystemUnderTest, core_numbers
 from qutiperf.spec.sweep import Sweep
 from qutiperf.spec.workload import Workload
 
@@ -61,12 +61,11 @@ def expand(
     with_labels: frozenset[str],
 ) -> list[Point]:
     """Every point of the sweep, grouped by load, accuracy first; raises InputError."""
-    axes = {name: _axes(sweep, system) for name, system in systems.items()}
-    _check_size(sweep, list(axes.values()), len(workloads) * len(scenarios))
+    axes = {name: _axes_of_modes(sweep, system) for name, system in systems.items()}
+    _check_size(sweep, list(chain.from_iterable(axes.values())), len(workloads) * len(scenarios))
     points: list[Point] = []
     for sut_name, workload_name in product(systems, workloads):
-        load, tune = axes[sut_name]
-        for load_values in _combinations(load):
+        for load, tune, load_values in _loads(axes[sut_name]):
             group = [
                 Point(
                     sut=sut_name,
@@ -89,7 +88,7 @@ def expand(
 def _check_size(sweep: Sweep, axes: Sequence[tuple[Axes, Axes]], tests: int) -> None:
     """Raises InputError if there would be too many points; creates none of them."""
     loads = sum(math.prod(len(values) for axis in both for values in axis.values()) for both in axes)
-    count = loads * tests * sweep.repeats
+    count = loads * tests * sweep.most_repeats
     if count > MOST_POINTS:
         problem = f"has {count:,} points, more than the limit of {MOST_POINTS:,}"
         raise InputError(problem, where=f"sweep {sweep.name}", cure="split it, or name fewer values")
@@ -117,13 +116,30 @@ def _runs(
         yield ScenarioName.OFFLINE, Mode.ACCURACY, settings, {**load_values, **largest}, 1
     if Mode.PERFORMANCE not in sweep.modes:
         return
-    for repeat, (name, scenario) in product(range(1, sweep.repeats + 1), scenarios.items()):
+    for repeat, (name, scenario) in product(range(1, sweep.most_repeats + 1), scenarios.items()):
         if name in _ALONE and load_values["streams"] != min(load["streams"], key=int):
             continue  # one batch in flight keeps one stream busy
         settings = scenario.profiles[sweep.profile].overridden_by(sweep.settings)
         for values in tuned:
             batch = {"batch_size": 1} if name is ScenarioName.SINGLE_STREAM else {}
             yield name, Mode.PERFORMANCE, settings, {**load_values, **values, **batch}, repeat
+
+
+def _loads(axes: Sequence[tuple[Axes, Axes]]) -> Iterable[tuple[Axes, Axes, Settings]]:
+    return ((load, tune, values) for load, tune in axes for values in _combinations(load))
+
+
+def _axes_of_modes(sweep: Sweep, system: System) -> list[tuple[Axes, Axes]]:
+    """The axes of a system; several if its modes have different cores, because `all` is their number."""
+    load, tune = _axes(sweep, system)
+    modes: dict[int, list[Setting]] = {}
+    for mode in load["operating_mode"]:
+        cores = system.sut.operating_modes[str(mode)].cores
+        modes.setdefault(system.cores if cores is None else len(core_numbers(cores)), []).append(mode)
+    if list(modes) == [system.cores]:
+        return [(load, tune)]
+    pairs = [(_axes(sweep, replace(system, cores=count)), names) for count, names in modes.items()]
+    return [({**each, "operating_mode": names}, tuned) for (each, tuned), names in pairs]
 
 
 def _axes(sweep: Sweep, system: System) -> tuple[Axes, Axes]:

@@ -166,6 +166,28 @@ class TestRule(StrictModel):
     sampled: bool = False
 
 
+class PowerRule(StrictModel):
+    """Power measured with PTDaemon; a run with the folder `power` must keep all of this.
+
+    `meters` maps PTDaemon's name of a meter to its number, `client_sources` are the sha1 of power-dev's files
+    in each release that may be used, `run_files` lie beside the logs of the ranging and the measured run.
+    """
+
+    power: str
+    ranging: str
+    nameplate: str | None = None
+    files: list[str]
+    run_files: list[str]
+    meters: Annotated[dict[str, int], Field(min_length=1)]
+    two_channel_meters: list[int] = []
+    ptdaemon_versions: list[str]
+    client_sources: list[dict[str, str]]
+    most_clock_difference_s: float
+    most_below_ranging_percent: float
+    most_uncertainty_percent: float
+    most_gap_s: float
+
+
 class RoundRules(StrictModel):
     """Everything of a round but its seeds; `sources` are the texts that the findings cite."""
 
@@ -182,12 +204,13 @@ class RoundRules(StrictModel):
     benchmarks: Annotated[dict[str, BenchmarkRule], Field(min_length=1)]
     fixed_settings: dict[str, bool | int | float] = {}
     network_sut_name: str = "Network SUT"
+    power: PowerRule | None = None
 
     def benchmark_of(self, folder: str, mapping: dict[str, str] | None = None) -> str | None:
         """The benchmark that a folder's name stands for; `mapping` is an open submitter's own."""
-        wanted = (mapping or {}).get(folder, folder)
+        meant = (mapping or {}).get(folder, folder)
         for name, rule in self.benchmarks.items():
-            if wanted == name or wanted in rule.names:
+            if meant == name or meant in rule.names:
                 return name
         return None
 

@@ -1,9 +1,10 @@
 """The types of a system under test, its deployment parameters and its platform."""
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from qutiperf.spec.catalog import CatalogFile, read
 from qutiperf.spec.config import StrictModel, parse_model
@@ -22,12 +23,42 @@ class Deployment(StrictModel):
     tune: dict[str, Choices] = {}
 
 
+def core_numbers(text: str) -> list[int]:
+    """The numbers of `0-3,6`; raises ValueError."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", part.strip())
+        if match is None or int(match[2] or match[1]) < int(match[1]):
+            raise ValueError("is not a list of cores such as 0-3,6")
+        numbers += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return sorted(set(numbers))
+
+
 class OperatingMode(StrictModel):
-    """Commands (argv) that switch the device to a mode and back."""
+    """A state of the device: commands (argv) that switch to it and back, or settings of this host's CPU.
+
+    `governor` is the frequency governor of every core, restored afterwards. `cores` are those that LoadGen,
+    the harness and the model share: `0-3,6`.
+    """
 
     enter: list[str] = []
     leave: list[str] = []
+    governor: Annotated[str, Field(pattern=r"^[a-z_]{1,30}$")] | None = None
+    cores: str | None = None
     description: str = ""
+
+    @field_validator("cores")
+    @classmethod
+    def _are_cores(cls, text: str | None) -> str | None:
+        if text is not None:
+            core_numbers(text)
+        return text
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if self.governor is not None and (self.enter or self.leave):
+            raise ValueError("has governor beside enter or leave: set the governor in the command")
+        return self
 
 
 class Platform(StrictModel):
@@ -53,9 +84,21 @@ class Platform(StrictModel):
 
 
 class Power(StrictModel):
-    """The power meter of the device."""
+    """The power meter of the device: `rapl`, `redfish:https://BMC`, `none`; of several, the first measures.
 
-    meter: str = "auto"
+    `auto` takes what the host has for the platform's family, and nothing for a device in a network. A run's
+    power is not valid without every rail of `rails`. `analyser` is the calibrated instrument behind the meter
+    `file` or `command`.
+    """
+
+    meter: str | list[str] = "auto"
+    rails: list[str] = []
+    analyser: str = ""
+    rate_hz: Annotated[float, Field(gt=0, le=1000)] = 10.0
+
+    @property
+    def meters(self) -> list[str]:
+        return [self.meter] if isinstance(self.meter, str) else self.meter
 
 
 class Verified(StrictModel):

@@ -1,9 +1,10 @@
 """The type of a sweep: which systems, workloads and scenarios to cross, and at which settings."""
 
 import unicodedata
+from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from qutiperf.errors import InputError
 from qutiperf.spec.catalog import CatalogFile, read
@@ -12,8 +13,43 @@ from qutiperf.spec.limits import MOST_POINTS, check_settings
 from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName
 from qutiperf.spec.sut import Setting
 
+MOST_CACHE_GB = 1_000_000
+AUTO_REPEATS = "auto"
+_FEWEST_REPEATS = 3  # that have an interval
 MOST_NAME_BYTES = 200  # file systems allow 255
+
+
+class Order(StrEnum):
+    """In which order the points of one load, and the loads, are measured."""
+
+    RANDOM = "random"
+    LISTED = "listed"
+    BALANCED = "balanced"
+
+
+class RepeatUntil(StrictModel):
+    """Further repeats of a point, up to `most` in all, until the 95 % interval of `figure` is narrow enough.
+
+    It is narrow enough within `within_percent` of the median on each side.
+    """
+
+    figure: str = "system_throughput_ips"
+    within_percent: Annotated[float, Field(gt=0, le=100)] = 2.0
+    most: Annotated[int, Field(ge=4, le=MOST_POINTS)] = 10
+
+
 Names = Annotated[list[str], Field(min_length=1)]
+
+
+class CacheSettings(StrictModel):
+    """Where prepared samples are kept for later runs, and how much of them.
+
+    `folder` is by default qutiperf/samples in the user's cache folder ($XDG_CACHE_HOME, else ~/.cache). What
+    was used least recently makes room; with 0 nothing is kept, and each worker prepares its samples.
+    """
+
+    folder: str | None = None
+    most_gb: Annotated[float, Field(ge=0, le=MOST_CACHE_GB)] = 20
 
 
 class Sweep(StrictModel):
@@ -21,6 +57,10 @@ class Sweep(StrictModel):
 
     Parameters it leaves out take the values that the SUT file offers. `exclude` drops every point that
     matches all keys of one of its entries: sut, workload (globs), scenario, or a deployment parameter.
+    `repeats: auto` stands for 3 repeats and `repeat_until: {}`. `order` is that of the points: random with
+    `order_seed`, as listed, or balanced, which loads the model anew for every repeat and reverses the
+    compared loads in every other repeat.
+    `power` replaces the meters of the SUT files.
     """
 
     name: str
@@ -31,8 +71,31 @@ class Sweep(StrictModel):
     profile: Profile = Profile.STANDARD
     settings: RunSettings = RunSettings()
     deployment: dict[str, Setting | list[Setting]] = {}
+    sample_cache: CacheSettings = CacheSettings()
     repeats: Annotated[int, Field(ge=1, le=MOST_POINTS)] = 1
+    repeat_until: RepeatUntil | None = None
+    order: Order = Order.RANDOM
+    order_seed: int = 0
     exclude: list[dict[str, Setting]] = []
+    power: str | Annotated[list[str], Field(min_length=1)] | None = None
+
+    @property
+    def most_repeats(self) -> int:
+        return max(self.repeats, self.repeat_until.most) if self.repeat_until else self.repeats
+
+    @model_validator(mode="before")
+    @classmethod
+    def _automatic(cls, data: object) -> object:
+        """`repeats: auto` is three repeats, and more until the interval is narrow enough."""
+        if not isinstance(data, dict) or data.get("repeats") != AUTO_REPEATS:
+            return data
+        return {"repeat_until": {}, **data, "repeats": _FEWEST_REPEATS}
+
+    @model_validator(mode="after")
+    def _enough_for_an_interval(self) -> "Sweep":
+        if self.repeat_until and self.repeats < _FEWEST_REPEATS:
+            raise ValueError(f"repeat_until needs repeats of {_FEWEST_REPEATS} or more, not {self.repeats}")
+        return self
 
     @field_validator("scenarios", mode="before")
     @classmethod

@@ -8,6 +8,17 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from qutiperf.element_type import BEYOND_NUMPY
 from qutiperf.spec.catalog import CatalogFile, read
 from qutiperf.spec.config import StrictModel, YamlValue, parse_model
+from qutiperf.spec.source import (
+    ConstantSource,
+    LengthSource,
+    MaskSource,
+    PaddingSpec,
+    Source,
+    StateSource,
+    check_padding,
+    leader_of,
+    padding_problem,
+)
 
 Percent = Annotated[float, Field(ge=0, le=100)]
 Dimension = int | str
@@ -34,58 +45,13 @@ class QuantizationSpec(StrictModel):
     zero_point: int = 0
 
 
-class RandomSource(StrictModel):
-    """Uniform from the first to the last value; integers include both. Of text these are lengths."""
-
-    random: Annotated[list[float], Field(min_length=2, max_length=2)]
-
-    @model_validator(mode="after")
-    def _in_order(self) -> "RandomSource":
-        if not self.random[0] <= self.random[1]:
-            raise ValueError("random: the first value is above the last")
-        return self
-
-
-class ConstantSource(StrictModel):
-    """The same value everywhere, for every sample."""
-
-    constant: float | int | bool | str
-
-
-class StateSource(StrictModel):
-    """Zeros in the first step, then this output of the step before."""
-
-    state: str
-
-
-class MaskSource(StrictModel):
-    """1 wherever this input has data."""
-
-    mask: str
-
-
-class LengthSource(StrictModel):
-    """The size of the last axis of this input."""
-
-    length: str
-
-
-Source = (
-    Literal["data", "zeros", "random"]
-    | RandomSource
-    | ConstantSource
-    | StateSource
-    | MaskSource
-    | LengthSource
-)
-
-
 class InputSpec(StrictModel):
     """An input of the model as the harness feeds it: one dimension may have a name, and is the batch.
 
     Without a name the first dimension of the first input is a fixed batch; other inputs without one are
     given as they are. `batch_axis` says otherwise: an axis, or `none` for a model that takes one sample.
-    `source` is where the values come from, the dataset's field of this name unless given.
+    `source` is where the values come from, the dataset's field of this name unless given; `padding` is for
+    samples of different lengths.
     `quantization` is for integer inputs that stand for real numbers: samples are rounded to it when they
     are preprocessed, as MLPerf allows ("convert data among numerical formats" is not timed).
     """
@@ -96,6 +62,7 @@ class InputSpec(StrictModel):
     quantization: QuantizationSpec | None = None
     batch_axis: Annotated[int, Field(ge=0)] | Literal["none"] | None = None
     source: Source | None = None
+    padding: PaddingSpec | None = None
 
     @property
     def axis(self) -> int | None:
@@ -118,6 +85,16 @@ class InputSpec(StrictModel):
         return size if isinstance(size, int) else None
 
     @property
+    def leader(self) -> str | None:
+        """The input whose lengths this one has; None if it has its own, or none."""
+        return leader_of(self.source, self.padding)
+
+    @property
+    def most_length(self) -> int | None:
+        """The size of the padded axis that the model takes; None if there is none."""
+        return None if self.padding is None else int(self.shape[self.padding.axis])
+
+    @property
     def has_data(self) -> bool:
         return self.source in (None, "data")
 
@@ -129,11 +106,15 @@ class InputSpec(StrictModel):
         sizes = [size for number, size in enumerate(self.shape) if number != axis or isinstance(size, int)]
         if any(not isinstance(size, int) or size < 1 for size in sizes):
             raise ValueError("only the batch may have a name, the other dimensions are positive numbers")
+        if self.padding is not None:
+            check_padding(self.shape, axis, self.padding)
+            if self.dtype in BEYOND_NUMPY:
+                raise ValueError(f"padding: {self.dtype} is not padded")
         return self
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
-        return without_unset(serialize(self), "batch_axis", "source")
+        return without_unset(serialize(self), "batch_axis", "source", "padding")
 
 
 class OutputSpec(StrictModel):
@@ -226,15 +207,33 @@ class ModelSpec(StrictModel):
     def fixed_batch(self) -> int | None:
         """1 too where an input with values of its own for each sample has no batch axis."""
         alone = any(
-            axis is None and not _is_shared(spec) for axis, spec in zip(self.axes, self.inputs, strict=True)
+            axis is None and not self._is_shared(spec)
+            for axis, spec in zip(self.axes, self.inputs, strict=True)
         )
         return 1 if alone else self.input.fixed_batch
+
+    @property
+    def padded(self) -> bool:
+        """Whether samples differ in an axis."""
+        return any(spec.padding is not None for spec in self.inputs)
+
+    @property
+    def one_size(self) -> bool:
+        """Whether every batch has the sizes of the shapes: all samples are padded to the most."""
+        leaders = [spec for spec in self.inputs if spec.padding is not None and spec.leader is None]
+        return all(spec.padding and spec.padding.buckets == [spec.most_length] for spec in leaders)
+
+    def _is_shared(self, spec: InputSpec) -> bool:
+        """Whether one tensor does for all samples of a batch."""
+        if isinstance(spec.source, LengthSource | MaskSource):
+            return not self.padded
+        return isinstance(spec.source, ConstantSource) or spec.source == "zeros"
 
     @property
     def many(self) -> bool:
         """Whether the harness and the adapter exchange several tensors, or a batch that is not first."""
         several = len(self.inputs) > 1 or len(self.outputs) > 1 or self.steps > 1
-        return several or self.input.axis != 0 or not self.input.has_data
+        return several or self.padded or self.input.axis != 0 or not self.input.has_data
 
     @model_validator(mode="before")
     @classmethod
@@ -264,6 +263,17 @@ class ModelSpec(StrictModel):
             other = getattr(spec.source, "mask", None) or getattr(spec.source, "length", None)
             if other is not None and (other not in inputs or other == spec.name):
                 raise ValueError(f"input '{spec.name}': no other input '{other}' is listed")
+            paddings = {each.name: each.padding for each in self.inputs if each.leader is None}
+            if problem := padding_problem(spec.source, spec.padding, paddings):
+                raise ValueError(f"input '{spec.name}': {problem}")
+            leader = next((each for each in self.inputs if each.name == spec.leader), spec)
+            if leader.most_length != spec.most_length:
+                problem = (
+                    f"padding: its axis has {spec.most_length}, that of '{leader.name}' {leader.most_length}"
+                )
+                raise ValueError(f"input '{spec.name}': {problem}")
+        if self.padded and self.steps > 1:
+            raise ValueError("steps: the steps of a sequence cannot be padded")
         return self
 
     @model_serializer(mode="wrap")
@@ -333,11 +343,6 @@ class Variant(StrictModel):
 
 def _same(spec: InputSpec, fixed_batch: int | None) -> bool:
     return fixed_batch is not None and fixed_batch > 1 and spec.fixed_batch == fixed_batch
-
-
-def _is_shared(spec: InputSpec) -> bool:
-    """Whether one tensor does for all samples of a batch."""
-    return isinstance(spec.source, ConstantSource | LengthSource | MaskSource) or spec.source == "zeros"
 
 
 class Workload(StrictModel):

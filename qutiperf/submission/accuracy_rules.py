@@ -37,9 +37,9 @@ def _total(text: AccuracyText, context: RunContext, make: FindingMaker) -> Itera
     benchmark = context.benchmark
     if benchmark is None or text.total is None:
         return
-    wanted = benchmark.samples.accuracy_in.get(context.entry.scenario or "", benchmark.samples.accuracy)
-    if text.total < wanted:  # some scripts count the parts of a sample
-        what = f"counts {text.total:,} samples; the data set has {wanted:,}"
+    expected = benchmark.samples.accuracy_in.get(context.entry.scenario or "", benchmark.samples.accuracy)
+    if text.total < expected:  # some scripts count the parts of a sample
+        what = f"counts {text.total:,} samples; the data set has {expected:,}"
         yield make.error("accuracy-samples", what, "score all samples", source="checker")
 
 
@@ -50,23 +50,23 @@ def _targets(text: AccuracyText, context: RunContext, make: FindingMaker) -> Ite
     for score in benchmark.accuracy:
         if score.scenarios and scenario not in score.scenarios:
             continue
-        found = scores(text.text, score.pattern)
-        if not found and score.at_least is None:
+        values = scores(text.text, score.pattern)
+        if not values and score.at_least is None:
             continue
-        if not found:
+        if not values:
             what = f"has no {score.metric} as the accuracy script prints it"
             yield make.error("accuracy-missing", what, "run the round's accuracy script", source="checker")
             continue
-        for value, line in found:
+        for value, line in values:
             if score.at_least is not None and value < score.at_least:
                 what = f"{score.metric} is {value:g}; the target is {score.at_least:g} or more"
                 yield make.error("accuracy-target", what, line=line, source="checker")
             if score.at_most is not None and value > score.at_most:
                 what = f"{score.metric} is {value:g}; the target is {score.at_most:g} or less"
                 yield make.error("accuracy-target", what, line=line, source="checker")
-        if len({value for value, _ in found}) > 1:
-            what = f"gives {score.metric} {len(found)} times with different values"
-            yield make.warning("accuracy-ambiguous", what, "publish one run's output", line=found[-1][1])
+        if len({value for value, _ in values}) > 1:
+            what = f"gives {score.metric} {len(values)} times with different values"
+            yield make.warning("accuracy-ambiguous", what, "publish one run's output", line=values[-1][1])
 
 
 def log_size_findings(

@@ -80,8 +80,9 @@ def check_tree(
             findings += structure.entry_findings(entry, rules)
             network = descriptions.is_network(systems.get(entry.system, {}))
             own: tuple[Suite, ...] = tuple(suites.get(entry.system, ()))
-            hardware = descriptions.hardware_of(systems.get(entry.system, {}))
-            contexts.append(RunContext(mlperf_round, rules, entry, own, network, hardware))
+            system = systems.get(entry.system, {})
+            hardware, rated = descriptions.hardware_of(system), "system_power_capacity" in system
+            contexts.append(RunContext(mlperf_round, rules, entry, own, network, hardware, rated))
     findings += structure.tree_findings(tree, rules, count)
     results = list(_checked(tree, contexts, findings, advance, workers))
     findings += copy_findings(results, rules)
@@ -114,6 +115,8 @@ def _row(result: EntryResult, errors: Sequence[str]) -> dict[str, object]:
         "folder": entry.at(rules.layout.scenario),
         "ran": result.ran,
         "figure": result.figure,
+        "mean_power_w": result.mean_power_w,
+        "energy_per_query_mj": result.energy_per_query_mj,
         "errors": len(own),
     }
 
@@ -137,7 +140,7 @@ def _systems(
     entries: Sequence[SubmissionEntry],
     findings: list[AuditFinding],
 ) -> dict[str, descriptions.System]:
-    found: dict[str, descriptions.System] = {}
+    systems: dict[str, descriptions.System] = {}
     for entry in {each.system: each for each in entries}.values():
         path = entry.at(rules.layout.system)
         make = FindingMaker(path, rules.sources)
@@ -149,9 +152,9 @@ def _systems(
         data, problems = read_object(tree, path, make)
         findings += problems
         if data is not None:
-            found[entry.system] = data
+            systems[entry.system] = data
             findings += descriptions.system_findings(data, submitter, rules, make)
-    return found
+    return systems
 
 
 def _checked(
@@ -162,17 +165,17 @@ def _checked(
     workers: int | None,
 ) -> Iterator[EntryResult]:
     """Entries of LoadGen, in order; those of Endpoints are named as not checked."""
-    wanted = []
+    with_logs = []
     for context in contexts:
         folder = context.entry.at(context.rules.layout.scenario)
         if _is_endpoints(tree, context):
             what = "is an Endpoints result, which has no LoadGen logs"
             findings.append(AuditFinding("not checked", "endpoints", folder, what))
         else:
-            wanted.append(context)
-    for number, result in enumerate(_each(tree, wanted, workers), 1):
+            with_logs.append(context)
+    for number, result in enumerate(_each(tree, with_logs, workers), 1):
         if advance is not None:
-            advance(number, len(wanted))
+            advance(number, len(with_logs))
         yield result
 
 

@@ -93,10 +93,10 @@ def log_findings(
         yield make.error(
             "test-settings", what, "run with the test's audit.config", line=line, source="checker"
         )
-    for name, wanted in rule.settings.items():
-        found = test.log.values.get(f"effective_{name}")
-        if found is not None and found != wanted:
-            what = f"{name} is {str(found).lower()} in effect; {test.name} has {str(wanted).lower()}"
+    for name, expected in rule.settings.items():
+        actual = test.log.values.get(f"effective_{name}")
+        if actual is not None and actual != expected:
+            what = f"{name} is {str(actual).lower()} in effect; {test.name} has {str(expected).lower()}"
             line = test.log.line_of(f"effective_{name}")
             yield make.error(
                 "test-settings", what, "run with the test's audit.config", line=line, source="checker"
@@ -131,9 +131,9 @@ def score_findings(
     text = test.texts.get("verify_performance.txt")
     if text is None or test.log is None or test.main is None or rule.score_tolerance_percent is None:
         return
-    found = {match.group("which").lower(): match for match in _SCORE.finditer(text)}
+    matches = {match.group("which").lower(): match for match in _SCORE.finditer(text)}
     for which, log, role in (("reference", test.main, "performance run"), ("test", test.log, test.name)):
-        match = found.get(which)
+        match = matches.get(which)
         value = _number(match.group("value")) if match else None
         if match is None or value is None:
             continue
@@ -220,13 +220,13 @@ def count_findings(test: TestEvidence, context: RunContext, make: FindingMaker) 
         yield make.error("test-verdict", what, "run the test again", source="checker")
     if counts.get("num_perf_log_qsl_idx_match", 1) == 0 or counts.get("num_perf_log_entries", 1) == 0:
         yield make.error("test-verdict", "TEST PASS with no response compared", source="checker")
-    wanted = benchmark.samples.accuracy_in.get(context.entry.scenario or "", benchmark.samples.accuracy)
+    expected = benchmark.samples.accuracy_in.get(context.entry.scenario or "", benchmark.samples.accuracy)
     entries = counts.get("num_acc_log_entries")
     # MultiStream fills the last query up
     per_query = int(test.main.number("effective_samples_per_query") or 1) if test.main else 1
     padding = per_query - 1 if context.entry.scenario == "MultiStream" else 0
-    if entries is not None and not wanted <= entries <= wanted + padding:
-        what = f"compares with {entries:,} responses of the accuracy run; the data set has {wanted:,}"
+    if entries is not None and not expected <= entries <= expected + padding:
+        what = f"compares with {entries:,} responses of the accuracy run; the data set has {expected:,}"
         yield make.error(
             "test-other-run", what, "run the test's verification on the published runs", source="checker"
         )

@@ -45,8 +45,8 @@ def _copied(places: list[_Place], rules: RoundRules) -> Iterator[AuditFinding]:
                 copied, original = _which(other, earlier, result, each)
                 what = f"is the log of {original.path}, {reason}"
                 make = FindingMaker(copied.path, rules.sources)
-                found = make.warning if _one_open_machine(other, result) else make.error
-                yield found("copied-log", what, _CURE, source="inference_rules")
+                severity = make.warning if _one_open_machine(other, result) else make.error
+                yield severity("copied-log", what, _CURE, source="inference_rules")
                 break
 
 
@@ -54,7 +54,14 @@ def _one_open_machine(first: EntryResult, second: EntryResult) -> bool:
     """One run twice in the open division, under two names of the same hardware: no result is wrong."""
     one, two = first.context, second.context
     same = one.hardware == two.hardware and one.entry.benchmark_folder == two.entry.benchmark_folder
-    return same and not one.closed and not two.closed and one.entry.submitter == two.entry.submitter
+    named_twice = one.entry.system != two.entry.system
+    return (
+        same
+        and named_twice
+        and not one.closed
+        and not two.closed
+        and one.entry.submitter == two.entry.submitter
+    )
 
 
 def _which(

@@ -46,7 +46,7 @@ class SubmissionEntry:
             "benchmark": self.benchmark_folder,
             "scenario": self.scenario_folder,
         }
-        return f"{self.submitter.folder}/{_NAMES.sub(lambda found: names[found.group(1)], template)}"
+        return f"{self.submitter.folder}/{_NAMES.sub(lambda match: names[match.group(1)], template)}"
 
 
 def submitters(tree: FileTree, rules: RoundRules) -> list[Submitter]:
@@ -60,16 +60,16 @@ def submitters(tree: FileTree, rules: RoundRules) -> list[Submitter]:
 
 def entries_of(tree: FileTree, rules: RoundRules, submitter: Submitter) -> list[SubmissionEntry]:
     """Every folder that the layout's `scenario` matches."""
-    found = []
+    entries = []
     for names in _matches(tree, submitter.folder, rules.layout.scenario.split("/"), {}):
         benchmark = rules.benchmark_of(names["benchmark"], submitter.mapping)
         scenario = rules.scenario_of(names["scenario"])
-        found.append(
+        entries.append(
             SubmissionEntry(
                 submitter, names["system"], names["benchmark"], names["scenario"], benchmark, scenario
             )
         )
-    return found
+    return entries
 
 
 def _matches(

@@ -16,6 +16,7 @@ from qutiperf.submission.descriptions import field_findings
 from qutiperf.submission.entries import matching_file
 from qutiperf.submission.json_file import read_object
 from qutiperf.submission.log_rules import RunContext
+from qutiperf.submission.power_check import check_power
 
 _ACCURACY_TEXT = "accuracy.txt"
 _MOST_TEXT_BYTES = 4 << 20
@@ -34,13 +35,18 @@ class LogPrint:
 
 @dataclass(slots=True)
 class EntryResult:
-    """What came of one entry; `figure` is its score, None where no score can be read."""
+    """What came of one entry; `figure` is its score, None where no score can be read.
+
+    `mean_power_w` and, in the stream scenarios, `energy_per_query_mj` are those of a run with power logs.
+    """
 
     context: RunContext
     findings: list[AuditFinding] = field(default_factory=list)
     prints: list[LogPrint] = field(default_factory=list)
     figure: float | None = None
     ran: str | None = None
+    mean_power_w: float | None = None
+    energy_per_query_mj: float | None = None
     hash: tuple[str, str, int | None] | None = None
 
 
@@ -62,7 +68,7 @@ class EntryChecker:
         self._accuracy()
         self._descriptions()
         self._tests(main)
-        self._power()
+        self._power(main)
         return self.result
 
     def _make(self, path: str) -> FindingMaker:
@@ -102,10 +108,11 @@ class EntryChecker:
         trace = evidence.trace
         if trace is None or not trace.values:
             return None
-        path = f"{folder}/{DETAIL}"
-        identity = trace.run_identity
-        self.result.prints.append(LogPrint(path, role, trace.sha256, identity, self._figure(trace)))
+        self.result.prints.append(self._print(f"{folder}/{DETAIL}", role, trace))
         return trace
+
+    def _print(self, path: str, role: str, trace: Trace) -> LogPrint:
+        return LogPrint(path, role, trace.sha256, trace.run_identity, self._figure(trace))
 
     def _figure(self, trace: Trace) -> float | None:
         scenario = self._rules.scenarios.get(trace.scenario or "")
@@ -147,11 +154,11 @@ class EntryChecker:
 
     def _descriptions(self) -> None:
         layout = self._rules.layout
-        wanted = self._entry.at(layout.measurements)
-        path = matching_file(self._tree, wanted)
+        expected = self._entry.at(layout.measurements)
+        path = matching_file(self._tree, expected)
         if path is None:
             self._add(
-                iter([self._make(wanted).error("file-missing", "is missing", "add it", source="checker")])
+                iter([self._make(expected).error("file-missing", "is missing", "add it", source="checker")])
             )
         else:
             make = self._make(path)
@@ -231,20 +238,22 @@ class EntryChecker:
         """Pictures or films that reviewers look at; MLCommons takes them out of what it publishes."""
         benchmark = self._context.benchmark
         for name, stems in (benchmark.accuracy_files if benchmark else {}).items():
-            found = {each.partition(".")[0] for each in self._tree.files_in(f"{folder}/{name}")}
-            absent = [stem for stem in stems if stem not in found]
+            stems_present = {each.partition(".")[0] for each in self._tree.files_in(f"{folder}/{name}")}
+            absent = [stem for stem in stems if stem not in stems_present]
             if absent:
                 what = f"lacks {', '.join(absent)} in {name}/, which reviewers look at"
                 cure = "add them to a submission; published trees have none"
                 make = self._make(folder)
                 self._add(iter([make.warning("accuracy-files", what, cure, source="checker")]))
 
-    def _power(self) -> None:
-        folder = self._entry.at(self._rules.layout.performance).rpartition("/")[0] + "/power"
-        if self._tree.has_folder(folder):
-            what = "holds power logs, which qutiperf does not check"
-            cure = "run MLCommons' power checker"
-            self.result.findings.append(AuditFinding("not checked", "power", folder, what, cure))
+    def _power(self, main: Trace | None) -> None:
+        power = check_power(self._tree, self._context, main)
+        self.result.findings += power.findings
+        self.result.mean_power_w = power.mean_w
+        self.result.energy_per_query_mj = power.energy_per_query_mj
+        if power.ranging is not None and self._rules.power is not None:
+            path = f"{self._entry.at(self._rules.power.ranging)}/{DETAIL}"
+            self.result.prints.append(self._print(path, "ranging", power.ranging))
 
     def _text(self, path: str) -> str | None:
         if path not in self._tree.files:

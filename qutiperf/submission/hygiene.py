@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from qutiperf.audit.finding import AuditFinding, FindingMaker
 from qutiperf.audit.tree import FileTree, read_bounded
 from qutiperf.spec.round_rules import RoundRules
+from qutiperf.submission.ignored_files import ignored_files
 
 _MOST_NAMED = 20
 _MOST_SCANNED_BYTES = 1 << 20
@@ -32,9 +33,7 @@ def hygiene_findings(tree: FileTree, rules: RoundRules) -> Iterator[AuditFinding
     limit = rules.limits.file_bytes
     large = [path for path, size in tree.files.items() if size > limit]
     yield from _many(large, "file-size", f"holds more than {limit >> 20} MB", "remove or compress it", rules)
-    yield from _many(
-        _ignored(tree), "ignored-file", "would be left out by the tree's .gitignore", "rename it", rules
-    )
+    yield from _ignored(tree, rules)
     yield from _private(tree, rules)
 
 
@@ -51,22 +50,13 @@ def _is_text(name: str) -> bool:
     return not any("\udc80" <= sign <= "\udcff" for sign in name)
 
 
-def _ignored(tree: FileTree) -> list[str]:
-    """Result files that the .gitignore in the root would drop; plain names and `*.ending` patterns only."""
-    if not tree.files.get(".gitignore"):
-        return []
-    try:
-        text = read_bounded(tree.path(".gitignore"), 100_000).decode("utf-8", errors="replace")
-    except OSError:
-        return []
-    lines = [line.strip().rstrip("/") for line in text.splitlines()]
-    plain = {line for line in lines if line and re.fullmatch(r"[\w.-]+", line)}
-    endings = tuple(line[1:] for line in lines if re.fullmatch(r"\*\.[\w.-]+", line))
-    return [
-        path
-        for path in tree.files
-        if path != ".gitignore" and (plain & set(path.split("/")) or (endings and path.endswith(endings)))
-    ]
+def _ignored(tree: FileTree, rules: RoundRules) -> Iterator[AuditFinding]:
+    ignored = ignored_files(tree)
+    what = "would be left out by the tree's .gitignore"
+    yield from _many(ignored.paths, "ignored-file", what, "rename it", rules)
+    for path in ignored.unread[:_MOST_NAMED]:
+        what = "has lines that are too long, too many or not patterns; they were not used"
+        yield FindingMaker(path, rules.sources).not_checked("ignored-file", what)
 
 
 def _private(tree: FileTree, rules: RoundRules) -> Iterator[AuditFinding]:

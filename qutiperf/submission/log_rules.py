@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from qutiperf.audit.finding import AuditFinding, FindingMaker
 from qutiperf.audit.log_checks import elapsed_s, is_shorter, run_duration_s
+from qutiperf.mlperf_logs.log_keys import is_known
 from qutiperf.mlperf_logs.trace import Trace
 from qutiperf.spec.round_rules import BenchmarkRule, RoundRules, Suite
 from qutiperf.spec.rounds import Round, shipped_rounds
@@ -17,7 +18,10 @@ _SHORTEST_ROUND_TRIP_NS = 1000  # 150 m of cable each way, and nothing else
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """The entry that a log belongs to; `hardware` is what its system description says of it."""
+    """The entry that a log belongs to; `hardware` is what its system description says of it.
+
+    `has_power_capacity`: the description says what its power supplies are rated for.
+    """
 
     mlperf_round: Round
     rules: RoundRules
@@ -25,6 +29,7 @@ class RunContext:
     suites: tuple[Suite, ...]
     network: bool
     hardware: tuple[str, ...] = ()
+    has_power_capacity: bool = False
 
     @property
     def closed(self) -> bool:
@@ -88,10 +93,10 @@ def accuracy_run_findings(trace: Trace, context: RunContext, make: FindingMaker)
         return
     key = "effective_accuracy_sample_count"
     key = key if key in trace.values else "qsl_reported_total_count"
-    wanted = benchmark.samples.accuracy_in.get(context.entry.scenario or "", benchmark.samples.accuracy)
-    found = trace.whole(key)
-    if found is not None and found != wanted:
-        what = f"{key} is {found:,}, and the data set has {wanted:,}"
+    expected = benchmark.samples.accuracy_in.get(context.entry.scenario or "", benchmark.samples.accuracy)
+    actual = trace.whole(key)
+    if actual is not None and actual != expected:
+        what = f"{key} is {actual:,}, and the data set has {expected:,}"
         yield make.error(
             "accuracy-samples", what, "run all samples", line=trace.line_of(key), source="checker"
         )
@@ -115,26 +120,30 @@ def _loadgen_errors(trace: Trace, make: FindingMaker) -> Iterator[AuditFinding]:
         yield make.error("loadgen-error", what, "remove its cause and run again", line=line, source="checker")
 
 
-def _mode(trace: Trace, wanted: str, make: FindingMaker) -> Iterator[AuditFinding]:
-    if trace.mode is not None and trace.mode != wanted:
-        what = f"the run's mode is {trace.mode}; this folder is for {wanted}"
+def _mode(trace: Trace, expected: str, make: FindingMaker) -> Iterator[AuditFinding]:
+    if trace.mode is not None and trace.mode != expected:
+        what = f"the run's mode is {trace.mode}; this folder is for {expected}"
         line = trace.line_of("effective_test_mode")
         yield make.error("mode", what, "put the run of that mode here", line=line, source="submission_rules")
 
 
 def seeds(trace: Trace, mlperf_round: Round, make: FindingMaker) -> Iterator[AuditFinding]:
-    for name, wanted in mlperf_round.seeds.model_dump().items():
+    for name, expected in mlperf_round.seeds.model_dump().items():
         key = f"effective_{name}"
-        found = trace.values.get(key)
-        if found is not None and found != wanted:
+        actual = trace.values.get(key)
+        if actual is not None and actual != expected:
             own = round_of_seeds(trace)
             of = f", as in {own}" if own else ""
-            what = f"{name} is {found}{of}; {mlperf_round.name} has {wanted}"
+            what = f"{name} is {actual}{of}; {mlperf_round.name} has {expected}"
             cure = f"pip install '{mlperf_round.loadgen_requirement}' and run again"
             yield make.error("seeds", what, cure, line=trace.line_of(key), source="inference_rules")
             return
     version = (trace.text("loadgen_version") or "").split(" ")[0]
-    if version and version not in mlperf_round.loadgen_versions:
+    if version and version not in mlperf_round.loadgen_versions and not is_known(version):
+        what = f"LoadGen {version} is older than the round's seeds, which the log has"
+        line = trace.line_of("loadgen_version")
+        yield make.error("loadgen-version", what, "publish the log as LoadGen wrote it", line=line)
+    elif version and version not in mlperf_round.loadgen_versions:
         what = f"LoadGen {version} is not a release with these seeds; the seeds are the round's"
         line = trace.line_of("loadgen_version")
         yield make.note("loadgen-version", what, line=line)
@@ -149,24 +158,24 @@ def round_of_seeds(trace: Trace) -> str | None:
 
 
 def _scenario(trace: Trace, context: RunContext, make: FindingMaker) -> Iterator[AuditFinding]:
-    wanted, ran = context.entry.scenario, trace.scenario
-    if wanted is None or ran is None or ran == wanted:
+    expected, ran = context.entry.scenario, trace.scenario
+    if expected is None or ran is None or ran == expected:
         return
     line = trace.line_of("effective_scenario")
     for each in context.rules.inferred:
-        if (each.ran, each.to) == (ran, wanted) and set(each.suites) & set(context.suites):
+        if (each.ran, each.to) == (ran, expected) and set(each.suites) & set(context.suites):
             return
-    what = f"LoadGen ran {ran}, and a {wanted} result cannot be inferred from it here"
-    yield make.error("scenario", what, f"run {wanted}", line=line, source="inference_rules")
+    what = f"LoadGen ran {ran}, and a {expected} result cannot be inferred from it here"
+    yield make.error("scenario", what, f"run {expected}", line=line, source="inference_rules")
 
 
 def _durations(trace: Trace, context: RunContext, make: FindingMaker) -> Iterator[AuditFinding]:
     if context.benchmark is None or not context.benchmark.minimum_duration:
         return
     least_ms = context.rules.limits.minimum_duration_ms
-    asked_ms = trace.number("effective_min_duration_ms")
-    if asked_ms is not None and asked_ms < least_ms:
-        what = f"min_duration is {asked_ms / 1000:g} s; the round requires {least_ms / 1000:g} s"
+    requested_ms = trace.number("effective_min_duration_ms")
+    if requested_ms is not None and requested_ms < least_ms:
+        what = f"min_duration is {requested_ms / 1000:g} s; the round requires {least_ms / 1000:g} s"
         line = trace.line_of("effective_min_duration_ms")
         yield make.error(
             "minimum-duration", what, "run with the round's duration", line=line, source="inference_rules"
@@ -185,13 +194,13 @@ def _open_only(trace: Trace, context: RunContext, make: FindingMaker) -> Iterato
     ran = context.rules.scenarios.get(trace.scenario or "")
     if ran is None or not context.closed:
         return
-    for key, wanted in (
+    for key, expected in (
         ("effective_target_latency_percentile", ran.percentile),
         ("effective_samples_per_query", ran.samples_per_query),
     ):
-        found = trace.number(key)
-        if wanted is not None and found is not None and abs(found - wanted) > 1e-9:
-            what = f"{key.removeprefix('effective_')} is {found:g}; {trace.scenario} has {wanted:g}"
+        actual = trace.number(key)
+        if expected is not None and actual is not None and abs(actual - expected) > 1e-9:
+            what = f"{key.removeprefix('effective_')} is {actual:g}; {trace.scenario} has {expected:g}"
             cure = "a run with another value belongs to the open division"
             yield make.error(
                 "open-only-setting", what, cure, line=trace.line_of(key), source="inference_rules"
@@ -199,11 +208,11 @@ def _open_only(trace: Trace, context: RunContext, make: FindingMaker) -> Iterato
 
 
 def _fixed(
-    trace: Trace, name: str, wanted: object, context: RunContext, make: FindingMaker
+    trace: Trace, name: str, expected: object, context: RunContext, make: FindingMaker
 ) -> Iterator[AuditFinding]:
-    found = trace.values.get(f"effective_{name}")
-    if context.closed and found is not None and found != wanted:
-        what = f"{name} is {str(found).lower()} in effect; a closed run has {str(wanted).lower()}"
+    actual = trace.values.get(f"effective_{name}")
+    if context.closed and actual is not None and actual != expected:
+        what = f"{name} is {str(actual).lower()} in effect; a closed run has {str(expected).lower()}"
         line = trace.line_of(f"effective_{name}")
         cure = "remove it from user.conf and the harness, and run again"
         yield make.error("open-only-setting", what, cure, line=line, source="inference_rules")
@@ -226,9 +235,9 @@ def _samples(trace: Trace, context: RunContext, make: FindingMaker) -> Iterator[
         severity = make.error if context.closed else make.warning
         yield severity("dataset-count", what, cure, line=trace.line_of(key), source="checker")
     key = "effective_samples_per_query"
-    found, offline = trace.whole(key), benchmark.samples.offline
-    if trace.scenario == "Offline" and offline and found is not None and found < offline and context.closed:
-        what = f"an Offline query has {found:,} samples; {context.entry.benchmark} needs {offline:,}"
+    actual, offline = trace.whole(key), benchmark.samples.offline
+    if trace.scenario == "Offline" and offline and actual is not None and actual < offline and context.closed:
+        what = f"an Offline query has {actual:,} samples; {context.entry.benchmark} needs {offline:,}"
         yield make.error("offline-samples", what, line=trace.line_of(key), source="checker")
 
 
@@ -272,8 +281,8 @@ def _tokens(trace: Trace, context: RunContext, make: FindingMaker) -> Iterator[A
             "time per output token",
         ),
     ):
-        found = trace.number(key)
-        found_ms = found / NANOSECONDS_PER_MILLISECOND if found is not None else None
-        if found_ms is not None and found_ms >= most_ms:
-            text = f"p99 {what} is {found_ms:,.1f} ms; it must be below {most_ms:g} ms"
+        actual = trace.number(key)
+        actual_ms = actual / NANOSECONDS_PER_MILLISECOND if actual is not None else None
+        if actual_ms is not None and actual_ms >= most_ms:
+            text = f"p99 {what} is {actual_ms:,.1f} ms; it must be below {most_ms:g} ms"
             yield make.error("token-limit", text, line=trace.line_of(key), source="checker")

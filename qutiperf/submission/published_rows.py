@@ -33,8 +33,8 @@ def _result(
     rule = rules.scenario_rule(benchmark, ran) if known else rules.scenarios.get(ran)
     if rule is None:
         return None
-    found = converted(figure, _LATENCY_UNIT if rule.unit == "ns" else rule.unit)
-    if found is None:
+    quantity = converted(figure, _LATENCY_UNIT if rule.unit == "ns" else rule.unit)
+    if quantity is None:
         return None
     system = _system(root, row, rules)
     inferred = ran != scenario and (ran, scenario) != ("Server", "Interactive")
@@ -51,15 +51,22 @@ def _result(
         accelerator=_text(system, "accelerator_model_name"),
         benchmark=benchmark,
         scenario=scenario,
-        figure=found[0],
-        unit=found[1],
-        percentile=rule.percentile if found[1] == "ms" else None,
+        figure=quantity[0],
+        unit=quantity[1],
+        percentile=rule.percentile if quantity[1] == "ms" else None,
         inferred=inferred,
+        has_power=isinstance(row["mean_power_w"], float),
+        full_power_w=None if quantity[1] == "ms" else _number(row["mean_power_w"]),
+        energy_per_query_mj=_number(row["energy_per_query_mj"]),
         valid=row["errors"] == 0,
         software=_text(system, "framework"),
         location=str(row["folder"]),
         notes=f"the figure is that of the {ran} run it is inferred from" if inferred else None,
     )
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, float) else None
 
 
 def _system(root: Path, row: dict[str, object], rules: RoundRules) -> dict[str, object]:

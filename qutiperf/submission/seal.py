@@ -72,11 +72,11 @@ def verify_seal(tree: FileTree) -> Iterator[AuditFinding]:
 
 def _changed(tree: FileTree, path: str, expected: str, make: FindingMaker) -> Iterator[AuditFinding]:
     try:
-        found = _sha256(tree, path)
+        digest = _sha256(tree, path)
     except InputError as error:
         yield make.error("file-unreadable", error.what)
         return
-    if found != expected:
+    if digest != expected:
         yield make.error("seal", "has changed since the tree was sealed", _CURE)
 
 

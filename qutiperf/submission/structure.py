@@ -113,15 +113,15 @@ def scenario_findings(
         if entry.benchmark is not None and entry.scenario is not None:
             key = entry.system, entry.benchmark, entry.benchmark_folder
             present.setdefault(key, set()).add(entry.scenario)
-    for (system, benchmark, folder), found in present.items():
+    for (system, benchmark, folder), scenarios in present.items():
         example = next(each for each in entries if (each.system, each.benchmark_folder) == (system, folder))
         path = example.at(rules.layout.scenario.rpartition("/")[0])
         make = FindingMaker(path, rules.sources)
-        yield from _scenarios_of(rules, benchmark, found, suites.get(system, ()), make)
+        yield from _scenarios_of(rules, benchmark, scenarios, suites.get(system, ()), make)
 
 
 def _scenarios_of(
-    rules: RoundRules, benchmark: str, found: set[str], suites: Sequence[Suite], make: FindingMaker
+    rules: RoundRules, benchmark: str, scenarios: set[str], suites: Sequence[Suite], make: FindingMaker
 ) -> Iterator[AuditFinding]:
     sets = [
         rules.benchmarks[benchmark].scenarios[s] for s in suites if s in rules.benchmarks[benchmark].scenarios
@@ -133,15 +133,15 @@ def _scenarios_of(
         return
     needed = [name for each in sets for name in each.required]
     allowed = {*needed, *(name for each in sets for name in each.optional)}
-    missing = sorted(set(needed) - found)
+    missing = sorted(set(needed) - scenarios)
     if missing:
         what = f"lacks {', '.join(missing)}, which {' and '.join(suites)} requires"
         yield make.error("scenario-missing", what, "run the scenario", source="inference_rules")
-    extra = sorted(found - allowed)
+    extra = sorted(scenarios - allowed)
     if extra:
         what = f"{', '.join(extra)} is not a scenario of {benchmark} in the {' or '.join(suites)} suite"
         yield make.error("scenario-extra", what, source="inference_rules")
     for each in sets:
-        if each.one_of and not set(each.one_of) & found:
+        if each.one_of and not set(each.one_of) & scenarios:
             what = f"has none of {', '.join(each.one_of)}; one is needed"
             yield make.error("scenario-missing", what, "run one of them", source="checker")

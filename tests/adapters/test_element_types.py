@@ -304,6 +304,10 @@ def test_limits_of_random_texts_and_sources_that_are_none(tmp_path: Path) -> Non
     with loaded(with_source("zeros")) as model:
         _, [found] = answers(model, [0])
         assert found.tolist() == [["", ""]]
+    padded = with_source("random").model_dump(mode="json")
+    padded["model"]["inputs"][0]["padding"] = {"axis": 1}
+    with pytest.raises(ValueError, match="padding: string is not padded"):
+        Workload.model_validate(padded)
     for source, problem in (
         ({"random": [-1, 3]}, "random from -1 to 3 is not within string"),
         ({"random": [0, 1e9]}, "random from 0 to 1e+09 is not within string"),

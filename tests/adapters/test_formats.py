@@ -17,13 +17,12 @@ from qutiperf.models.workload_of import workload_of_file
 from qutiperf.run.pairing import pair
 from qutiperf.spec import catalog
 from qutiperf.spec.formats import for_suffixes
+from qutiperf.spec.source import LengthSource, StateSource
 from qutiperf.spec.sut import load_sut
 from qutiperf.spec.workload import (
     DatasetSpec,
     InputSpec,
-    LengthSource,
     QuantizationSpec,
-    StateSource,
     Workload,
     load_workload,
 )

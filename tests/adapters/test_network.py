@@ -186,6 +186,7 @@ def test_the_fields_of_the_network_division() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_run_over_the_network(device: Served, sut_file: SutFile, tmp_path: Path) -> None:
     sut = sut_file(
         "open_inference",
@@ -384,7 +385,7 @@ def test_nothing_there_and_something_else_there(tmp_path: Path) -> None:
         web.communicate()
 
 
-def test_a_token_is_asked_for(tmp_path: Path) -> None:
+def test_a_token_is_required(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("s3cret\n")
     (tmp_path / "wrong").write_text("guess\n")
     (tmp_path / "device.json").write_text(to_json(Configuration("simulated", DIGITS)))
@@ -469,7 +470,7 @@ def test_tls(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_the_device_is_told_wrong(flags: list[str], code: int, message: str) -> None:
+def test_wrong_flags_of_the_device(flags: list[str], code: int, message: str) -> None:
     shape = json.dumps({"name": "x", "dtype": "float32", "shape": [4]})
     command = [
         sys.executable,

@@ -34,6 +34,7 @@ def children() -> list[psutil.Process]:
     return psutil.Process().children(recursive=True)
 
 
+@pytest.mark.slow
 def test_rows_progress_and_no_output(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out, events = tmp_path / "out", list[Progress]()
     sizes: list[int] = np.array([1, 8])  # type: ignore[assignment]  # as a user may
@@ -132,6 +133,7 @@ class Stopped(Exception):  # noqa: N818 - a user's own
     pass
 
 
+@pytest.mark.slow
 def test_an_exception_of_the_callback_ends_the_worker(tmp_path: Path) -> None:
     seen: list[psutil.Process] = []
 
@@ -198,12 +200,10 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "interrupt",
-    [
-        "lambda: os.kill(os.getpid(), signal.SIGINT)",
-        pytest.param("_thread.interrupt_main", marks=pytest.mark.slow),
-    ],
+    ["lambda: os.kill(os.getpid(), signal.SIGINT)", "_thread.interrupt_main"],
 )
 def test_interrupting_the_main_thread_ends_the_worker(interrupt: str, tmp_path: Path) -> None:
     code = INTERRUPTED.format(interrupt=interrupt)
@@ -257,6 +257,7 @@ def test_an_interruption_at_any_moment_leaves_nothing(delay_s: float, tmp_path: 
     assert (done.stdout, done.stderr) == ("KeyboardInterrupt 0 False\n", "")
 
 
+@pytest.mark.slow
 def test_a_model_with_several_inputs(tmp_path: Path) -> None:
     path, data = graphs.tokens(tmp_path / "m.onnx"), tmp_path / "data.npz"
     np.savez(data, ids=np.full((4, 5), 6), mask=np.ones((4, 5), bool))

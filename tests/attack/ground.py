@@ -65,7 +65,12 @@ class Ground:
         return target
 
     def environment(self) -> dict[str, str]:
-        folders = {"HOME": self.state, "XDG_STATE_HOME": self.state, "TMPDIR": self.temporary}
+        folders = {
+            "HOME": self.state,
+            "XDG_STATE_HOME": self.state,
+            "XDG_CACHE_HOME": self.state,
+            "TMPDIR": self.temporary,
+        }
         return {
             **os.environ,
             **{name: str(path) for name, path in folders.items()},
@@ -128,7 +133,7 @@ class Ground:
 
     @contextlib.contextmanager
     def _own_folders(self) -> Iterator[None]:
-        names = ("HOME", "XDG_STATE_HOME", "TMPDIR")
+        names = ("HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "TMPDIR")
         before, tempfile.tempdir = dict(os.environ), str(self.temporary)
         os.environ.update({name: self.environment()[name] for name in names})
         try:

@@ -40,9 +40,9 @@ def test_an_edited_record(tmp_path: Path) -> None:
     data = json.loads((folder / "record.json").read_text())
     data["figures"]["system_latency_p90_ms"] /= 2
     (folder / "record.json").write_text(json.dumps(data))
-    (found,) = evidence_of_record(folder).findings({})
-    assert found.rule == "record-differs"
-    assert found.what == "system_latency_p90_ms is 0.0181845, the log has 36,369 ns"
+    (finding,) = evidence_of_record(folder).findings({})
+    assert finding.rule == "record-differs"
+    assert finding.what == "system_latency_p90_ms is 0.0181845, the log has 36,369 ns"
 
 
 @pytest.mark.parametrize(
@@ -67,6 +67,15 @@ def test_edits_are_named(old: str, new: str, rule: str, tmp_path: Path) -> None:
     count = 1 if rule == "log-processes" else -1
     (tmp_path / DETAIL).write_text(text.replace(old, new, count))
     assert rule in [finding.rule for finding in findings(tmp_path)]
+
+
+def test_an_old_loadgen_is_not_checked_in_silence(tmp_path: Path) -> None:
+    for name in (DETAIL, SUMMARY):
+        shutil.copy(LOGS / "single_stream_valid" / name, tmp_path / name)
+    text = (tmp_path / DETAIL).read_text()
+    lines = [line for line in text.splitlines(keepends=True) if "sample_concatenate_permutation" not in line]
+    (tmp_path / DETAIL).write_text("".join(lines).replace('"value": "6.0.17 @', '"value": "4.1 @'))
+    assert [(each.severity, each.rule) for each in findings(tmp_path)] == [("not checked", "log-version")]
 
 
 def test_a_tree_lists_without_following(tmp_path: Path) -> None:

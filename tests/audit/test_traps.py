@@ -9,7 +9,7 @@ from tests.places import DATA
 TRAPS = DATA / "traps"
 
 
-def found(name: str) -> list[str]:
+def findings(name: str) -> list[str]:
     folder = TRAPS / name
     names = frozenset(path.name for path in folder.iterdir())
     return [f"{each.rule}: {each.what}" for each in evidence_in(folder, name, names).findings({})]
@@ -19,18 +19,18 @@ def found(name: str) -> list[str]:
     "name", ["time_before_start", "mean_overflows", "no_error_count", "invalid_test06", "server_tokens"]
 )
 def test_lawful_logs_have_no_finding(name: str) -> None:
-    assert found(name) == []
+    assert findings(name) == []
 
 
 def test_a_summary_of_other_settings() -> None:
-    assert found("summary_of_other_settings") == [
+    assert findings("summary_of_other_settings") == [
         "summary-differs: has 0 where the detail log has 600000 (effective_min_duration_ms)",
         "summary-differs: has 5000 where the detail log has 1 (effective_min_query_count)",
     ]
 
 
 def test_a_log_in_which_every_flag_is_true() -> None:
-    assert found("every_flag_true") == [
+    assert findings("every_flag_true") == [
         "log-errors: num_errors is 0, and 90 lines are marked as errors",
         "summary-differs: has 0 where the detail log has True (effective_print_timestamps)",
         "summary-differs: has 0 where the detail log has True (effective_performance_issue_unique)",

@@ -259,6 +259,7 @@ def test_files_that_are_wrong(capsys: pytest.CaptureFixture[str], tmp_path: Path
         assert message in fails(capsys, ["run", str(path), "--out", str(tmp_path / "out")], 2)
 
 
+@pytest.mark.slow
 def test_results_folders_that_cannot_be_used(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     line = fails(capsys, ["run", "quickstart", "--out", str(tmp_path / "file" / "out")], 3)

@@ -167,7 +167,16 @@ def test_explain_anybodys_logs(capsys: pytest.CaptureFixture[str]) -> None:
 def test_list_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "--json"], debug=True) == 0
     found = json.loads(capsys.readouterr().out)
-    assert list(found) == ["suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "rounds"]
+    assert list(found) == [
+        "suts",
+        "workloads",
+        "scenarios",
+        "sweeps",
+        "datasets",
+        "adapters",
+        "meters",
+        "rounds",
+    ]
     assert [row["name"] for row in found["datasets"]] == [
         "cifar10",
         "digits",
@@ -179,7 +188,7 @@ def test_list_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "rounds"]
+    "kind", ["suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "meters", "rounds"]
 )
 def test_list(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", kind, "--json"], debug=True) == 0
@@ -194,6 +203,9 @@ def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     report = json.loads(capsys.readouterr().out)
     assert report["loadgen"]["version"] is not None
     assert {adapter["name"] for adapter in report["adapters"]} >= {"onnxruntime", "simulated"}
+    meters = {meter["name"]: meter["verified"] for meter in report["power_meters"]}
+    assert (meters["rapl"], meters["nvml"], meters["command"]) == ("replayed", "untried", "real")
+    assert set(report["surroundings"]) >= {"temperature_c", "steal_percent", "memory_pressure_percent"}
     assert main(["doctor"], debug=True) == 0
     assert "LoadGen" in capsys.readouterr().out
 
@@ -248,6 +260,7 @@ def test_exported_files_can_be_run(tmp_path: Path, capsys: pytest.CaptureFixture
     assert [row["valid"] for row in json.loads(capsys.readouterr().out)] == [True, True]
 
 
+@pytest.mark.slow
 def test_the_program_itself() -> None:
     def program(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -87,6 +87,7 @@ def test_fit_writes_a_system_that_predicts(tmp_path: Path, capsys: pytest.Captur
     assert found["interval_factor"] > 1
 
 
+@pytest.mark.slow
 def test_analyses_of_the_published_points(capsys: pytest.CaptureFixture[str]) -> None:
     for verb in ("correlation", "orthogonality", "quartiles"):
         assert len(json.loads(run(capsys, "analyse", verb, "qutibench", "--json")[1])) > 10

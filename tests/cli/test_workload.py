@@ -9,7 +9,8 @@ from onnx import helper
 from qutiperf.cli import main
 from qutiperf.models.workload_text import GUESS
 from qutiperf.spec.config import sha256_of_file
-from qutiperf.spec.workload import ConstantSource, load_workload
+from qutiperf.spec.source import ConstantSource
+from qutiperf.spec.workload import load_workload
 from tests import graphs
 from tests.conftest import fails
 from tests.places import CHECKOUT

@@ -20,7 +20,7 @@ def answers(scores: list[list[float]], name: str = "a") -> Answers:
     return Answers(name, "m.onnx", {}, outputs, classes, None, len(outputs))
 
 
-def test_what_differs_is_told() -> None:
+def test_differing_answers_are_reported() -> None:
     first = answers([[0, 1], [1, 0], [0, 3], [2, 0]])
     found = compare(first, answers([[0, 1], [0.25, 0.5], [0, 2.5], [2, 0]]))
     assert (found.same_label_percent, found.largest_difference, found.differing) == (75.0, 0.75, [1])
@@ -50,6 +50,7 @@ def test_outputs_of_other_shapes_are_not_compared() -> None:
         compare(answers([[0, 1]]), answers([[0, 1, 2]], "b"))
 
 
+@pytest.mark.slow
 def test_two_runtimes_agree(capsys: pytest.CaptureFixture[str]) -> None:
     systems = ["--sut", "cpu-onnxruntime", "--sut", "examples/my_adapter"]
     assert main(["agree", WORKLOAD, *systems, "--count", "50", "--batch", "16", "--json"], False) == 0
@@ -79,7 +80,7 @@ def test_another_computation_is_a_verdict(capsys: pytest.CaptureFixture[str], su
         ("NotInstalled", 3, "its runtime a_runtime_that_nobody_has is not installed"),
         ("NotANumber", 4, "scores contain NaN or infinity"),
         ("Exits", 4, "the process ended with exit status 5"),
-        ("Hangs", 4, "no answers within 2 s; give --count"),
+        pytest.param("Hangs", 4, "no answers within 2 s; give --count", marks=pytest.mark.slow),
     ],
 )
 def test_a_system_that_fails(

@@ -110,6 +110,7 @@ def test_an_adapter_that_does_not_answer_leaves_nothing_to_check(
     assert [each.check for each in report.findings] == list(CHECKS)
 
 
+@pytest.mark.slow
 def test_a_hang_is_a_verdict(tmp_path: Path, sut_file: SutFile) -> None:
     job = kit.job_for(str(sut_file(f"{OFFENDERS}:Hangs")), None, 0.1)
     with Nursery() as nursery:

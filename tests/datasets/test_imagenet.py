@@ -76,7 +76,7 @@ def test_the_shorter_side_becomes_eight_sevenths_of_the_crop(
     assert (image == small[top : top + 224, left : left + 224]).all()
 
 
-def test_only_the_first_are_asked_for_with_a_count(tmp_path: Path) -> None:
+def test_a_count_takes_the_first(tmp_path: Path) -> None:
     folder = folder_with(tmp_path, 10, 10)
     (folder / "val_map.txt").write_text("one.png 1\nmissing.png 2\n")
     spec = DatasetSpec(name="imagenet", directory=str(folder), count=1)

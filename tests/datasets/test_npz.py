@@ -75,7 +75,7 @@ EXAMPLE = (
 )
 
 
-def test_everything_that_does_not_fit_is_told_at_once_with_a_line_that_works(
+def test_all_problems_are_listed_at_once_with_a_line_that_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = saved(tmp_path, a=A.astype(np.float64), other=IDS)

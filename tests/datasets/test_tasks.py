@@ -211,7 +211,8 @@ def test_a_task_of_a_file_from_end_to_end(
 
 def test_the_task_of_the_documentation(tmp_path: Path) -> None:
     page = (CHECKOUT / "docs/models.md").read_text()
-    (tmp_path / "my_task.py").write_text(page.split("```python\n")[1].split("```")[0])
+    blocks = [block.split("```")[0] for block in page.split("```python\n")[1:]]
+    (tmp_path / "my_task.py").write_text(next(block for block in blocks if "class Words" in block))
     words = task_class(f"{tmp_path}/my_task.py:Words", "w")()
     responses = words.responses(np.array([[1.0, -1.0, 2.0], [-1.0, -1.0, -1.0]]), 2)
     assert responses == [np.array([1, 2], np.int32).tobytes(), b""]

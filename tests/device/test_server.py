@@ -372,6 +372,7 @@ def test_connections_have_a_limit() -> None:
         kept.pop().close()
 
 
+@pytest.mark.slow
 def test_far_more_connections_than_the_limit_make_no_more_threads() -> None:
     with serving(max_connections=2) as server:
         before = threading.active_count()

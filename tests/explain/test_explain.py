@@ -243,6 +243,22 @@ def test_lost_connections_point_to_the_network() -> None:
     assert (finding.rule, finding.cure) == ("unreliable network", "check the link to the device")
 
 
+@pytest.mark.parametrize(
+    ("reason", "rule"),
+    [
+        ("other guests of the host took 7 % of the CPU time", "other guests"),
+        ("processes waited for memory 40 % of the time", "too little memory"),
+        ("the processor was throttled 3 times", "throttling"),
+        ("the clock of the fastest core fell to 60 % of its highest", "changing clock"),
+    ],
+)
+def test_a_disturbance_of_the_machine_has_a_cure(reason: str, rule: str) -> None:
+    [_, finding] = findings_of("single_stream_valid", Context(quality_reasons=(reason,)))
+    assert (finding.kind, finding.rule, finding.what) == ("noisy", rule, reason)
+    assert finding.because
+    assert finding.cure or finding.command
+
+
 def test_queries_issued_late_are_a_reason() -> None:
     context = Context(phase_mean_ns={"late": 8e6, "queue": 1e5, "compute": 2e6})
     finding = only(findings_of("server_valid", context), "LoadGen issuing queries late")

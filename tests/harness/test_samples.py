@@ -3,7 +3,7 @@
 import numpy as np
 
 from qutiperf.datasets.base import Array, Dataset, Description, Raw
-from qutiperf.harness.samples import PreparedSamples
+from qutiperf.harness.samples import PreparedSamples, Preparing
 
 
 class Squares(Dataset):
@@ -33,7 +33,7 @@ def batch(samples: PreparedSamples, *indices: int) -> list[list[float]]:
 
 def test_what_is_in_memory_is_not_prepared_again() -> None:
     dataset, spans = Squares(), list[float]()
-    samples = PreparedSamples(dataset, lambda: spans.append(-1.0), spans.append)
+    samples = PreparedSamples(dataset, Preparing(lambda: spans.append(-1.0), spans.append))
     samples.load([4, 2, 3])
     samples.unload([4, 2, 3])
     samples.load([3, 2, 4])

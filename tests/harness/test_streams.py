@@ -2,7 +2,9 @@
 
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import cast
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from qutiperf.datasets import open_dataset
 from qutiperf.datasets.classification import Classification
 from qutiperf.errors import RunError
 from qutiperf.harness.phases import combine
-from qutiperf.harness.samples import PreparedSamples
+from qutiperf.harness.samples import PreparedSamples, Samples
 from qutiperf.harness.streams import Completers, FirstError, Serving, Stream, Streams
 from qutiperf.spec.workload import DatasetSpec, InputSpec, OutputSpec
 
@@ -84,3 +86,39 @@ def test_streams_never_wait_for_each_other_with_queries_in_hand() -> None:
         for _ in range(6):
             assert done.acquire(timeout=5)
     streams.close()
+
+
+class _Gated:
+    """A stream that waits for its gate in every batch, and counts what it answered."""
+
+    def __init__(self, done: Callable[[int], None]) -> None:
+        self.gate, self.waiting, self._done = threading.Event(), threading.Event(), done
+
+    def answer(self, ids: Sequence[int], *_: object) -> None:
+        self.waiting.set()
+        assert self.gate.wait(10)
+        self._done(len(ids))
+
+
+def test_a_query_of_several_batches_is_not_joined_with_itself() -> None:
+    """As the probe of Server issues it: once for each stream, and one may take all of them."""
+    answered: list[int] = []
+    gated = [_Gated(answered.append), _Gated(answered.append)]
+    serving = Serving(batch_size=4, collect=True)
+    failure = FirstError(lambda error: pytest.fail(str(error)))
+    streams = Streams(cast("list[Stream]", gated), cast("Samples", None), serving, failure)
+    for number in range(2):
+        streams.issue([number], [0])
+        if number == 0:
+            deadline = time.monotonic() + 10
+            while not any(each.waiting.is_set() for each in gated) and time.monotonic() < deadline:
+                time.sleep(0.001)
+    assert all(each.waiting.wait(10) for each in gated)
+    streams.issue(range(8), range(8))
+    gated[0].gate.set()  # takes whatever waits in the queue, while the other is busy
+    deadline = time.monotonic() + 10
+    while sum(answered) < 9 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    gated[1].gate.set()
+    streams.close()
+    assert sum(answered) == 10

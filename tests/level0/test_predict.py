@@ -68,6 +68,39 @@ def test_plain_is_the_lower_roof() -> None:
 
 
 @pytest.mark.parametrize(
+    ("on_chip_bytes", "batch", "memory_ips"),
+    [(2e6, 1, 1e9 / 3e6), (2e6, 8, 8e9 / 3e6), (3e6, 8, float("inf")), (float("inf"), 8, 8e9 / 3e6)],
+)
+def test_a_host_reads_weights_once_per_batch_unless_they_fit_its_cache(
+    on_chip_bytes: float, batch: int, memory_ips: float
+) -> None:
+    host = replace(ONE_TOP, caches=True, on_chip_bytes=on_chip_bytes)
+    bounds = plain(points_of([_network()], [PredictedPoint(0, host, batch)]))
+    assert bounds.memory_ips[0] == pytest.approx(memory_ips)
+    assert bounds.compute_ips[0] == pytest.approx(1e12 / 3e6)
+
+
+def test_only_hosts_cache_weights() -> None:
+    assert capability(_platform(), "int8", "default", "it").caches
+    assert not capability(_platform(family="gpu"), "int8", "default", "it").caches
+
+
+@pytest.mark.parametrize(("on_chip_bytes", "weights_s"), [(2e6, 3e-3), (4e6, 0.0)])
+def test_nodes_cost_and_cached_weights_do_not(on_chip_bytes: float, weights_s: float) -> None:
+    """Seven nodes of 10 us, a call of 100 us and 4 inputs of 3 us of arithmetic."""
+    able, network = replace(ONE_TOP, on_chip_bytes=on_chip_bytes), replace(_network(), nodes=7.0)
+    points = points_of([network], [PredictedPoint(0, able, 4)])
+    constants = {"compute_efficiency": 1.0, "memory_efficiency": 1.0, "call_us": 100.0, "node_us": 10.0}
+    rate = refined(points, Terms(call="once", nodes=True, weights="cached"), constants)
+    assert 4 / float(rate[0]) == pytest.approx(100e-6 + 70e-6 + 12e-6 + weights_s)
+
+
+def test_nodes_are_those_that_compute() -> None:
+    """CNV: nine layers, eight activation functions, two pools; Flatten computes nothing."""
+    assert network_of(requirements_of_model(declare("cnv"), "cnv")).nodes == 19
+
+
+@pytest.mark.parametrize(
     ("terms", "batch", "constants", "seconds"),
     [
         (Terms(call="none", weights="on_chip"), 2, {}, 2 * 3e-6),
@@ -149,7 +182,8 @@ def test_uncalibrated_falls_back_to_plain_and_says_so() -> None:
     assert found.note == "not calibrated: this is the plain model"
     assert found.bound == "memory"
     assert found.predicted_throughput_ips == pytest.approx(1e10 / 3e6)
-    assert second.predicted_latency_ms == pytest.approx(8 * found.predicted_latency_ms)
+    # a host reads the weights once per batch
+    assert second.predicted_latency_ms == pytest.approx(found.predicted_latency_ms)
     with pytest.raises(InputError, match="batch 0"):
         predict(_network(), target, [(0, 1)])
 

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper
 
 from qutiperf.errors import InputError
 from qutiperf.models.workload_of import Given, workload_of_file
-from qutiperf.spec.workload import ConstantSource, RandomSource
+from qutiperf.spec.source import ConstantSource, RandomSource
 from tests import graphs
 
 
@@ -37,7 +37,7 @@ def error(path: Path, given: Given) -> str:
     return str(caught.value)
 
 
-def test_all_open_sizes_are_told_at_once_and_the_example_works(tmp_path: Path) -> None:
+def test_all_open_sizes_are_listed_at_once_and_the_example_works(tmp_path: Path) -> None:
     path = voice(tmp_path / "m.onnx")
     line = error(path, Given())
     examples = "--shape input=batch,16 --shape state=2,batch,128"
@@ -52,7 +52,7 @@ def test_all_open_sizes_are_told_at_once_and_the_example_works(tmp_path: Path) -
     assert made.model.fixed_batch is None
 
 
-def test_every_option_that_does_not_fit_is_told(tmp_path: Path) -> None:
+def test_every_option_that_does_not_fit_is_named(tmp_path: Path) -> None:
     path = graphs.tokens(tmp_path / "m.onnx")
     given = Given(
         shapes=["ids=4", "mas=1,2"],

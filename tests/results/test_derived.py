@@ -42,16 +42,19 @@ def test_every_figure_by_hand() -> None:
         compute_gops=50.0,
         utilisation_percent=10.0,
         compute_efficiency_percent=25.0,
-        energy_per_input_mj=200.0,
-        ips_per_watt=5.0,
-        energy_delay_mj_ms=4000.0,
+        energy_per_input_mj=250.0,
+        ips_per_watt=4.0,
+        energy_delay_mj_ms=5000.0,
     )
 
 
 @pytest.mark.parametrize(
     ("unknown", "left"),
     [
-        ("compute_throughput_ips", {"system_gops"}),
+        (
+            "compute_throughput_ips",
+            {"system_gops", "energy_per_input_mj", "ips_per_watt", "energy_delay_mj_ms"},
+        ),
         ("system_throughput_ips", {field.name for field in fields(Derived)} - {"system_gops"}),
         ("compute_latency_ms", {field.name for field in fields(Derived)} - {"energy_delay_mj_ms"}),
         (
@@ -85,6 +88,13 @@ def test_overflow_is_unknown() -> None:
         (
             600.0,
             {"batch_size": 2},
+            f"{EXCESS.format(300)}: the weights stay in a cache, or the SUT file's memory bandwidth is too "
+            "low; measure the memory bandwidth with `qutiperf calibrate`",
+        ),
+        (
+            600.0,
+            # 0.1 GB/s x 1 ops/byte / 1 GOP = 0.1 inputs/s if read for every input
+            {"memory_bandwidth_gb_s": 0.1, "operational_intensity_ops_per_byte": 1.0},
             f"{EXCESS.format(300)}: the weights stay in a cache, or the SUT file's memory bandwidth is too "
             "low; measure the memory bandwidth with `qutiperf calibrate`",
         ),

@@ -10,6 +10,7 @@ from qutiperf.spec.point import Point
 from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName, load_scenario
 from qutiperf.spec.sut import load_sut
 from qutiperf.spec.workload import load_workload
+from qutiperf.surroundings import Disturbances
 
 
 def a_record(
@@ -145,7 +146,7 @@ def test_limits_themselves_are_fine(spread: float | None, foreign: float | None)
     assert metrics.quality(ScenarioName.OFFLINE, found, observed, TAX, foreign) == ("ok", [])
 
 
-def test_all_reasons_are_told() -> None:
+def test_every_reason_is_listed() -> None:
     observed = OBSERVED.model_copy(
         update={"unsteadiness_percent": 50.0, "adapter_figures": {"retries": 2, "link_round_trip_us": 80.0}}
     )
@@ -191,3 +192,27 @@ def test_every_reason_of_a_quality_is_recognised() -> None:
     kinds = [metrics.kind_of_reason(reason) for reason in reasons]
     assert kinds == ["harness", "unstable", "other programs", "retries"]
     assert metrics.kind_of_reason("Min duration not satisfied") == "other"
+
+
+def test_each_disturbance_of_the_machine_is_a_reason() -> None:
+    machine = Disturbances(
+        steal_percent=5.1,
+        memory_pressure_percent=40.4,
+        throttle_count=3,
+        clock_percent=79.9,
+        temperature_c=99.0,
+    )
+    quality, reasons = metrics.quality(ScenarioName.OFFLINE, Figures(), OBSERVED, None, None, machine)
+    assert (quality, reasons) == (
+        "noisy",
+        [
+            "other guests of the host took 5 % of the CPU time",
+            "processes waited for memory 40 % of the time",
+            "the processor was throttled 3 times",
+            "the clock of the fastest core fell to 80 % of its highest",
+        ],
+    )
+    kinds = [metrics.kind_of_reason(reason) for reason in reasons]
+    assert kinds == ["other guests", "memory", "throttled", "clock"]
+    fine = Disturbances(0.0, 5.0, 5.0, 0, 80.0)
+    assert metrics.quality(ScenarioName.OFFLINE, Figures(), OBSERVED, None, None, fine) == ("ok", [])

@@ -48,7 +48,7 @@ def test_the_same_sweep_on_the_same_host_has_the_same_run_ids_and_nothing_left_t
     [machine] = {json.dumps(record.host) for record in store.records()}
     monkeypatch.setattr(host, "available_cores", lambda: json.loads(machine)["cores"])
     sweep, _ = load_sweep(str(DATA / "results_862dfec.yaml"), [])
-    groups = make_plan(sweep, gather(sweep), json.loads(machine))
+    groups = make_plan(sweep, gather(sweep), json.loads(machine)).groups
     attempts = store.attempts()
     for group in groups:
         assert {run.run_id for run in group.runs} <= set(attempts)

@@ -35,6 +35,7 @@ def test_a_mode_is_entered_before_and_left_after(
     assert log.read_text().split("\n") == ["slow on", "slow off", "fast on", "fast off", ""]
 
 
+@pytest.mark.slow
 def test_a_mode_that_cannot_be_entered_gives_failed_records_and_the_sweep_goes_on(
     tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile
 ) -> None:

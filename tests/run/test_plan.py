@@ -97,7 +97,7 @@ def test_a_parameter_that_the_adapter_lacks(
             "allowed: batch_size, classes, latency_per_input_us, latency_us, operating_mode, streams"
         )
     sweep, _ = load_sweep(words[1], ["deployment.threads=all"])
-    [group] = make_plan(sweep, gather(sweep), facts())
+    [group] = make_plan(sweep, gather(sweep), facts()).groups
     assert "threads" not in group.runs[0].point.deployment
     device = sut_file("simulated", extra="deployment: {load: {threads: [1, 2]}}\n")
     line = fails(capsys, ["run", str(sweep_file(device)), "--out", str(tmp_path / "out")], 2)

@@ -50,7 +50,7 @@ def test_the_quickstart_is_what_it_says() -> None:
     from qutiperf import host
 
     sweep, _ = load_sweep("quickstart", [])
-    groups = make_plan(sweep, gather(sweep), host.facts())
+    groups = make_plan(sweep, gather(sweep), host.facts()).groups
     assert len(groups) == 16
     assert [len(group.runs) for group in groups] == [8] * 16
 

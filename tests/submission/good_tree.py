@@ -76,12 +76,12 @@ def score(folder: Path) -> str:
     """accuracy.txt as the reference script writes it; cuts the log as truncate_accuracy_log.py does."""
     log = folder / "mlperf_log_accuracy.json"
     whole = log.read_bytes()
-    found = dict(entries(log))
-    good = sum(label == index % 10 for index, label in found.items())
+    answers = dict(entries(log))
+    good = sum(label == index % 10 for index, label in answers.items())
     log.write_bytes(whole[:4096] + b"\n\n...\n\n" + whole[-4096:])
-    share = 100 * good / len(found)
+    share = 100 * good / len(answers)
     digest = hashlib.sha256(whole).hexdigest()
-    return f"accuracy={share:.3f}%, good={good}, total={len(found)}\n\nhash={digest}\n"
+    return f"accuracy={share:.3f}%, good={good}, total={len(answers)}\n\nhash={digest}\n"
 
 
 def values(folder: Path) -> dict[str, object]:
@@ -93,10 +93,10 @@ def values(folder: Path) -> dict[str, object]:
 def verify_performance(logs: Path, test: str) -> str:
     scores = []
     for name in ("performance", test):
-        found = values(logs / name)
+        logged = values(logs / name)
         latency = "early_stopping_latency_ms" if logs.name == "MultiStream" else "early_stopping_latency_ss"
         keys = (latency, "result_samples_per_second")
-        scores.append(next(found[key] for key in keys if found.get(key)))
+        scores.append(next(logged[key] for key in keys if logged.get(key)))
     return f"Verifying performance.\nreference score = {scores[0]}\ntest score = {scores[1]}\nTEST PASS\n"
 
 

@@ -189,10 +189,10 @@ def test_endpoints_results_are_named_as_not_checked(tmp_path: Path) -> None:
 
 def test_a_network_tree_of_the_edge_suite_is_an_error(tmp_path: Path) -> None:
     build(tmp_path, division="network")
-    found = [each.what for each in check_tree(tmp_path, ROUND).findings if each.rule == "network"]
-    assert "is_network is not true, and the tree is in the network division" in found
-    assert "system_type names edge; the network division has the datacenter suite only" in found
-    assert "has no picture of its network's topology" in found
+    problems = [each.what for each in check_tree(tmp_path, ROUND).findings if each.rule == "network"]
+    assert "is_network is not true, and the tree is in the network division" in problems
+    assert "system_type names edge; the network division has the datacenter suite only" in problems
+    assert "has no picture of its network's topology" in problems
 
 
 def test_a_network_system_names_itself_over_the_network(tmp_path: Path) -> None:
@@ -207,6 +207,7 @@ def test_a_network_system_names_itself_over_the_network(tmp_path: Path) -> None:
     assert any("too short for a round trip over a network" in what for what in whats)
 
 
+@pytest.mark.slow
 def test_the_round_of_other_seeds_is_named(tmp_path: Path) -> None:
     build(tmp_path)
     data = yaml.safe_load(Path(ROUND).read_text())

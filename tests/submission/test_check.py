@@ -9,8 +9,9 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from qutiperf.submission.check import CheckReport, check_tree
-from tests.submission.edits import dishonest, harmless
+from tests.submission.dishonest_edits import dishonest
 from tests.submission.good_tree import ROUND, build
+from tests.submission.harmless_edits import harmless
 
 DISHONEST, HARMLESS = dishonest(), harmless()
 _FAST_PER_CLASS = 6

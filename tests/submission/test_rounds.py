@@ -33,8 +33,8 @@ def test_the_round_s_file_decides(tmp_path: Path) -> None:
     data["rules"]["limits"]["minimum_duration_ms"] = 600_000
     other = tmp_path / "other.yaml"
     other.write_text(yaml.safe_dump(data))
-    found = {finding.rule for finding in check_tree(tmp_path, str(other)).findings}
-    assert found == {"seeds", "accuracy-target", "minimum-duration"}
+    broken_rules = {finding.rule for finding in check_tree(tmp_path, str(other)).findings}
+    assert broken_rules == {"seeds", "accuracy-target", "minimum-duration"}
 
 
 def test_no_code_knows_a_round() -> None:

@@ -1,0 +1,43 @@
+"""`qutiperf report RESULTS...`: a site of pages and charts that opens from disk."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qutiperf.cli import console
+
+
+def report(
+    results: Annotated[
+        list[str],
+        typer.Argument(
+            help="Results folders, published tables (qutibench, mlperf-v6.0) or files that `import` reads."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The site's folder; default <name of the first>-report.")
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="The site's title; default the names of RESULTS.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the index's path and the counts.")] = False,
+) -> None:
+    """Write a site with the answers, charts and tables of results; it needs no server and no network.
+
+    An older report in the folder is replaced. Each page's view (filters, axes, sorting) is in its address.
+    """
+    from qutiperf.cli.results import report_damaged
+    from qutiperf.report.pages import page_name
+    from qutiperf.report.site import check_target, write_site
+    from qutiperf.report.sources import read_sources
+
+    if out is not None:
+        check_target(out)
+    sources = read_sources(results)
+    report_damaged(sources.damaged)
+    folder = out or Path(f"{page_name(sources.labels[0])}-report")
+    written = write_site(sources, folder, title or ", ".join(sources.labels))
+    if as_json:
+        console.out_json({"index": str(written.index), "pages": written.pages, "rows": written.rows})
+        return
+    console.out_line(str(written.index))
+    console.note(f"{written.rows:,} rows on {written.pages:,} pages; open the file in a browser")

@@ -1,0 +1,14 @@
+"""The two roofs of a platform: peak operations per second of a datatype, and memory bandwidth."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Roof:
+    """One datatype in one operating mode of a system."""
+
+    sut: str
+    operating_mode: str
+    datatype: str
+    peak_tops: float
+    memory_bandwidth_gb_s: float
