@@ -31,6 +31,9 @@ _VERDICT = re.compile(r"(Results|NoResults) (\S.*?)/performance/run_1/mlperf_log
 
 def main() -> int:
     options = arguments()
+    if options.tree is None or options.round is None:
+        print("needs a published tree and --round", file=sys.stderr)
+        return 3
     missing = paths_in(options.unavailable)
     started = time.perf_counter()
     report = check_tree(options.tree, options.round, unavailable=missing)
@@ -48,8 +51,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("tree", type=Path)
-    parser.add_argument("--round", required=True)
+    parser.add_argument("tree", type=Path, nargs="?")
+    parser.add_argument("--round")
     parser.add_argument("--official", type=Path, help="tools/submission of mlcommons/inference")
     parser.add_argument("--unavailable", type=Path, help="paths that this copy of the tree lacks, one a line")
     parser.add_argument("--rows", type=Path, help="write the verdicts of every result to this CSV")

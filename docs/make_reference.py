@@ -19,6 +19,7 @@ from qutiperf.cli import app
 from qutiperf.results.record import Figures
 from qutiperf.results.table import DERIVED
 from qutiperf.spec.level0_terms import Calibration, Terms
+from qutiperf.spec.normalisation import NormalisationSpec
 from qutiperf.spec.round_rules import (
     BenchmarkRule,
     Fields,
@@ -47,6 +48,7 @@ from qutiperf.spec.source import (
 )
 from qutiperf.spec.sut import Deployment, OperatingMode, Platform, Power, SystemUnderTest, Verified
 from qutiperf.spec.sweep import CacheSettings, Sweep
+from qutiperf.spec.variant import Variant
 from qutiperf.spec.workload import (
     DatasetSpec,
     InputSpec,
@@ -55,7 +57,6 @@ from qutiperf.spec.workload import (
     OutputSpec,
     QuantizationSpec,
     Topology,
-    Variant,
     Workload,
 )
 
@@ -65,7 +66,7 @@ FILES: dict[str, list[type[BaseModel]]] = {
     "workload": [
         *(Workload, DatasetSpec, ModelSpec, OtherFile, InputSpec, OutputSpec, QuantizationSpec),
         *(RandomSource, ConstantSource, StateSource, MaskSource, LengthSource, PaddingSpec),
-        *(Topology, Variant),
+        *(Topology, Variant, NormalisationSpec),
     ],
     "sut": [SystemUnderTest, Deployment, OperatingMode, Platform, Calibration, Terms, Power, Verified],
     "scenario": [Scenario, Metric],

@@ -14,6 +14,7 @@ _ERRORS = ("InputError", "QutiperfError", "RunError", "SetupError")
 _MODULES = {
     "Explained": "qutiperf.explain",
     "Progress": "qutiperf.api.progress",
+    "answers": "qutiperf.api.answers",
     "best": "qutiperf.api.choices",
     "explain": "qutiperf.api.explanations",
     "load": "qutiperf.api.frame",
@@ -31,6 +32,7 @@ __all__ = [
     "RunError",
     "SetupError",
     "__version__",
+    "answers",
     "best",
     "explain",
     "load",

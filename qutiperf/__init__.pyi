@@ -1,3 +1,4 @@
+from qutiperf.api.answers import answers as answers
 from qutiperf.api.choices import best as best
 from qutiperf.api.explanations import explain as explain
 from qutiperf.api.frame import load as load
@@ -21,6 +22,7 @@ __all__ = [
     "RunError",
     "SetupError",
     "__version__",
+    "answers",
     "best",
     "explain",
     "load",

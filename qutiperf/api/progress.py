@@ -9,6 +9,7 @@ from typing import Literal
 from qutiperf.errors import InputError
 from qutiperf.printable import one_line
 from qutiperf.results.record import RunRecord
+from qutiperf.results.table import SUSPECT
 from qutiperf.run.plan import Group, PlannedRun
 from qutiperf.run.preparation import preparations_of
 from qutiperf.run.sweep import PlannedSweep
@@ -84,6 +85,8 @@ class Tracker:
             self._send("finished", "failed", record.failure.reason)
         elif record.valid:
             self._send("finished", "valid")
+            if record.quality == SUSPECT:
+                self.note(one_line(f"WARNING: {self._run}: {record.reasons[0]}"))
         else:
             self._send("finished", "invalid", next(iter(record.reasons), "no reason given"))
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from qutiperf.api.frame import frame_of_records, warn_of_damaged
 from qutiperf.api.progress import Progress, Tracker
-from qutiperf.models.workload_of import Given, workload_of_file
+from qutiperf.models.workload_of import Given
+from qutiperf.run.model_workload import workload_of_model
 from qutiperf.run.sweep import PlannedSweep, measure_sweep, plan_model, plan_sweep
 from qutiperf.spec.config import apply_overrides
 
@@ -36,14 +37,15 @@ def measure(
     power: str | Sequence[str] | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> "DataFrame":
-    """Measures an ONNX or TFLite file on random data; there is no accuracy.
+    """Measures an ONNX or TFLite file on random data, or on `data`, with accuracy where that has labels.
 
     As `qutiperf run --model`: `sut` is one or more systems under test, by default cpu-onnxruntime, or
     cpu-litert for a .tflite file. `shape` has the sizes that the file leaves open
     (`{"image": ["batch", 3, 224, 224]}`), `dim` those of named dimensions (`{"seq": 128}`), `constant` values
-    of inputs (`{"sr": 16000}`); `data` is an .npz file of samples by input name. `set` has overrides of the
-    sweep's keys, `profile` is "submission", "standard" or "test_run". `out` is the results folder, by default
-    results/MODEL. Valid runs that are stored there are not repeated. `power` names the meter, or several.
+    of inputs (`{"sr": 16000}`); `data` is an .npz file of samples by input name, and `label`. `set` has
+    overrides of the sweep's keys, `profile` is "submission", "standard" or "test_run". `out` is the results
+    folder, by default results/MODEL. Valid runs that are stored there are not repeated. `power` names the
+    meter, or several.
 
     Returns the rows of the measured and stored runs as `load` does; a run that failed is a row with `failure`
     and `reasons`. Raises InputError or SetupError before anything is measured. KeyboardInterrupt, or an
@@ -58,7 +60,7 @@ def measure(
     )
     given = apply_overrides({}, {"scenarios": scenarios, "batch": batch})
     planned = plan_model(
-        workload_of_file(Path(model), opened),
+        workload_of_model(Path(model), opened),
         [str(name) for name in suts],
         given["scenarios"],
         given["batch"],

@@ -42,15 +42,20 @@ def read_accuracy_log(path: Path) -> AccuracyLog:
             text = tail + block
             keep = _last_entry_start(text)
             count += _take_entries(log, text[:keep])
-            log.cut = log.cut or _CUT.search(text) is not None
+            log.cut = log.cut or _has_cut(text)
             tail = text[keep:]
     count += _take_entries(log, tail)
-    log.cut = log.cut or _CUT.search(tail) is not None
+    log.cut = log.cut or _has_cut(tail)
     log.sha256 = digest.hexdigest()
     log.entry_count = None if log.cut else count
     log.starts_as_list = first.lstrip().startswith(b"[")
     log.ends_as_list = tail.rstrip().endswith(b"]")
     return log
+
+
+def _has_cut(text: bytes) -> bool:
+    """The plain search first, which is a hundred times faster over a gigabyte."""
+    return b"\n..." in text and _CUT.search(text) is not None
 
 
 def _last_entry_start(text: bytes) -> int:

@@ -4,7 +4,7 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from qutiperf.printable import bounded, json_text, one_line, printable, spreadsheet_text
@@ -69,6 +69,23 @@ def out_csv(rows: Sequence[Mapping[str, object]]) -> None:
     columns = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([spreadsheet_text(name) for name in columns])
+    writer.writerows([_csv_cell(row.get(name)) for name in columns] for row in rows)
+
+
+def out_json_rows(rows: Iterable[Mapping[str, object]]) -> None:
+    """As `out_json` of an array, one row after the other."""
+    separator = "[\n "
+    for row in rows:
+        text = json.dumps(_finite(row), ensure_ascii=False, allow_nan=False)
+        sys.stdout.write(separator + json_text(text))
+        separator = ",\n "
+    print("[]" if separator.startswith("[") else "\n]")
+
+
+def out_csv_rows(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
+    """As `out_csv` with known columns, one row after the other."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
     writer.writerows([_csv_cell(row.get(name)) for name in columns] for row in rows)
 
 

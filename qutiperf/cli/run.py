@@ -56,7 +56,9 @@ def run(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(help="With --model: an .npz file, an array of samples by input name."),
+        typer.Option(
+            help="With --model: an .npz file, an array of samples by input name, and `label` for accuracy."
+        ),
     ] = None,
     power: Annotated[
         list[str] | None,
@@ -79,6 +81,9 @@ def run(
     ] = None,
     again: Annotated[bool, typer.Option(help="Measure what is done once more, as another attempt.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; measure nothing.")] = False,
+    keep_answers: Annotated[
+        bool, typer.Option("--keep-answers", help="Store the answer to each sample of accuracy runs.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the rows as JSON instead of a table.")
     ] = False,
@@ -89,12 +94,14 @@ def run(
     is valid, and tries what failed once more.
     """
     from qutiperf.api.sweeps import DEFAULT_SCENARIOS, default_sut
-    from qutiperf.models.workload_of import Given, workload_of_file
+    from qutiperf.models.workload_of import Given
+    from qutiperf.run.model_workload import workload_of_model
     from qutiperf.run.sweep import plan_model, plan_sweep
 
     if (sweep is None) == (model is None):
         raise InputError("name a sweep or --model FILE", cure="qutiperf run quickstart; qutiperf list sweeps")
     overrides = [*(settings or []), *([f"profile={profile}"] if profile else [])]
+    overrides += ["keep_answers=true"] if keep_answers else []
     if model is None:
         of_a_model: dict[str, object] = {
             "--sut": sut,
@@ -107,7 +114,7 @@ def run(
         planned = plan_sweep(str(sweep), overrides, power or ())
     else:
         scenarios, sizes = _listed(scenario or ",".join(DEFAULT_SCENARIOS)), _listed(batch or "1")
-        workload = workload_of_file(model, Given(shape or (), dim or (), constant or (), data))
+        workload = workload_of_model(model, Given(shape or (), dim or (), constant or (), data))
         planned = plan_model(
             workload, sut or [_noted(model, default_sut(model))], scenarios, sizes, overrides, power or ()
         )

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qutiperf.cli import console
+from qutiperf.cli.answers import show_answers
 from qutiperf.cli.combinations import check_one_form
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from qutiperf.results.table import BestOfModel, Row
 
 _SETTINGS_END = 9  # columns before the figures
@@ -51,15 +54,22 @@ def show(
     as_json: bool = typer.Option(False, "--json", help="Print an array with one flat object per run."),
     as_csv: bool = typer.Option(False, "--csv", help="Print CSV, one line per run."),
     summary: bool = typer.Option(False, "--summary", help="One line per model, at its best settings."),
+    answers: bool = typer.Option(
+        False, "--answers", help="The answers to each sample, where `run --keep-answers` stored them."
+    ),
     everything: bool = typer.Option(
         False, "--all", help="Include runs of files that have changed since, with a column `superseded`."
     ),
 ) -> None:
     """Show the runs of a results folder: every setting, or the best ones of each model."""
     from qutiperf.cli.results import read_results
-    from qutiperf.results.table import option_columns, rows, summarise
+    from qutiperf.results.table import option_columns, rows, summarise, warnings
 
     check_one_form(json=as_json, csv=as_csv, summary=summary)
+    if answers:
+        check_one_form(answers=answers, summary=summary)
+        show_answers(results, as_json=as_json, as_csv=as_csv, everything=everything)
+        return
     read = read_results(results, everything=everything)
     records, table = read.records, rows(read.records)
     if everything:
@@ -72,6 +82,8 @@ def show(
         print_summary(summarise(records))
     else:
         _print_rows(table, option_columns(records), everything=everything)
+        _print_warnings(warnings(table))
+        console.out(UNVERIFIED)
 
 
 def _print_rows(table: "list[Row]", options: list[str], *, everything: bool) -> None:
@@ -95,7 +107,11 @@ def _print_rows(table: "list[Row]", options: list[str], *, everything: bool) -> 
             console.out_line(f"{row['run_id']} {kind}: {reasons[0] if reasons else 'no reason given'}")
         elif row["power_valid"] is False:
             console.out_line(f"{row['run_id']} has no valid power: {row['power_reason']}")
-    console.out(UNVERIFIED)
+
+
+def _print_warnings(lines: "Iterable[str]") -> None:
+    for line in lines:
+        console.out_line(f"WARNING: {line}")
 
 
 def print_summary(lines: "list[BestOfModel]") -> None:
@@ -117,6 +133,7 @@ def print_summary(lines: "list[BestOfModel]") -> None:
     for line in lines:
         for problem in line.problems:
             console.out_line(f"{line.workload}: {problem}")
+    _print_warnings(warning for line in lines for warning in line.warnings)
     console.out(UNVERIFIED)
 
 

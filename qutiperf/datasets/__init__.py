@@ -11,8 +11,10 @@ from qutiperf.datasets.inputs import (
     bytes_of_inputs,
     bytes_of_sample,
     check_dtypes,
+    check_sources,
 )
 from qutiperf.datasets.mnist import open_mnist
+from qutiperf.datasets.normalised import with_normalisation
 from qutiperf.datasets.npz import Npz
 from qutiperf.datasets.npz_inputs import open_npz
 from qutiperf.datasets.quantized import Quantized
@@ -46,12 +48,17 @@ def open_samples(workload: Workload) -> Dataset:
 
 def _opened(workload: Workload) -> Dataset:
     model, spec = workload.model, workload.dataset
+    if model.many and spec.name == Npz.name and (spec.normalisation or spec.channel_order):
+        problem = "dataset.normalisation and channel_order: not with several tensors in an .npz file"
+        raise InputError(problem, where=workload.name, cure="save the arrays as the model takes them")
     if model.many or spec.name == Npz.name:
         check_dtypes(model, workload.name)
+        if spec.name != Npz.name:
+            check_sources(model, workload.name)
         check_sample(max(bytes_of_sample(model), bytes_of_inputs(model)), workload.name)
     if spec.name == Npz.name:
         ragged = [each.name for each in model.inputs if each.padding is not None]
-        return open_npz(Npz(spec, ragged), model, workload.name)
+        return open_npz(Npz(spec, ragged), spec, model, workload.name)
     if not model.many:
         return open_dataset(spec, model.input)
     if not model.input.has_data or spec.name == Synthetic.name:
@@ -78,6 +85,7 @@ def open_dataset(spec: DatasetSpec, model_input: InputSpec) -> Dataset:
     if spec.name not in _DATASETS:
         raise InputError(f"dataset.name: no dataset '{spec.name}'", cure=nearest(spec.name, names()))
     if model_input.quantization is None:
-        return _DATASETS[spec.name](spec, model_input)
-    real = model_input.model_copy(update={"dtype": "float32", "quantization": None})
-    return Quantized(_DATASETS[spec.name](spec, real), model_input.dtype, model_input.quantization)
+        return with_normalisation(_DATASETS[spec.name](spec, model_input), spec)
+    real_input = model_input.model_copy(update={"dtype": "float32", "quantization": None})
+    real = with_normalisation(_DATASETS[spec.name](spec, real_input), spec)
+    return Quantized(real, model_input.dtype, model_input.quantization)

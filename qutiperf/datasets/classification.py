@@ -68,17 +68,15 @@ class Classification(Task):
     def classes(self, outputs: Array) -> Array | None:
         return outputs[:, self._offset :] if self._scores else None
 
+    def values(self, response: bytes) -> list[int | float | str]:
+        return [int(np.frombuffer(response, np.float32, 1)[0])]
+
+    def is_right(self, values: Sequence[int | float | str], label: int) -> bool:
+        return values[0] == label
+
     def accuracy(self, log: Path, truth: Array) -> Accuracy:
         labels = truth
-        answered = np.zeros(len(labels), bool)
-        good = 0
-        for index, data in accuracy_entries(log):
-            if not answered[index]:
-                answered[index] = True
-                good += int(int(np.frombuffer(data, np.float32, 1)[0]) == labels[index])
-        if not answered.all():
-            missing = int((~answered).sum())
-            raise RunError(f"{missing} of {len(labels)} samples have no answer", where=str(log))
+        good = int((classes_of(log, len(labels)) == labels).sum())
         return Accuracy(100.0 * good / len(labels), good, len(labels))
 
 
@@ -97,6 +95,17 @@ class Unjudged(Task):
 
     def accuracy(self, log: Path, truth: Array) -> Accuracy:
         raise RunError("a workload with the task none has no accuracy", where=str(log))
+
+
+def classes_of(log: Path, count: int) -> Labels:
+    """The first class that a log has for each of `count` samples; raises RunError if it lacks any."""
+    answered, classes = np.zeros(count, bool), np.zeros(count, np.int64)
+    for index, data in accuracy_entries(log):
+        if not answered[index]:
+            answered[index], classes[index] = True, int(np.frombuffer(data, np.float32, 1)[0])
+    if not answered.all():
+        raise RunError(f"{int((~answered).sum())} of {count} samples have no answer", where=str(log))
+    return classes
 
 
 class TopFive:

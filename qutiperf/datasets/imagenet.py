@@ -45,6 +45,7 @@ class ImageNet(Dataset):
             raise SetupError(
                 "OpenCV is not installed", where="dataset imagenet", cure="pip install 'qutiperf[images]'"
             )
+        self._unit = spec.normalisation is not None
         self.sample_shape = model_input.sample_shape
         self.dtype = dtype_of(model_input, _TYPES, "dataset imagenet")
         self._channels_first, self._height, self._width = _layout(self.sample_shape)
@@ -71,7 +72,7 @@ class ImageNet(Dataset):
             self._width,
             _INTERPOLATION[self._preprocessing],
         )
-        arranged = normalised(pixels, self._preprocessing) if self.dtype == np.float32 else pixels
+        arranged = self._values(pixels)
         return arranged.transpose(2, 0, 1) if self._channels_first else arranged
 
     def identity(self) -> str:
@@ -80,7 +81,15 @@ class ImageNet(Dataset):
 
         status = [(path.name, path.stat()) for path in self._files]
         files = [(name, each.st_size, each.st_mtime_ns, each.st_ctime_ns) for name, each in status]
-        return canonical_json([self.describe(), cv2.__version__, files])
+        return canonical_json([self.describe(), cv2.__version__, files, self._unit])
+
+    def _values(self, pixels: Pixels) -> Array:
+        """0 to 1 if something else normalises them."""
+        if self.dtype != np.float32:
+            return pixels
+        if self._unit:
+            return pixels.astype(np.float32) / np.float32(255)
+        return normalised(pixels, self._preprocessing)
 
     def describe(self) -> Description:
         digest = hashlib.sha256()

@@ -11,7 +11,7 @@ import numpy as np
 from qutiperf.datasets.base import Array, Dataset, Description, Raw
 from qutiperf.datasets.ragged import Lengths, Ragged, ragged_axis, random_lengths, rows_of
 from qutiperf.datasets.values import Value, constant, default_range, holds, random_values, takes_range
-from qutiperf.element_type import STRING, array_type, zeros
+from qutiperf.element_type import array_type, zeros
 from qutiperf.errors import InputError
 from qutiperf.spec.config import canonical_json
 from qutiperf.spec.source import (
@@ -207,11 +207,32 @@ def _lengths_of(
 
 def _constant(spec: InputSpec, shape: tuple[int, ...], value: Value) -> Array:
     if not holds(spec.dtype, value):
-        given = repr(value) if isinstance(value, str) or spec.dtype == STRING else value
-        problem = f"model input '{spec.name}': {given} is not a {spec.dtype}"
-        cure = "quote a text" if spec.dtype == STRING else "give a value that the input's type can hold"
-        raise InputError(problem, cure=cure)
+        raise InputError(f"model input '{spec.name}': {value} is not a {spec.dtype}", cure=_CURE)
     return constant(spec.dtype, shape, value)
+
+
+_CURE = "give values of the input's type: whole numbers for integers, 0 to 1 for bool, quoted texts"
+
+
+def check_sources(model: ModelSpec, where: str) -> None:
+    """Raises InputError with all values that are not of their input's type."""
+    if problems := source_problems(model):
+        raise InputError("; ".join(problems), where=where, cure=_CURE)
+
+
+def source_problems(model: ModelSpec) -> list[str]:
+    """Constants and limits that are not values of their input's type."""
+    problems = []
+    for spec in model.inputs:
+        source = spec.source
+        if isinstance(source, ConstantSource) and not holds(spec.dtype, source.constant):
+            problems.append(f"model input '{spec.name}': {source.constant} is not a {spec.dtype}")
+        if isinstance(source, RandomSource) and not takes_range(spec.dtype, *source.random):
+            low, high = source.random
+            problems.append(
+                f"model input '{spec.name}': random from {low:g} to {high:g} is not within {spec.dtype}"
+            )
+    return problems
 
 
 def _random(spec: InputSpec, model: ModelSpec, seed: int) -> Load:
@@ -219,10 +240,6 @@ def _random(spec: InputSpec, model: ModelSpec, seed: int) -> Load:
     dtype, shape = spec.dtype, sample_shape(model, model.inputs.index(spec))
     whole = (model.steps, *shape) if model.steps > 1 else shape
     low, high = spec.source.random if isinstance(spec.source, RandomSource) else default_range(dtype)
-    if not takes_range(dtype, low, high):
-        problem = f"model input '{spec.name}': random from {low:g} to {high:g} is not within {dtype}"
-        cure = "give whole numbers for integers, 0 to 1 for bool, lengths for text"
-        raise InputError(problem, cure=cure)
 
     def load(indices: Sequence[int]) -> Array:
         made = np.empty((len(indices), *whole), array_type(dtype))

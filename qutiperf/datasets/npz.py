@@ -52,6 +52,9 @@ class Npz(Dataset):
         self._arrays: dict[str, Array] | None = _arrays(path)
         self._elements: dict[str, str] = {}
         self.lengths = lengths_in(self.arrays)
+        for name in ragged:
+            if name + LENGTH in self.arrays and name not in self.lengths and name in self.arrays:
+                raise InputError(f"{name}{LENGTH}: is not a list of whole numbers", where=str(path))
         no_rows = {*ragged, *self.lengths} if self.lengths else set()
         lengths = {name: len(array) for name, array in self.arrays.items() if name not in no_rows}
         if len(set(lengths.values())) != 1 or 0 in lengths.values():

@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 
 from qutiperf.datasets.base import Array, Dataset
-from qutiperf.datasets.inputs import Load, ManyInputs, sample_shape
+from qutiperf.datasets.inputs import Load, ManyInputs, check_sources, sample_shape, source_problems
+from qutiperf.datasets.normalised import with_normalisation
 from qutiperf.datasets.npz import Npz
 from qutiperf.datasets.ragged import (
     LENGTH,
@@ -22,21 +23,23 @@ from qutiperf.datasets.ragged import (
 from qutiperf.datasets.values import described, elements_of, example, holds
 from qutiperf.element_type import BEYOND_NUMPY
 from qutiperf.errors import InputError
-from qutiperf.spec.workload import InputSpec, ModelSpec
+from qutiperf.spec.workload import DatasetSpec, InputSpec, ModelSpec
 
 
-def open_npz(data: Npz, model: ModelSpec, where: str) -> Dataset:
+def open_npz(data: Npz, spec: DatasetSpec, model: ModelSpec, where: str) -> Dataset:
     """Raises InputError with everything in which the file does not fit."""
     fields = _Fields(data, model)
-    for number, spec in enumerate(model.inputs):
-        if spec.has_data:
-            fields.add(number, spec)
+    for number, each in enumerate(model.inputs):
+        if each.has_data:
+            fields.add(number, each)
     if fields.problems:
-        raise InputError(f"dataset npz: {'; '.join(fields.problems)}", where=where, cure=_example(model))
+        problems = "; ".join([*fields.problems, *source_problems(model)])
+        raise InputError(f"dataset npz: {problems}", where=where, cure=npz_example(model))
+    check_sources(model, where)
     if model.many:
         loads = [fields.loads.get(number) for number in range(len(model.inputs))]
         return ManyInputs(data, loads, model, seed=1, ragged=fields.ragged)
-    return data.of(model.input.name)
+    return with_normalisation(data.of(model.input.name), spec)
 
 
 @dataclass(slots=True)
@@ -143,7 +146,7 @@ _SAMPLES = 8  # of the example
 _LENGTH = 3
 
 
-def _example(model: ModelSpec) -> str:
+def npz_example(model: ModelSpec) -> str:
     """A line of Python that writes a file of eight samples which fits."""
     arrays = []
     for number, spec in enumerate(model.inputs):

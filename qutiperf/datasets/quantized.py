@@ -24,7 +24,7 @@ class Quantized(Dataset):
         if dtype not in _INTEGERS:
             problem = f"model.input.quantization: the input is {dtype}, not an integer"
             raise InputError(problem, cure=nearest(dtype, _INTEGERS))
-        self._real, self._scale, self._zero_point = real, quantization.scale, quantization.zero_point
+        self._real, self._quantization = real, quantization
         self.name, self.count, self.labels = real.name, real.count, real.labels
         self.sample_shape, self.dtype = real.sample_shape, np.dtype(dtype)
 
@@ -51,6 +51,10 @@ class Quantized(Dataset):
         return self._real.describe()
 
     def _quantize(self, real: Array) -> Array:
-        limits = np.iinfo(self.dtype.name)
-        integers: npt.NDArray[np.float64] = np.rint(real.astype(np.float64) / self._scale) + self._zero_point
-        return np.asarray(integers.clip(limits.min, limits.max), self.dtype)
+        return self.integers(real, self.dtype.name, self._quantization)
+
+    @staticmethod
+    def integers(real: Array, dtype: str, quantization: QuantizationSpec) -> Array:
+        limits = np.iinfo(dtype)
+        scaled: npt.NDArray[np.float64] = np.rint(real.astype(np.float64) / quantization.scale)
+        return np.asarray((scaled + quantization.zero_point).clip(limits.min, limits.max), dtype)

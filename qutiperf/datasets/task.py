@@ -65,6 +65,17 @@ class Task(abc.ABC):
         """Scores by class of the dataset, [n, classes], None where outputs are not scores."""
         return None
 
+    def values(self, response: bytes) -> list[int | float | str]:
+        """A response as people read it: its numbers, or if its length varies its bytes in hexadecimal."""
+        if self.response_length is None:
+            return [response.hex()]
+        values: list[int | float | str] = np.frombuffer(response, self.response_dtype).tolist()
+        return values
+
+    def is_right(self, values: Sequence[int | float | str], label: int) -> bool | None:
+        """Whether these values answer the class; None where a single answer is neither right nor wrong."""
+        return None
+
 
 def accuracy_entries(log: Path) -> Iterator[tuple[int, bytes]]:
     """`qsl_idx` and response of each entry, line by line; raises RunError for a damaged log."""

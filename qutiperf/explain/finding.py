@@ -8,7 +8,9 @@ from typing import Literal
 from qutiperf.explain.wording import time_text
 
 LOADGEN = "https://github.com/mlcommons/inference/blob/master/loadgen"
-Kind = Literal["failed", "invalid", "error", "noisy", "unstable", "slow", "after_run", "note", "valid"]
+Kind = Literal[
+    "failed", "invalid", "error", "suspect", "noisy", "unstable", "slow", "after_run", "note", "valid"
+]
 Value = str | int | float
 SECONDS_PER_MINUTE = 60
 _SAME_SHARE = 0.01  # of the run; durations that differ by less count as equal
@@ -18,6 +20,7 @@ TITLES: Mapping[Kind, str] = {
     "failed": "failed",
     "invalid": "INVALID",
     "error": "not submittable",
+    "suspect": "suspect",
     "noisy": "noisy",
     "unstable": "unstable",
     "slow": "slow",

@@ -7,6 +7,7 @@ from pathlib import Path
 from qutiperf.explain.context import context_of
 from qutiperf.explain.explained import Explained
 from qutiperf.explain.finding import Finding
+from qutiperf.explain.labels import suspect_accuracy
 from qutiperf.explain.log_tail import telling_lines
 from qutiperf.explain.verdict import explain
 from qutiperf.explain.wording import rounded_up
@@ -42,7 +43,15 @@ def _findings(record: RunRecord, folder: Path | None, round_name: str | None) ->
     if record.loadgen is None:
         return [Finding("failed", "no result", "the record has neither a result nor a failure")]
     verdict = explain(record.loadgen, context_of(record, folder, round_name))
-    return [*verdict, *_after_run(record), *_prediction(record), *_clock(record), *_power(record)]
+    suspicions = suspect_accuracy(record)
+    return [
+        *verdict,
+        *suspicions,
+        *_after_run(record),
+        *_prediction(record),
+        *_clock(record),
+        *_power(record),
+    ]
 
 
 def _failed(record: RunRecord, failure: Failure) -> Finding:

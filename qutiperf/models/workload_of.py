@@ -13,6 +13,7 @@ from qutiperf.models.tensors import EXAMPLE_SIZE, FileTensor, ModelTensors
 from qutiperf.models.tflite_file import read_tflite
 from qutiperf.spec.config import nearest, shortened, whole_number
 from qutiperf.spec.source import ConstantSource, RandomSource, Source
+from qutiperf.spec.variant import Variant
 from qutiperf.spec.workload import (
     DTYPES,
     DatasetSpec,
@@ -20,7 +21,6 @@ from qutiperf.spec.workload import (
     ModelSpec,
     OutputSpec,
     QuantizationSpec,
-    Variant,
     Workload,
 )
 

@@ -36,7 +36,7 @@ def draft_of(workload: Workload, dataset: DatasetSpec | None, weights: str | Non
     if dataset is None:
         reasons["task"] = "speed alone; with --dataset accuracy too"
     else:
-        outputs[0] = _judged(tensors_of(path).outputs[0], outputs[0])
+        outputs[0] = judged_output(tensors_of(path).outputs[0], outputs[0])
         reasons["outputs"] = f"kind and label_offset: {GUESS}"
         reasons["task"] = GUESS
     if weights is not None:
@@ -66,7 +66,7 @@ def _fed(inputs: Sequence[InputSpec], dataset: DatasetSpec | None) -> list[Input
     return [inputs[0].model_copy(update={"source": None}), *inputs[1:]]
 
 
-def _judged(tensor: FileTensor, output: OutputSpec) -> OutputSpec:
+def judged_output(tensor: FileTensor, output: OutputSpec) -> OutputSpec:
     """Class ids if it has one integer a sample, else scores."""
     ids = tensor.dtype in ("int32", "int64") and (len(tensor.shape) == 1 or tensor.shape[1:] == (1,))
     offset = 1 if not ids and tensor.shape[-1:] == (_BACKGROUND,) else 0

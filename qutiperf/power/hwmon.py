@@ -20,7 +20,7 @@ _INPUT_RAILS = ("VDD_IN", "POM_5V_IN", "VIN", "VDD_MODULE")
 
 
 class _Channel:
-    """The open files of one rail, and the value that they give together."""
+    """The files of one rail, and the value that they give together."""
 
     def __init__(self, rail: Rail, sensor: HwmonSensor) -> None:
         self.rail, self._factor = rail, sensor.factor
@@ -31,10 +31,6 @@ class _Channel:
         for file in self._files:
             product *= file.read()
         return product
-
-    def close(self) -> None:
-        for file in self._files:
-            file.close()
 
 
 class Hwmon(PowerMeter):
@@ -108,8 +104,6 @@ class Hwmon(PowerMeter):
         return "device" if len(counted) > 1 else "part"
 
     def close(self) -> None:
-        for channel in self._channels:
-            channel.close()
         self._channels.clear()
 
 

@@ -62,6 +62,12 @@ class PowerMeter(ABC):
             self.close()
             raise
 
+    def open_and_close(self) -> list[Rail]:
+        """The rails that `open` finds, which raises SetupError if there are none; keeps nothing open."""
+        rails = self.open()
+        self.close()
+        return rails
+
     @abstractmethod
     def start(self) -> list[Rail]:
         """As `open`, of which this is the meter's own part; the error has the cure."""

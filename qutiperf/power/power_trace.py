@@ -17,7 +17,7 @@ MOST_WATTS = 5000.0
 
 
 @dataclass(frozen=True, slots=True)
-class PowerWindow:
+class MeterWindow:
     """From and to, UTC in ns since 1970."""
 
     begin_ns: int
@@ -34,7 +34,8 @@ class RailEnergy:
 
     `largest_gap_s` is the longest time without a reading, `end_gap_s` the longer of the two steps in which an
     end was interpolated. `backwards` counts falls of a counter that are not a wrap, `standing_s` is the
-    longest time for which the value was the same.
+    longest time for which the value was the same. `changes` are those of the value in all `known_s` seconds
+    that are recorded; `update_s` is the documented time between two values, else that of these changes.
     """
 
     rail: Rail
@@ -46,6 +47,8 @@ class RailEnergy:
     backwards: int
     standing_s: float
     update_s: float | None
+    changes: int
+    known_s: float
 
 
 @dataclass(slots=True)
@@ -59,13 +62,15 @@ class PowerTrace:
     stamped: bool = False
     times: "dict[str, array[int]]" = field(default_factory=dict)
     values: "dict[str, array[float]]" = field(default_factory=dict)
-    out_of_order: int = 0
+    unexpected: set[str] = field(default_factory=set)
 
     def add(self, reading: Reading) -> None:
+        if all(rail.name != reading.rail for rail in self.rails):
+            self.unexpected.add(reading.rail)
+            return
         times = self.times.setdefault(reading.rail, array("q"))
         values = self.values.setdefault(reading.rail, array("d"))
         if times and reading.time_ns <= times[-1]:
-            self.out_of_order += reading.time_ns < times[-1]
             return
         times.append(reading.time_ns)
         values.append(reading.value)
@@ -76,20 +81,20 @@ class PowerTrace:
             count = bisect.bisect_left(times, before_ns)
             del times[:count], self.values[rail][:count]
 
-    def over(self, window: PowerWindow) -> list[RailEnergy]:
+    def over(self, window: MeterWindow) -> list[RailEnergy]:
         """Every rail over a window."""
         return [self._rail_over(rail, window) for rail in self.rails]
 
     def _of(self, rail: Rail) -> "tuple[array[int], array[float]]":
         return self.times.get(rail.name, array("q")), self.values.get(rail.name, array("d"))
 
-    def readings(self, rail: Rail, window: PowerWindow) -> list[Reading]:
+    def readings(self, rail: Rail, window: MeterWindow) -> list[Reading]:
         """Those of a rail within a window."""
         times, values = self._of(rail)
         first, last = bisect.bisect_left(times, window.begin_ns), bisect.bisect_right(times, window.end_ns)
         return [Reading(times[index], rail.name, values[index]) for index in range(first, last)]
 
-    def _rail_over(self, rail: Rail, window: PowerWindow) -> RailEnergy:
+    def _rail_over(self, rail: Rail, window: MeterWindow) -> RailEnergy:
         times, values = self._of(rail)
         first = max(bisect.bisect_right(times, window.begin_ns) - 1, 0)
         last = bisect.bisect_left(times, window.end_ns) + 1
@@ -113,11 +118,13 @@ class PowerTrace:
             wraps=wraps,
             backwards=backwards,
             standing_s=_standing_s(part_times, part_values),
-            update_s=rail.update_s or _update_s(part_times, part_values, stamped=self.stamped),
+            update_s=rail.update_s or _update_s(times, values, stamped=self.stamped),
+            changes=_changes(values),
+            known_s=seconds_from_ns(times[-1] - times[0]) if times else 0.0,
         )
 
 
-def _energy(rail: Rail, times: Sequence[int], values: Sequence[float], window: PowerWindow) -> float:
+def _energy(rail: Rail, times: Sequence[int], values: Sequence[float], window: MeterWindow) -> float:
     if rail.quantity == "energy":
         return interpolated(times, values, window.end_ns) - interpolated(times, values, window.begin_ns)
     return trapezoid(times, values, window)
@@ -131,7 +138,7 @@ def interpolated(times: Sequence[int], values: Sequence[float], moment_ns: int) 
     return values[before] + share * (values[after] - values[before])
 
 
-def trapezoid(times: Sequence[int], watts: Sequence[float], window: PowerWindow) -> float:
+def trapezoid(times: Sequence[int], watts: Sequence[float], window: MeterWindow) -> float:
     """Joules of a window that the times cover; the power at its ends is interpolated."""
     inside = [index for index, time in enumerate(times) if window.begin_ns < time < window.end_ns]
     moments = [window.begin_ns, *(times[index] for index in inside), window.end_ns]
@@ -190,10 +197,14 @@ def _update_s(times: Sequence[int], values: Sequence[float], *, stamped: bool) -
     return seconds_from_ns(steps[len(steps) // 2]) if len(steps) > 1 else None
 
 
-def write_readings(path: Path, traces: Iterable[tuple[str, PowerTrace]], window: PowerWindow) -> None:
+def _changes(values: Sequence[float]) -> int:
+    return sum(values[index] != values[index - 1] for index in range(1, len(values)))
+
+
+def write_readings(path: Path, traces: Iterable[tuple[str, PowerTrace]], window: MeterWindow) -> None:
     """Power over time: the readings of every meter from a second before the window to one after it."""
     margin = NANOSECONDS_PER_SECOND
-    around = PowerWindow(window.begin_ns - margin, window.end_ns + margin)
+    around = MeterWindow(window.begin_ns - margin, window.end_ns + margin)
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["meter", *HEADER])

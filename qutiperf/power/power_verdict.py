@@ -10,7 +10,7 @@ from typing import Literal
 
 from qutiperf.power.meter import Coverage
 from qutiperf.power.meter_facts import MeterFacts
-from qutiperf.power.power_trace import MOST_WATTS, PowerTrace, PowerWindow, RailEnergy
+from qutiperf.power.power_trace import MOST_WATTS, MeterWindow, PowerTrace, RailEnergy
 
 Grade = Literal["A", "B", "C", "D"]
 LEAST_UPDATES = 10  # values of the sensor in a window: the ends are then at most a tenth of it
@@ -19,7 +19,7 @@ _PERIODS = 5
 _LONGEST_GAP_S = 1.0
 _GAP_SHARE = 0.1
 _STANDING_PERIODS = 20
-_STANDING_S = 20.0
+_STANDING_S = 5.0
 _GRADES: dict[Coverage, Grade] = {"analyser": "A", "supply": "B", "device": "C", "part": "D"}
 _EXTENT: dict[Coverage, int] = {"part": 0, "device": 1, "supply": 2, "analyser": 2}
 
@@ -32,7 +32,7 @@ class Metered:
     rails: Sequence[RailEnergy]
     failure: str | None = None
     clock_steps: Sequence[float] = ()
-    out_of_order: int = 0
+    unexpected: Sequence[str] = ()
 
     @property
     def energy_j(self) -> float | None:
@@ -57,17 +57,17 @@ class PowerVerdict:
 def metered(
     facts: MeterFacts,
     trace: PowerTrace,
-    window: PowerWindow,
+    window: MeterWindow,
     failure: str | None = None,
     clock_steps: Iterable[tuple[int, float]] = (),
 ) -> Metered:
     """A meter over a window."""
     steps = [seconds for time, seconds in clock_steps if window.begin_ns <= time <= window.end_ns]
-    return Metered(facts, trace.over(window), failure, steps, trace.out_of_order)
+    return Metered(facts, trace.over(window), failure, steps, sorted(trace.unexpected))
 
 
 def judge(
-    meters: Sequence[Metered], window: PowerWindow, expected: Sequence[str] = (), analyser: str = ""
+    meters: Sequence[Metered], window: MeterWindow, expected: Sequence[str] = (), analyser: str = ""
 ) -> PowerVerdict:
     """The first meter measures, the others check it; `analyser` is the instrument behind a file."""
     first, *others = meters
@@ -96,10 +96,14 @@ def _grade(meter: Metered, analyser: str) -> Grade | None:
     return "A" if analyser and facts.name in ("file", "command") else _GRADES[facts.coverage]
 
 
-def problems(meter: Metered, window: PowerWindow) -> list[str]:
+def problems(meter: Metered, window: MeterWindow) -> list[str]:
     """Why the readings of a meter do not give the energy of the window."""
     name = meter.facts.name
-    reasons = [f"{name}: stopped: {meter.failure}"] if meter.failure else []
+    ended = meter.failure and meter.energy_j is None  # else it ended after the window
+    reasons = [f"{name}: stopped: {meter.failure}"] if ended else []
+    reasons += [
+        f"{name}: the rail {rail} was not there when the meter was opened" for rail in meter.unexpected
+    ]
     reasons += [f"{name}: the clock was set by {seconds:+.3g} s" for seconds in meter.clock_steps]
     counted = [rail for rail in meter.rails if rail.rail.counts]
     if not counted:
@@ -109,7 +113,7 @@ def problems(meter: Metered, window: PowerWindow) -> list[str]:
     return reasons + ([] if reasons else _against_itself(meter, window))
 
 
-def _rail_problems(rail: RailEnergy, facts: MeterFacts, window: PowerWindow) -> list[str]:
+def _rail_problems(rail: RailEnergy, facts: MeterFacts, window: MeterWindow) -> list[str]:
     label = rail.rail.name
     if rail.energy_j is None:
         count = f"{rail.readings} reading{'' if rail.readings == 1 else 's'}"
@@ -125,14 +129,18 @@ def _rail_problems(rail: RailEnergy, facts: MeterFacts, window: PowerWindow) -> 
             f"{label}: {window.duration_s:.3g} s are too short for a value every {update_s:.3g} s; "
             f"{LEAST_UPDATES} are needed"
         )
+    polled = rail.rail.quantity == "power" and not facts.stamped
     if rail.standing_s > _longest_standing_s(rail, facts):
         reasons.append(f"{label}: repeated one value for {rail.standing_s:.3g} s")
+    elif polled and rail.update_s is None:
+        values = f"{rail.changes + 1} value{'s' if rail.changes else ''} in {rail.known_s:.3g} s"
+        reasons.append(f"{label}: gave {values}, too few to know how often it updates")
     if rail.energy_j <= 0 and not reasons:
         reasons.append(f"{label}: measured no energy")
     return reasons
 
 
-def _gap_problems(rail: RailEnergy, facts: MeterFacts, window: PowerWindow) -> list[str]:
+def _gap_problems(rail: RailEnergy, facts: MeterFacts, window: MeterWindow) -> list[str]:
     """A counter misses nothing in a gap, unless it may have wrapped unseen; its ends must be close."""
     label, counter = rail.rail.name, rail.rail.quantity == "energy"
     usual_s = max(facts.period_s, rail.update_s or 0.0 if facts.stamped else 0.0)
@@ -157,7 +165,7 @@ def _longest_standing_s(rail: RailEnergy, facts: MeterFacts) -> float:
     return float("inf") if facts.stamped else max(_STANDING_PERIODS * period_s, _STANDING_S)
 
 
-def _against_itself(meter: Metered, window: PowerWindow) -> list[str]:
+def _against_itself(meter: Metered, window: MeterWindow) -> list[str]:
     """A rail that is measured twice, as a GPU's counter by its power reading."""
     energies = {rail.rail.name: rail.energy_j for rail in meter.rails}
     reasons = []
@@ -185,7 +193,7 @@ def _missing(meter: Metered, expected: Sequence[str]) -> list[str]:
     ]
 
 
-def _compared(first: Metered, other: Metered, window: PowerWindow) -> tuple[list[str], list[str]]:
+def _compared(first: Metered, other: Metered, window: MeterWindow) -> tuple[list[str], list[str]]:
     """Why two meters cannot both be right, and remarks."""
     trouble = problems(other, window)
     energy, check = first.energy_j, other.energy_j

@@ -103,6 +103,4 @@ class Rapl(PowerMeter):
         return sorted(name for name in expected if not any(each.startswith(name) for each in packages))
 
     def close(self) -> None:
-        for file in self._files.values():
-            file.close()
         self._files.clear()

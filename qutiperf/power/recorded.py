@@ -5,6 +5,7 @@ import shlex
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep, time_ns
 from typing import IO
@@ -18,6 +19,7 @@ from qutiperf.spec.config import shortened
 _TAIL_BYTES = 16 << 20
 _BLOCK_BYTES = 1 << 20
 _FIRST_S = 10.0
+_MORE_S = 2.0  # for the other rails, after the first reading
 _POLL_S = 0.05
 _MOST_REPLAYED_BYTES = 256 << 20
 
@@ -26,6 +28,19 @@ def _rails(lines: StampedLines) -> list[Rail]:
     """All rails are added: a source that has a total and its parts needs one file for each."""
     kinds: dict[str, Quantity] = {"energy": "energy", "power": "power"}
     return [Rail(name, kinds[quantity]) for name, quantity in lines.quantities.items()]
+
+
+def first_readings(new: Callable[[], list[Reading]]) -> list[Reading]:
+    """Reads until a rail comes again, so that all are known; empty if there is no reading in some seconds."""
+    readings: list[Reading] = []
+    limit = monotonic() + _FIRST_S
+    while monotonic() < limit and len({each.rail for each in readings}) == len(readings):
+        if not (more := new()):
+            sleep(_POLL_S)
+        if more and not readings:
+            limit = monotonic() + _MORE_S
+        readings += more
+    return readings
 
 
 class _Tail:
@@ -64,12 +79,8 @@ class PowerFile(PowerMeter):
         self._stream = path.open("rb")
         size = self._stream.seek(0, os.SEEK_END)
         self._start(size)
-        limit = monotonic() + _FIRST_S
-        while not self._tail.lines.quantities and monotonic() < limit:
-            self._early += self._new()
-            if not self._tail.lines.quantities:
-                sleep(_POLL_S)
-        if not self._tail.lines.quantities:
+        self._early = first_readings(self._new)
+        if not self._early:
             raise SetupError("no reading", where=shortened(str(path)), cure=_FORMAT)
         return _rails(self._tail.lines)
 
@@ -140,14 +151,11 @@ class PowerCommand(PowerMeter):
         )
         if self._process.stdout is not None:
             os.set_blocking(self._process.stdout.fileno(), False)
-        limit = monotonic() + _FIRST_S
-        while not self._tail.lines.quantities and monotonic() < limit:
-            try:
-                self._early += self._new()
-            except OSError as error:
-                raise SetupError(str(error), where=where, cure=_FORMAT) from None
-            sleep(_POLL_S)
-        if not self._tail.lines.quantities:
+        try:
+            self._early = first_readings(self._new)
+        except OSError as error:
+            raise SetupError(str(error), where=where, cure=_FORMAT) from None
+        if not self._early:
             raise SetupError(f"printed no reading within {_FIRST_S:.0f} s", where=where, cure=_FORMAT)
         return _rails(self._tail.lines)
 
@@ -188,7 +196,7 @@ class PowerCommand(PowerMeter):
 
 
 class Replay(PowerMeter):
-    """`replay:FILE.csv`: a recording in the format of power.csv, as if its first reading were now."""
+    """`replay:FILE.csv`: a recording in the format of power.csv, from its start, again and again."""
 
     name = "replay"
     title = "a recorded CSV, to try the evaluation without a meter; its figures get no grade"
@@ -197,8 +205,11 @@ class Replay(PowerMeter):
 
     def __init__(self, argument: str) -> None:
         super().__init__(argument)
-        self._pending: list[Reading] = []
-        self._shift_ns = 0
+        self._readings: list[Reading] = []
+        self._next, self._shift_ns = 0, 0
+        self._round_ns = 0  # from one start of the recording to the next, 0 for a single moment
+        self._gains: dict[str, float] = {}  # of each counter in a round
+        self._added: dict[str, float] = {}
 
     def start(self) -> list[Rail]:
         path, lines = Path(self.argument), StampedLines()
@@ -209,19 +220,44 @@ class Replay(PowerMeter):
             readings = [reading for line in stream if (reading := lines.take(line)) is not None]
         if not readings:
             raise SetupError("no reading", where=shortened(str(path)), cure=_FORMAT)
-        self._shift_ns = time_ns() - min(reading.time_ns for reading in readings)
-        self._pending = sorted(readings, key=lambda reading: reading.time_ns, reverse=True)
+        self._readings = sorted(readings, key=lambda reading: reading.time_ns)
+        self._shift_ns = time_ns() - self._readings[0].time_ns
+        self._find_round(lines)
         return _rails(lines)
 
+    def _find_round(self, lines: StampedLines) -> None:
+        """A round has one step more than the recording, of its mean length."""
+        times = {reading.time_ns for reading in self._readings}
+        if len(times) > 1:
+            span = max(times) - min(times)
+            self._round_ns = span + span // (len(times) - 1)
+        for rail, quantity in lines.quantities.items():
+            values = [reading.value for reading in self._readings if reading.rail == rail]
+            if quantity == "energy" and len(values) > 1:
+                gain = values[-1] - values[0]
+                self._gains[rail] = gain + gain / (len(values) - 1)
+
     def read(self) -> list[Reading]:
-        """The readings until now; raises OSError at the end of the recording."""
-        if not self._pending:
-            raise OSError("the recording is over")
+        """The readings until now; raises OSError at the end of a recording of a single moment."""
         now, readings = time_ns(), list[Reading]()
-        while self._pending and self._pending[-1].time_ns + self._shift_ns <= now:
-            each = self._pending.pop()
-            readings.append(Reading(each.time_ns + self._shift_ns, each.rail, each.value))
+        while self._next < len(self._readings):
+            each = self._readings[self._next]
+            if each.time_ns + self._shift_ns > now:
+                return readings
+            value = each.value + self._added.get(each.rail, 0.0)
+            readings.append(Reading(each.time_ns + self._shift_ns, each.rail, value))
+            self._next += 1
+            if self._next == len(self._readings) and self._round_ns:
+                self._again()
+        if not readings:
+            raise OSError("the recording is over")
         return readings
+
+    def _again(self) -> None:
+        self._next = 0
+        self._shift_ns += self._round_ns
+        for rail, gain in self._gains.items():
+            self._added[rail] = self._added.get(rail, 0.0) + gain
 
     @property
     def coverage(self) -> Coverage:

@@ -64,7 +64,7 @@ class Redfish(PowerMeter):
         if not self._sources:
             cure = "its firmware has no power reading; use another meter"
             raise SetupError("no power reading", where=self._base, cure=cure)
-        return [Rail(name, "power") for name in self._sources]
+        return [Rail(name, "power", update_s=self.least_period_s) for name in self._sources]
 
     @property
     def _base(self) -> str:

@@ -77,11 +77,7 @@ def states() -> list[MeterState]:
 
 
 def _state(name: str) -> str:
-    meter = make_meter(name)
     try:
-        rails = meter.open()
-        return "works: " + ", ".join(rail.name for rail in rails)
+        return "works: " + ", ".join(rail.name for rail in make_meter(name).open_and_close())
     except SetupError as error:
         return f"{error.what}; {error.cure}" if error.cure else error.what
-    finally:
-        meter.close()

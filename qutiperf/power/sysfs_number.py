@@ -2,8 +2,11 @@
 
 import os
 from pathlib import Path
+from time import sleep
 
 _MOST_BYTES = 256
+_ATTEMPTS = 3
+_PAUSE_S = 0.001
 
 
 def read_text(path: Path) -> str | None:
@@ -25,19 +28,28 @@ def read_number(path: Path) -> int | None:
 
 
 class NumberFile:
-    """A file that is kept open and read again and again: cheaper than opening it each time."""
+    """A file with a whole number that changes; raises OSError if it cannot be opened."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._path = str(path)
+        os.close(os.open(self._path, os.O_RDONLY | os.O_CLOEXEC))
 
     def read(self) -> int:
-        """Raises OSError if the device is gone or the file has no number."""
-        text = os.pread(self._descriptor, _MOST_BYTES, 0)
+        """Raises OSError if the device is gone or the file has no number.
+
+        It is opened anew, as a driver that is loaded again has new files. An empty one is read again,
+        because outside sysfs a program may be writing it.
+        """
+        for _ in range(_ATTEMPTS):
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                text = os.read(descriptor, _MOST_BYTES)
+            finally:
+                os.close(descriptor)
+            if text:
+                break
+            sleep(_PAUSE_S)
         try:
             return int(text)
         except ValueError:
             raise OSError(f"{self._path} has no number") from None
-
-    def close(self) -> None:
-        os.close(self._descriptor)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from qutiperf.mlperf_logs import LoadGenResult
-from qutiperf.results.record import Figures, HarnessTax, Observed, PhaseTime, Quality
+from qutiperf.results.record import AccuracyCheck, Figures, HarnessTax, Observed, PhaseTime, Quality
 from qutiperf.spec.scenario import Mode, ScenarioName
 from qutiperf.surroundings import Disturbances
 from qutiperf.units import milliseconds_from_ns
@@ -26,8 +26,10 @@ ReasonKind = Literal[
     "memory",
     "throttled",
     "clock",
+    "accuracy",
     "other",
 ]
+SUSPECT_PREFIX = "suspect accuracy: "
 _REASONS: Mapping[ReasonKind, str] = {
     "harness": "the harness alone takes {:.0f} % of the measured time",
     "unstable": "compute time per input varied by {:.0f} % over the run",
@@ -110,6 +112,33 @@ def quality(
     return (reasons[0][0] if reasons else "ok"), [reason for _, reason in reasons]
 
 
+def accuracy_quality(check: AccuracyCheck | None) -> tuple[Quality, list[str]]:
+    """The grade of an accuracy run, and its reasons."""
+    if check is None or not check.suspect:
+        return "ok", []
+    reasons = [SUSPECT_PREFIX + text for text in (_better_text(check), _chance_text(check)) if text]
+    return "suspect_accuracy", reasons[:1]
+
+
+def _better_text(check: AccuracyCheck) -> str:
+    if not check.settings:
+        return ""
+    settings = ", ".join(f"{key}: {value}" for key, value in check.settings.items())
+    return (
+        f"set {settings} in the workload file: {check.settings_right} of {check.settings_samples} samples "
+        f"are right with it, {check.right} of {check.samples} as declared"
+    )
+
+
+def _chance_text(check: AccuracyCheck) -> str:
+    if not check.near_chance or not check.total:
+        return ""
+    return (
+        f"top-1 of {100 * (check.total_right or 0) / check.total:.1f} % is no better than guessing "
+        f"({check.chance_percent or 0:.1f} %), and nothing else that was tried fits better"
+    )
+
+
 def _disturbed(machine: Disturbances) -> list[str]:
     """What else disturbed the window, by its limits."""
     above: list[tuple[ReasonKind, float | None, float]] = [
@@ -128,6 +157,8 @@ def _disturbed(machine: Disturbances) -> list[str]:
 
 def kind_of_reason(reason: str) -> ReasonKind:
     """What a stored reason is about: records hold reasons as text alone."""
+    if reason.startswith(SUSPECT_PREFIX):
+        return "accuracy"
     return next((kind for kind, pattern in _PATTERNS.items() if pattern.fullmatch(reason)), "other")
 
 

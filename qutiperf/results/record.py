@@ -12,7 +12,7 @@ from qutiperf.spec.sut import SystemUnderTest
 from qutiperf.spec.workload import Workload
 
 SCHEMA_VERSION: Literal[1] = 1
-Quality = Literal["ok", "noisy", "unstable", "generator_limited"]
+Quality = Literal["ok", "noisy", "unstable", "generator_limited", "suspect_accuracy"]
 
 
 class Inputs(StrictModel):
@@ -105,6 +105,31 @@ class Failure(StrictModel):
     reason: str
     log_tail: str = ""
     setup_missing: bool = False
+
+
+class AccuracyCheck(StrictModel):
+    """Whether labels and preprocessing fit the model, tried on a few samples apart from the accuracy run.
+
+    `right` of `samples` answers are correct as declared, `total_right` of `total` in the run itself.
+    `chance_percent` of them would be if the answers had nothing to do with the labels. `settings` are keys
+    of the workload with the values that fit clearly better, with which `settings_right` of
+    `settings_samples` answers are correct. `note` says what was not tried, and why.
+    """
+
+    samples: int | None = None
+    right: int | None = None
+    total: int | None = None
+    total_right: int | None = None
+    chance_percent: float | None = None
+    near_chance: bool = False
+    settings: dict[str, str] = {}
+    settings_right: int | None = None
+    settings_samples: int | None = None
+    note: str | None = None
+
+    @property
+    def suspect(self) -> bool:
+        return self.near_chance or bool(self.settings)
 
 
 class Observed(StrictModel):
@@ -233,6 +258,7 @@ class RunRecord(StrictModel):
     prediction: StoredPrediction | None = None
     harness_tax: HarnessTax | None = None
     accuracy_run_id: str | None = None
+    accuracy_check: AccuracyCheck | None = None
     valid: bool
     quality: Quality
     reasons: list[str] = []

@@ -7,6 +7,7 @@ from qutiperf.errors import InputError
 from qutiperf.results.record import RunRecord
 from qutiperf.results.store import Store, latest
 from qutiperf.results.superseded import superseded
+from qutiperf.results.table import in_table_order
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Selection:
 def select(folder: Path, *, everything: bool = False) -> Selection:
     """Superseded runs only with `everything`; raises InputError if this is not a results folder."""
     contents = Store.open(folder).read()
-    old, records = superseded(contents.records), latest(contents.records)
+    old, records = superseded(contents.records), in_table_order(latest(contents.records))
     if everything:
         return Selection(records, old, contents.damaged, 0)
     current = [record for record in records if record.run_id not in old]

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 from qutiperf.results.derived import Derived, derived_of, efficiency_reason
-from qutiperf.results.record import Figures, RunRecord, StoredPrediction
+from qutiperf.results.record import Figures, Quality, RunRecord, StoredPrediction
+from qutiperf.spec.config import canonical_json
 from qutiperf.spec.scenario import Mode, ScenarioName
 
 Cell = str | int | float | bool | None | list[str]
@@ -39,10 +40,40 @@ COLUMNS: dict[str, type] = {
     "started_utc": datetime,
 }
 SUPERSEDED = "superseded"
+_SCENARIOS = list(ScenarioName)
+SUSPECT: Quality = "suspect_accuracy"
+
+
+def in_table_order(records: Sequence[RunRecord]) -> list[RunRecord]:
+    """By system, workload and load as they come first, then accuracy, scenario, batch and repeat.
+
+    Runs of one load are measured in random order, which nobody wants to read.
+    """
+    places: dict[str, int] = {}
+
+    def key(record: RunRecord) -> tuple[object, ...]:
+        point = record.point
+        batch = point.deployment.get("batch_size")
+        return (
+            places.setdefault(canonical_json([point.sut, point.workload]), len(places)),
+            places.setdefault(
+                canonical_json([point.sut, point.workload, point.load_parameters]), len(places)
+            ),
+            point.mode is not Mode.ACCURACY,
+            _SCENARIOS.index(point.scenario),
+            batch if isinstance(batch, int) else 0,
+            point.repeat,
+        )
+
+    keys = [key(record) for record in records]
+    return [records[place] for place in sorted(range(len(records)), key=lambda place: keys[place])]
 
 
 def rows(records: Sequence[RunRecord]) -> list[Row]:
-    """One row per record, all with the same columns; accuracy comes from the run that the record names."""
+    """One row per record, all with the same columns.
+
+    Accuracy comes from the run that the record names, and so does the quality if that accuracy is suspect.
+    """
     by_id = {record.run_id: record for record in records}
     observed = [record.observed for record in records if record.observed]
     numbers = {
@@ -93,8 +124,10 @@ def _task_figures(record: RunRecord, accuracy: RunRecord | None, columns: Mappin
 def _row(record: RunRecord, accuracy: RunRecord | None, options: Mapping[str, str]) -> Row:
     point, variant, deployment = record.point, record.inputs.workload.variant, record.point.deployment
     figures: Row = dict(record.figures.model_dump())
+    suspicions: list[str] = []
     if accuracy is not None and accuracy.valid:
         figures |= {name: getattr(accuracy.figures, name) for name in _ACCURACY}
+        suspicions = accuracy.reasons if accuracy.quality == SUSPECT else []
     reason = efficiency_reason(record)
     return {
         "run_id": record.run_id,
@@ -108,8 +141,8 @@ def _row(record: RunRecord, accuracy: RunRecord | None, options: Mapping[str, st
         **{name: deployment.get(name) for name in _DEPLOYMENT},
         **{column: deployment.get(name) for name, column in options.items()},
         "valid": record.valid,
-        "quality": record.quality,
-        "reasons": [*record.reasons, *([reason] if reason else [])],
+        "quality": SUSPECT if suspicions else record.quality,
+        "reasons": [*suspicions, *record.reasons, *([reason] if reason else [])],
         **figures,
         **_derived(record),
         "padding_share_percent": record.observed.padding_share_percent if record.observed else None,
@@ -153,6 +186,7 @@ class BestOfModel:
     system_latency_ms: float | None
     runs: int
     problems: list[str]
+    warnings: list[str]
 
 
 def summarise(records: Sequence[RunRecord]) -> list[BestOfModel]:
@@ -181,6 +215,7 @@ def _summary(group: Sequence[Row]) -> BestOfModel:
         system_latency_ms=_number(latency, "system_latency_p50_ms"),
         runs=len(group),
         problems=list(_problems(group)),
+        warnings=warnings(group),
     )
 
 
@@ -199,6 +234,14 @@ def _best(group: Iterable[Row], scenario: ScenarioName, figure: str, *, smallest
 def _number(row: Row | None, figure: str) -> float | None:
     value = row.get(figure) if row else None
     return float(value) if isinstance(value, float) else None
+
+
+def warnings(group: Iterable[Row]) -> list[str]:
+    """What is suspect about the accuracy of each workload, with the value to set."""
+    suspect = [row for row in group if row["mode"] == Mode.ACCURACY.value and row["quality"] == SUSPECT]
+    reasons = [(row["workload"], row["reasons"]) for row in suspect]
+    lines = [f"{name}: {each[0]}" for name, each in reasons if isinstance(each, list) and each]
+    return list(dict.fromkeys(lines))
 
 
 def _problems(group: Iterable[Row]) -> Iterable[str]:

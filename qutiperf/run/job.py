@@ -10,6 +10,12 @@ from qutiperf.spec.workload import Workload
 
 OBSERVED = "worker.json"
 PHASES = "phases.npz"
+CHECKED = "accuracy_check.json"
+
+
+EventName = Literal[
+    "loaded", "started", "preparing", "prepared", "estimated", "checking", "done", "failed", "closed"
+]
 
 
 class JobRun(StrictModel):
@@ -35,12 +41,16 @@ class Job(StrictModel):
     samples: UsedCache | None = None
     idle_s: float = 0.0
     cores: list[int] | None = None
+    keep_answers: bool = False
 
 
 class Event(StrictModel):
-    """One line on the worker's event pipe; samples are prepared between `preparing` and `prepared`."""
+    """One line on the worker's event pipe; samples are prepared between `preparing` and `prepared`.
 
-    event: Literal["loaded", "started", "preparing", "prepared", "estimated", "done", "failed", "closed"]
+    After `checking` the run itself is over and stored, and its accuracy is checked until it is `done`.
+    """
+
+    event: EventName
     folder: str | None = None
     seconds: float | None = None
     failure: Failure | None = None

@@ -8,7 +8,7 @@ from time import sleep, time_ns
 from qutiperf.adapters.registry import adapter_class
 from qutiperf.errors import InputError, QutiperfError, SetupError
 from qutiperf.mlperf_logs import test_window_ns
-from qutiperf.power.power_trace import PowerWindow, write_readings
+from qutiperf.power.power_trace import MeterWindow, write_readings
 from qutiperf.power.power_verdict import LEAST_UPDATES, Metered, PowerVerdict, judge, metered, problems
 from qutiperf.power.registry import AUTO, NONE, automatic, make_meter
 from qutiperf.power.sampling import MeterProcess
@@ -55,7 +55,7 @@ class Metering:
         self._base: dict[tuple[str, str], tuple[float | None, str]] = {}
         self._mode = ("", "")
         self._loaded_ns: int | None = None
-        self._idle_window: PowerWindow | None = None
+        self._idle_window: MeterWindow | None = None
         self._idle: tuple[float | None, str] = (None, "")
 
     def check(self, systems: Iterable[SystemUnderTest]) -> None:
@@ -69,19 +69,18 @@ class Metering:
         self._mode = (sut.name, operating_mode)
         self._idle, self._idle_window, self._loaded_ns = (None, ""), None, None
         if self._processes and self._mode not in self._base:
+            self._processes[0].collect(time_ns())  # a reading before the window
             begin = time_ns()
             sleep(self.idle_s)
-            self._base[self._mode] = self._mean_w(PowerWindow(begin, time_ns()), "base")
+            self._base[self._mode] = self._mean_w(MeterWindow(begin, time_ns()), "base")
 
     @property
     def idle_s(self) -> float:
         """The pause in which a power is measured; 0 without a meter."""
         if not self._processes:
             return 0.0
-        slowest_s = max(
-            max([process.facts.period_s, *(rail.update_s or 0.0 for rail in process.facts.rails)])
-            for process in self._processes
-        )
+        first = self._processes[0].facts
+        slowest_s = max([first.period_s, *(rail.update_s or 0.0 for rail in first.rails)])
         return min(max(_LEAST_SETTLE_S, (LEAST_UPDATES + 1) * slowest_s), _MOST_SETTLE_S)
 
     @property
@@ -94,7 +93,7 @@ class Metering:
             self._loaded_ns = time_ns()
         elif event.event == "started" and self._loaded_ns is not None:
             if self._processes:
-                self._idle_window = PowerWindow(self._loaded_ns, time_ns())
+                self._idle_window = MeterWindow(self._loaded_ns, time_ns())
             self._loaded_ns = None
 
     def finish(self, folder: Path) -> PowerOutcome:
@@ -107,12 +106,12 @@ class Metering:
             process.collect(now)
         if self._idle_window is not None:
             self._idle, self._idle_window = self._mean_w(self._idle_window, "idle"), None
-        outcome = self._outcome(PowerWindow(*bounds) if bounds else PowerWindow(now, now), folder)
+        outcome = self._outcome(MeterWindow(*bounds) if bounds else MeterWindow(now, now), folder)
         for process in self._processes:
             process.forget(now)
         return outcome
 
-    def _outcome(self, window: PowerWindow, folder: Path) -> PowerOutcome:
+    def _outcome(self, window: MeterWindow, folder: Path) -> PowerOutcome:
         meters = self._metered(window)
         verdict = judge(meters, window, self._power.rails, self._power.analyser)
         traces = [(process.facts.meter, process.trace) for process in self._processes]
@@ -124,13 +123,13 @@ class Metering:
         source = ", ".join(record.meters)
         return PowerOutcome("; ".join(verdict.reasons or record.notes), source, record, figures)
 
-    def _metered(self, window: PowerWindow) -> list[Metered]:
+    def _metered(self, window: MeterWindow) -> list[Metered]:
         return [
             metered(process.facts, process.trace, window, process.failure, process.clock_steps)
             for process in self._processes
         ]
 
-    def _mean_w(self, window: PowerWindow, name: str) -> tuple[float | None, str]:
+    def _mean_w(self, window: MeterWindow, name: str) -> tuple[float | None, str]:
         """Mean power of the first meter, or why there is none."""
         first = self._processes[0]
         first.collect(window.end_ns)
@@ -165,6 +164,7 @@ class Metering:
         reasons = []
         for number, name in enumerate(names):
             try:
+                make_meter(name).open_and_close()  # without a process where there is no such meter
                 self._processes.append(self._started(name, number))
                 return
             except SetupError as error:
@@ -174,7 +174,11 @@ class Metering:
         self.reason = "; ".join([*([self.reason] if self.reason else []), *reasons])
 
     def _started(self, name: str, number: int) -> MeterProcess:
-        return MeterProcess(name, 1 / self._power.rate_hz, self._folder / f"meter-{number}")
+        try:
+            return MeterProcess(name, 1 / self._power.rate_hz, self._folder / f"meter-{number}")
+        except OSError as error:
+            what = f"its sampler cannot be started: {error.strerror or error}"
+            raise SetupError(what, where=name.partition(":")[0], cure="free some space or memory") from None
 
     def close(self) -> None:
         for process in self._processes:
@@ -195,7 +199,7 @@ def _meters_of(sut: SystemUnderTest) -> tuple[list[str], str, bool]:
 
 
 def _record(
-    meters: Sequence[Metered], verdict: PowerVerdict, window: PowerWindow, analyser: str, notes: Sequence[str]
+    meters: Sequence[Metered], verdict: PowerVerdict, window: MeterWindow, analyser: str, notes: Sequence[str]
 ) -> PowerRecord:
     first = meters[0]
     counted = [rail for rail in first.rails if rail.rail.counts]

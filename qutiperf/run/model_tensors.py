@@ -1,18 +1,22 @@
 """A workload's tensors and samples against those of its model file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from math import isclose
 from pathlib import Path
 
 import numpy as np
 
+from qutiperf.datasets import open_samples
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.inputs import ManyInputs
 from qutiperf.datasets.npz import Npz
+from qutiperf.datasets.npz_inputs import npz_example
 from qutiperf.errors import InputError, SetupError
 from qutiperf.models.onnx_file import read_onnx
 from qutiperf.models.tensors import FileTensor, ModelTensors
 from qutiperf.models.tflite_file import read_tflite
+from qutiperf.regular_file import unreadable
 from qutiperf.spec.source import ConstantSource, RandomSource
 from qutiperf.spec.workload import InputSpec, OutputSpec, Workload
 
@@ -21,10 +25,90 @@ _SCALE_TOLERANCE = 1e-6  # the file has float32, a workload may have been writte
 
 def check_tensors(workload: Workload, path: Path, dataset: Dataset) -> None:
     """Raises InputError with everything in which an ONNX or TFLite file, workload and samples differ."""
-    content = _read(path)
+    if problems := misfits(workload, path, dataset):
+        raise InputError("; ".join(problems), where=workload.name, cure=_cure(path))
+
+
+def open_fitting(workload: Workload) -> Dataset:
+    """The samples; raises InputError with everything in which they, the workload and an ONNX file differ.
+
+    Raises SetupError like the dataset. A file that fits samples that fit is not read.
+    """
+    unlisted, dataset, cure = workload.model.unlisted, None, ""
+    problems = list(unlisted.values())
+    try:
+        dataset = open_samples(_without(workload, unlisted))
+    except InputError as error:
+        elsewhere = error.where not in ("", workload.name)
+        problems.append(f"{error.where}: {error.what}" if elsewhere else error.what)
+        cure = error.cure
+    if dataset is not None and not problems:
+        return dataset
+    path = Path(workload.model.file or "")
+    content = _read(path) if unreadable(path) is None else None
+    if content is not None:
+        different = misfits(workload, path, dataset or _arrays(workload))
+        if different:
+            example = _with_example(workload, path, content, dataset)
+            cure = example if workload.dataset.name == Npz.name or not cure else f"{cure}; {example}"
+        problems += different
+    raise InputError("; ".join(problems), where=workload.name, cure=cure)
+
+
+def _arrays(workload: Workload) -> Dataset | None:
+    """Those of an .npz file that is whole, but does not fit."""
+    if workload.dataset.name != Npz.name:
+        return None
+    with suppress(InputError):
+        return Npz(
+            workload.dataset, [each.name for each in workload.model.inputs if each.padding is not None]
+        )
+    return None
+
+
+def _without(workload: Workload, unlisted: Mapping[str, str]) -> Workload:
+    """With zeros for the inputs whose sources name nothing."""
+    if not unlisted:
+        return workload
+    inputs = [
+        spec.model_copy(update={"source": "zeros"}) if spec.name in unlisted else spec
+        for spec in workload.model.inputs
+    ]
+    model = workload.model.model_copy(update={"inputs": inputs})
+    return workload.model_copy(update={"model": model})
+
+
+def _with_example(workload: Workload, path: Path, content: ModelTensors, dataset: Dataset | None) -> str:
+    """Samples in the types and sizes of the file, where those of the workload are wrong as well."""
+    if workload.dataset.name != Npz.name or dataset is not None:
+        return _cure(path)
+    tensors = {tensor.name: tensor for tensor in content.inputs}
+    names = [spec.name for spec in workload.model.inputs]
+    rest = [tensor for tensor in content.inputs if tensor.name not in names]
+    only = rest[0] if len(rest) == 1 else None  # what an unknown name must mean
+    inputs = [_as_in(spec, tensors.get(spec.name, only)) for spec in workload.model.inputs]
+    return f"{_cure(path)}; {npz_example(workload.model.model_copy(update={'inputs': inputs}))}"
+
+
+def _as_in(spec: InputSpec, tensor: FileTensor | None) -> InputSpec:
+    if tensor is None or not tensor.has_rank or len(tensor.shape) != len(spec.shape):
+        return spec
+    shape = [
+        size if isinstance(size, int) else declared
+        for size, declared in zip(tensor.shape, spec.shape, strict=True)
+    ]
+    return spec.model_copy(update={"name": tensor.name, "dtype": tensor.dtype, "shape": shape})
+
+
+def _cure(path: Path) -> str:
+    return f"`qutiperf workload new {path.name}` writes what fits the model"
+
+
+def misfits(workload: Workload, path: Path, dataset: Dataset | None) -> list[str]:
+    """Everything in which a file differs from the workload, and its samples if they could be opened."""
+    spec, content = workload.model, _read(path)
     if content is None:
-        return
-    spec = workload.model
+        return []
     tensors = {tensor.name: tensor for tensor in content.inputs}
     problems = _missing("input", [each.name for each in spec.inputs], list(tensors), path.name)
     unlisted = [name for name in tensors if name not in [each.name for each in spec.inputs]]
@@ -44,14 +128,15 @@ def check_tensors(workload: Workload, path: Path, dataset: Dataset) -> None:
         if output.name in results:
             key = f"model.{_key('output', number, len(spec.outputs))}"
             problems += _other_quantization(key, output, results[output.name], path)
-    if problems:
-        raise InputError("; ".join(problems), where=workload.name)
+    return problems + _beyond_classes(workload, content, dataset)
 
 
 def _read(path: Path) -> ModelTensors | None:
-    """None for a TFLite file that LiteRT cannot open alone: a delegate may, or another runtime."""
+    """None for other formats, and for a TFLite file that LiteRT cannot open alone: a delegate may."""
     if path.suffix == ".onnx":
         return read_onnx(path)
+    if path.suffix != ".tflite":
+        return None
     try:
         return read_tflite(path)
     except (InputError, SetupError):
@@ -114,7 +199,24 @@ def _fixed_sizes(key: str, spec: InputSpec, tensor: FileTensor, file: str, *, on
     return [f"{key}.padding: {file} fixes axis {spec.padding.axis} at {size}; give buckets: [{size}]"]
 
 
-def _beyond_vocabulary(key: str, spec: InputSpec, tensor: FileTensor, dataset: Dataset) -> list[str]:
+def _beyond_classes(workload: Workload, content: ModelTensors, dataset: Dataset | None) -> list[str]:
+    """Labels for which the judged output has no score."""
+    spec = workload.model.output
+    shape = next((each.shape for each in content.outputs if each.name == spec.name and each.has_rank), ())
+    classes, labels = shape[-1] if len(shape) == 2 else None, dataset.labels if dataset else None
+    judged = workload.task != "none" and spec.kind == "scores"
+    if labels is None or not len(labels) or not isinstance(classes, int) or not judged:
+        return []
+    first, last = int(labels.min()), int(labels.max())
+    if first + spec.label_offset >= 0 and last + spec.label_offset < classes:
+        return []
+    offset = f" and label_offset is {spec.label_offset}" if spec.label_offset else ""
+    fitting = [each for each in (0, 1, -1) if first + each >= 0 and last + each < classes]
+    hint = f" (with label_offset {fitting[0]} they fit)" if fitting else ""
+    return [f"labels: from {first} to {last}, but '{spec.name}' has {classes} classes{offset}{hint}"]
+
+
+def _beyond_vocabulary(key: str, spec: InputSpec, tensor: FileTensor, dataset: Dataset | None) -> list[str]:
     """Values that are not rows of the table that the input looks up; negative ones count from its end."""
     rows, limits = tensor.vocabulary, _limits(spec, dataset)
     if rows is None or limits is None or (limits[0] >= -rows and limits[1] < rows):
@@ -122,7 +224,7 @@ def _beyond_vocabulary(key: str, spec: InputSpec, tensor: FileTensor, dataset: D
     return [f"{key}: values from {limits[0]:g} to {limits[1]:g}, but '{spec.name}' looks up {rows} rows"]
 
 
-def _limits(spec: InputSpec, dataset: Dataset) -> tuple[float, float] | None:
+def _limits(spec: InputSpec, dataset: Dataset | None) -> tuple[float, float] | None:
     """The least and the greatest value of an input, None where they are not known or small anyway."""
     if isinstance(spec.source, RandomSource):
         return spec.source.random[0], spec.source.random[1]

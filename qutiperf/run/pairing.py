@@ -9,7 +9,6 @@ from pathlib import Path
 from time import perf_counter
 
 from qutiperf.adapters.registry import AnyAdapter, adapter_class, make_options, require_runtime
-from qutiperf.datasets import open_samples
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.inputs import bytes_of_sample
 from qutiperf.datasets.tasks import task_for
@@ -18,7 +17,7 @@ from qutiperf.errors import ImpossiblePointError, InputError
 from qutiperf.harness.sample_cache import sample_key
 from qutiperf.models.topology_spec import declare_for
 from qutiperf.regular_file import unreadable
-from qutiperf.run.model_tensors import check_tensors
+from qutiperf.run.model_tensors import check_tensors, open_fitting
 from qutiperf.spec.config import nearest, sha256_of_file, shortened
 from qutiperf.spec.formats import for_suffixes
 from qutiperf.spec.limits import check_sample
@@ -62,7 +61,7 @@ def _suffixes(sut: SystemUnderTest, adapter: type[AnyAdapter]) -> Sequence[str]:
 
 def has_truth(workload: Workload) -> bool:
     """Whether there are labels for accuracy; raises InputError or SetupError if the data cannot be opened."""
-    return task_for(workload).judged and open_samples(workload).truth is not None
+    return task_for(workload).judged and open_fitting(workload).truth is not None
 
 
 def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
@@ -75,7 +74,7 @@ def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
         sizes = sorted({each.most_length for each in chosen.model.inputs if each.most_length})
         cure = f"pad all to the longest: buckets: [{sizes[0]}]" if len(sizes) == 1 else "give one bucket each"
         raise ImpossiblePointError(problem, where=workload.name, cure=f"{cure}, or measure on another system")
-    dataset = open_samples(chosen)
+    dataset = open_fitting(chosen)
     check_sample(bytes_of_sample(chosen.model), workload.name)
     files = _checked_files(chosen, dataset)
     preparation_s = _preparation_s(dataset)

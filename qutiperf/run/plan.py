@@ -23,10 +23,11 @@ from qutiperf.spec.point import Point, System, expand, point_id
 from qutiperf.spec.scenario import Mode, Profile, Scenario, ScenarioName, load_scenario
 from qutiperf.spec.sut import Settings, SystemUnderTest, load_sut
 from qutiperf.spec.sweep import Sweep
-from qutiperf.spec.workload import Workload, load_workload
+from qutiperf.spec.workload import Workload, read_workload
 
 _OVERHEAD_S = 0.4  # of a run beyond its minimum duration: probe, logs, writing
 _LOAD_S = 1.0
+_CHECK_S = 0.2  # of an accuracy; up to some seconds if answers are wrong and the model is slow
 _INDEX_BYTES = 8  # LoadGen shuffles the numbers of all samples
 
 
@@ -43,7 +44,8 @@ class PlannedRun:
     @property
     def estimated_s(self) -> float:
         default = 600.0 if self.point.profile is Profile.SUBMISSION else 0.5
-        return (self.point.settings.min_duration_s or default) + self.preparation_s + _OVERHEAD_S
+        check_s = _CHECK_S if self.point.mode is Mode.ACCURACY else 0.0
+        return (self.point.settings.min_duration_s or default) + self.preparation_s + _OVERHEAD_S + check_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def gather(
         _note(read, f"sut:{sut.name}", file)
         suts[sut.name] = sut
     for name in [] if extra_workloads else _all_matching("workload", sweep.workloads, beside):
-        workload, file = load_workload(name, beside)
+        workload, file = read_workload(name, beside)
         _note(read, f"workload:{workload.name}", file)
         workloads[workload.name] = workload
     for scenario_name in sweep.scenarios:

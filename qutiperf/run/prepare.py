@@ -35,6 +35,7 @@ from qutiperf.spec.workload import Workload
 _FAILED = 70  # EX_SOFTWARE
 _PART = 16  # samples of each thread at a time
 _REPORT_S = 0.5
+_SHORTEST_S = 0.001
 Report = Callable[[int], None]
 
 
@@ -110,8 +111,10 @@ def _sets(task: SampleTask, total: int) -> list[Sequence[int]]:
     sets: list[Sequence[int]] = []
     request = TestRequest(
         scenario=ScenarioName.OFFLINE,
-        mode=Mode.ACCURACY,  # all sets in order; a performance run loads the first
-        settings=RunSettings(performance_sample_count=task.given),
+        mode=Mode.ACCURACY if task.every else Mode.PERFORMANCE,
+        settings=RunSettings(
+            performance_sample_count=task.given, min_duration_s=_SHORTEST_S, min_query_count=1
+        ),
         targets=Targets(rate_per_s=1000.0),
         samples_per_query=1,
         total_count=total,
@@ -123,8 +126,8 @@ def _sets(task: SampleTask, total: int) -> list[Sequence[int]]:
     driver.run_test(request, _answer, lambda indices: sets.append(sorted(set(indices))), _ignore)
     if task.every:
         return sets
-    probe = samples_of_probe(total, task.performance_count)
-    return [list(probe), *sets[:1]] if len(probe) < total else sets[:1]
+    probe = list(samples_of_probe(total, task.performance_count))
+    return sets[:1] if probe in sets[:1] else [probe, *sets[:1]]
 
 
 def _answer(ids: Sequence[int], _: Sequence[int]) -> None:

@@ -5,33 +5,40 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Literal, Protocol
-
-from pydantic import ValidationError
+from typing import Protocol
 
 from qutiperf import host
 from qutiperf.errors import QutiperfError, SetupError
 from qutiperf.mlperf_logs import LoadGenResult, read_result, test_window_ns
 from qutiperf.results import metrics
 from qutiperf.results.predictions import Stored, prediction_of_run
-from qutiperf.results.record import Failure, Figures, HarnessTax, Observed, RunRecord, UsedCache
-from qutiperf.results.store import MAX_ATTEMPTS, Store
+from qutiperf.results.record import (
+    AccuracyCheck,
+    Failure,
+    Figures,
+    HarnessTax,
+    Observed,
+    RunRecord,
+    UsedCache,
+)
+from qutiperf.results.store import Store
 from qutiperf.run import operating_mode
-from qutiperf.run.child import BrokenReplies, Child, Nursery
+from qutiperf.run.accuracy_outcome import check_in
+from qutiperf.run.child import Child, Nursery
 from qutiperf.run.job import OBSERVED, Event, Job, JobRun
 from qutiperf.run.metering import Metering, PowerOutcome
 from qutiperf.run.plan import Group, PlannedRun
-from qutiperf.run.watch import PREPARE_LIMIT_S, Watch
+from qutiperf.run.watch import Watch
+from qutiperf.run.worker_events import gone, worker_events
 from qutiperf.spec.scenario import Mode, Profile
 from qutiperf.surroundings import Disturbances, Surroundings
 
 LOAD_LIMIT_S = 300.0
 CLOSE_LIMIT_S = 60.0
-_HANG_UP_S = 2.0  # between the closing of the reply pipe and the end of the process
 _TICK_S = 1.0
 _LOG = "worker.log"
 _WORKER = "qutiperf.run.worker"
-NO_METER = "no power meter"
+_INCOMPLETE = "the run is not complete"
 _NO_POWER = PowerOutcome("only performance runs have a power")
 
 
@@ -54,9 +61,11 @@ class Runner:
         nursery: Nursery,
         audit_config: str | None = None,
         metering: Metering | None = None,
+        *,
+        keep_answers: bool = False,
     ) -> None:
         self._store, self._listener, self._machine = store, listener, machine
-        self._nursery, self._audit_config = nursery, audit_config
+        self._nursery, self._audit_config, self._keep_answers = nursery, audit_config, keep_answers
         self._metering = metering or Metering(store.folder)
         self._versions = host.versions()
         self._attempts = {run_id: len(records) for run_id, records in store.attempts().items()}
@@ -137,6 +146,7 @@ class Runner:
             samples=self._cache_of(group),
             idle_s=self._metering.idle_s,
             cores=operating_mode.cores_of(group.sut, group.operating_mode),
+            keep_answers=self._keep_answers,
             runs=[
                 JobRun(
                     folder=str(folder),
@@ -156,7 +166,7 @@ class Runner:
         waiting = list(zip(runs, folders, strict=True))
         running = False
         while waiting:
-            events, failure = _events(child, min(_TICK_S, watch.left_s))
+            events, failure = worker_events(child, min(_TICK_S, watch.left_s))
             for number, event in enumerate(events, 1):
                 self._metering.hear(event)
                 if event.event == "started":
@@ -171,12 +181,13 @@ class Runner:
                     yield self._finished(run, folder, watch, end)
                     if end is not None:
                         return
+                    watch.checking_since = None
                 elif event.event == "failed":
                     failure = event.failure
                     break
                 else:
                     _set_clock(watch, event, waiting[0][0])
-            failure = failure or _gone(child, watch, "run" if running else "load")
+            failure = failure or gone(child, watch, "run" if running else "load")
             if failure is not None:
                 child.kill()
                 yield from self._failed(waiting, failure, watch, child)
@@ -188,7 +199,13 @@ class Runner:
     def _failed(
         self, waiting: Sequence[tuple[PlannedRun, Path]], failure: Failure, watch: Watch, child: Child
     ) -> Iterator[RunRecord]:
-        """A failed record of the current run, or of all runs if the model could not be loaded."""
+        """A failed record of the current run, or of all runs if the model could not be loaded.
+
+        A run that is only being checked is complete; the others get a new worker.
+        """
+        if watch.checking_since is not None:
+            yield self._finished(*waiting[0], watch, None, unchecked=failure)
+            return
         hit = waiting if failure.stage == "load" else waiting[:1]
         failure = failure.model_copy(update={"log_tail": child.log_tail})
         for run, folder in hit:
@@ -198,16 +215,26 @@ class Runner:
         record = self._record(run, watch, valid=False, reasons=[failure.reason], failure=failure)
         return self._placed(run, folder, record, watch)
 
-    def _finished(self, run: PlannedRun, folder: Path, watch: Watch, end: "_End | None") -> RunRecord:
+    def _finished(
+        self,
+        run: PlannedRun,
+        folder: Path,
+        watch: Watch,
+        end: "_End | None",
+        unchecked: Failure | None = None,
+    ) -> RunRecord:
         """The record of a completed run; `end` is the worker's if this was its last run."""
+        check = None
         try:
             observed = Observed.model_validate_json((folder / OBSERVED).read_bytes())
             result = read_result(folder)
+            if run.point.mode is Mode.ACCURACY:
+                check = check_in(folder, unchecked)
         except (QutiperfError, ValueError, OSError) as error:
             failure = Failure(stage="run", kind="error", reason=f"its logs cannot be read: {error}")
             return self._failed_record(run, folder, failure, watch)
         machine = watch.disturbances(test_window_ns(folder))
-        record = self._judged(run, watch, observed, result, self._power(run, folder), machine)
+        record = self._judged(run, watch, observed, result, self._power(run, folder), machine, check)
         if end is not None:
             record = _with_end(record, end)
         (folder / OBSERVED).unlink()
@@ -224,6 +251,7 @@ class Runner:
         result: LoadGenResult,
         power: PowerOutcome,
         machine: Disturbances,
+        check: AccuracyCheck | None,
     ) -> RunRecord:
         point = run.point
         figures = metrics.figures(point.scenario, point.mode, result, observed)
@@ -232,7 +260,7 @@ class Runner:
         grade, reasons = (
             metrics.quality(point.scenario, figures, observed, self.tax, machine.foreign_cpu_percent, machine)
             if performance
-            else ("ok", [])
+            else metrics.accuracy_quality(check)
         )
         valid = result.validity == "VALID" if performance else not result.error_count
         return self._record(
@@ -247,6 +275,7 @@ class Runner:
             power=power.record,
             power_source=power.source,
             power_reason=power.reason,
+            accuracy_check=check,
         )
 
     def _record(self, run: PlannedRun, watch: Watch, **outcome: object) -> RunRecord:
@@ -261,7 +290,7 @@ class Runner:
             "inputs": run.inputs,
             "host": self._machine,
             "versions": self._versions,
-            "power_reason": NO_METER,
+            "power_reason": _INCOMPLETE,
             "prediction": self._predictions.get(run.run_id),
             "harness_tax": self.tax,
             "accuracy_run_id": run.accuracy_run_id,
@@ -298,7 +327,9 @@ def _not_writable(folder: Path, error: OSError) -> SetupError:
 
 def _set_clock(watch: Watch, event: Event, run: PlannedRun) -> None:
     """What an event of a run that goes on means for its time limit."""
-    if event.event in ("preparing", "prepared"):
+    if event.event == "checking":
+        watch.check()
+    elif event.event in ("preparing", "prepared"):
         watch.prepare(started=event.event == "preparing")
     elif event.event == "estimated" and run.point.settings.time_limit_s is None:
         watch.limit_s = watch.elapsed_s - watch.prepared_s + 60 + 5 * (event.seconds or 0)
@@ -306,33 +337,6 @@ def _set_clock(watch: Watch, event: Event, run: PlannedRun) -> None:
 
 def _limit_s(run: PlannedRun) -> float:
     return run.point.settings.time_limit_s or LOAD_LIMIT_S
-
-
-def _events(child: Child, timeout_s: float) -> tuple[list[Event], Failure | None]:
-    """The worker's reports within the time limit, and the failure if something else wrote to its pipe."""
-    try:
-        return [Event.model_validate_json(line) for line in child.lines(timeout_s)], None
-    except (BrokenReplies, ValidationError):
-        reason = "something other than the worker wrote to its reply pipe"
-        return [], Failure(stage="run", kind="error", reason=reason)
-
-
-def _gone(child: Child, watch: Watch, stage: Literal["load", "run"]) -> Failure | None:
-    """A failure that the worker could not report: it died, closed the pipe, or took too long."""
-    if child.hung_up and child.ending is None:
-        _events(child, _HANG_UP_S)
-    if child.ending is not None or child.hung_up:
-        reason = f"{child.ending or 'the worker closed its reply pipe'} before the run was done"
-        return Failure(stage=stage, kind="crash", reason=reason)
-    if watch.left_s:
-        return None
-    if watch.preparing_since is not None:
-        reason = f"the samples were not prepared within {PREPARE_LIMIT_S:.0f} s"
-    else:
-        reason = (
-            f"did not end within the time limit of {watch.limit_s:.3g} s; settings.time_limit_s changes it"
-        )
-    return Failure(stage=stage, kind="time_limit", reason=reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,7 +357,7 @@ def _with_end(record: RunRecord, end: _End) -> RunRecord:
         left = limit - monotonic()
         if worker.ending is not None or failure is not None or left <= 0:
             break
-        new, failure = _events(worker, left)
+        new, failure = worker_events(worker, left)
         events = [*events, *new]
     ending, closed = worker.ending, any(event.event == "closed" for event in events)
     if failure is None and ending is None:
@@ -365,16 +369,3 @@ def _with_end(record: RunRecord, end: _End) -> RunRecord:
     if failure is not None:
         failure = failure.model_copy(update={"stage": "close", "log_tail": worker.log_tail})
     return record.model_copy(update={"close_failure": failure, "left_running": left_running})
-
-
-def runs_to_measure(group: Group, attempts: dict[str, list[RunRecord]]) -> list[PlannedRun]:
-    """Runs of a group without a valid record that have not failed twice.
-
-    An attempt on a machine that lacked something does not count, because the machine may have it now.
-    """
-    return [run for run in group.runs if _needs_run(attempts.get(run.run_id, []))]
-
-
-def _needs_run(records: Sequence[RunRecord]) -> bool:
-    tried = [record for record in records if not (record.failure and record.failure.setup_missing)]
-    return not any(record.valid for record in tried) and len(tried) < MAX_ATTEMPTS

@@ -1,6 +1,6 @@
 """A sweep from its file, or over one model, to stored records."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -11,8 +11,10 @@ from qutiperf.errors import InputError, RunError
 from qutiperf.loadgen.installed import require_loadgen
 from qutiperf.power.registry import AUTO, NONE
 from qutiperf.regular_file import unreadable
+from qutiperf.results.answers import without_answers
 from qutiperf.results.record import HarnessTax, RunRecord
 from qutiperf.results.store import Store
+from qutiperf.results.table import in_table_order
 from qutiperf.run import operating_mode
 from qutiperf.run.child import Nursery
 from qutiperf.run.metering import Metering, check_power
@@ -22,9 +24,11 @@ from qutiperf.run.plan import Group, Material, gather, make_plan
 from qutiperf.run.possible import Skipped
 from qutiperf.run.preparation import PreparationObserver, prepare_samples
 from qutiperf.run.repeats import RepeatRule, check_figure, in_rounds
-from qutiperf.run.runner import Listener, Runner, runs_to_measure
+from qutiperf.run.runner import Listener, Runner
 from qutiperf.run.sample_source import cache_of
+from qutiperf.run.unfinished import runs_to_measure
 from qutiperf.spec.config import Overrides, Yaml, YamlValue, apply_overrides, shortened
+from qutiperf.spec.scenario import Mode
 from qutiperf.spec.sweep import Sweep, load_sweep, parse_sweep
 from qutiperf.spec.workload import Workload
 
@@ -146,7 +150,7 @@ def measure_sweep(
         store.clean()
         _measure_rest(planned, store, observer, audit_config, again=again)
     ids = {run.run_id for group in planned.groups for run in group.runs}
-    return [record for record in store.latest() if record.run_id in ids]
+    return in_table_order([record for record in store.latest() if record.run_id in ids])
 
 
 def groups_to_measure(planned: PlannedSweep, store: Store, *, again: bool = False) -> list[Group]:
@@ -155,8 +159,9 @@ def groups_to_measure(planned: PlannedSweep, store: Store, *, again: bool = Fals
     if again:
         return rounds
     attempts = store.attempts()
+    lacking = _without_answers(store, attempts) if planned.sweep.keep_answers else frozenset()
     rule = RepeatRule(planned.sweep, planned.groups, attempts)
-    left = [group.only(runs_to_measure(rule.needed(group), attempts)) for group in rounds]
+    left = [group.only(runs_to_measure(rule.needed(group), attempts, lacking)) for group in rounds]
     return [group for group in left if group.runs]
 
 
@@ -178,9 +183,10 @@ def _measure_rest(
     scratch = store.stage()  # removed by the next run, should this one be killed
     metering = Metering(scratch, observer.note)
     with Nursery() as nursery:
-        runner = Runner(store, observer, planned.machine, nursery, audit, metering)
+        keep = planned.sweep.keep_answers
+        runner = Runner(store, observer, planned.machine, nursery, audit, metering, keep_answers=keep)
         try:
-            metering.check(group.sut for group in groups)
+            metering.check({group.sut.name: group.sut for group in groups}.values())
             if groups:
                 runner.kept_samples = prepare_samples(groups, store, nursery, observer)
                 runner.tax = _tax(planned.machine, store, nursery, observer)
@@ -206,9 +212,14 @@ def _note_unmetered(planned: PlannedSweep, groups: Sequence[Group], observer: Ob
     done = sum(len(group.runs) for group in planned.groups) - left
     named = any(group.sut.power.meters not in ([AUTO], [NONE]) for group in planned.groups)
     if done and named:
-        observer.note(
-            f"{done} runs are stored already and keep their power; name another --out to measure them again"
-        )
+        observer.note(f"{done} runs are stored already and keep their power; --again measures them again")
+
+
+def _without_answers(store: Store, attempts: Mapping[str, Sequence[RunRecord]]) -> frozenset[str]:
+    """Accuracy runs that are valid, but were measured without keeping their answers."""
+    records = [record for each in attempts.values() for record in each]
+    accuracy = [record for record in records if record.point.mode is Mode.ACCURACY]
+    return without_answers(store.folder, accuracy)
 
 
 def _tax(machine: host.Facts, store: Store, nursery: Nursery, observer: Observer) -> HarnessTax | None:

@@ -10,6 +10,7 @@ import psutil
 from qutiperf.surroundings import Disturbances, EnvironmentRow, Surroundings, disturbances
 from qutiperf.units import seconds_from_ns
 
+CHECK_LIMIT_S = 60.0  # the check ends itself after some seconds, unless a call of the runtime hangs
 PREPARE_LIMIT_S = 4 * 3600.0  # 50,000 images at 0.3 s each
 
 
@@ -25,6 +26,7 @@ class Watch:
     sampler_pids: tuple[int, ...] = ()
     prepared_s: float = 0.0
     preparing_since: float | None = None
+    checking_since: float | None = None
     started: float = field(default_factory=monotonic)
     started_utc: str = ""
     started_ns: int = 0
@@ -35,20 +37,28 @@ class Watch:
     def begin(self, limit_s: float) -> None:
         """Starts the clock of a run, with a time limit in seconds."""
         self.started, self.limit_s = monotonic(), limit_s
-        self.prepared_s, self.preparing_since = 0.0, None
+        self.prepared_s, self.preparing_since, self.checking_since = 0.0, None, None
         self.started_ns = time_ns()
         self.started_utc = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.look()
         self.rows = []
 
     def look(self) -> None:
-        """Adds a row with the changes since the last sample."""
+        """Adds a row with the changes since the last sample, unless the run is over."""
+        if self.checking_since is not None:
+            return
         before, self.own_cpu_s = self.own_cpu_s, self._cpu_seconds() + sum(os.times()[:2])
         self.rows.append(self.surroundings.look(self.own_cpu_s - before, self.elapsed_s))
 
     @property
     def elapsed_s(self) -> float:
-        return monotonic() - self.started
+        """Until now, or until the check of its accuracy began."""
+        return (self.checking_since or monotonic()) - self.started
+
+    def check(self) -> None:
+        """The run is over; what follows has a time limit of its own."""
+        self.look()
+        self.checking_since = monotonic()
 
     def prepare(self, *, started: bool) -> None:
         """Stops the clock of the time limit while samples are prepared, or starts it again."""
@@ -61,6 +71,8 @@ class Watch:
     @property
     def left_s(self) -> float:
         """Seconds until the time limit, 0 once it is over."""
+        if self.checking_since is not None:
+            return max(CHECK_LIMIT_S - (monotonic() - self.checking_since), 0.0)
         if self.preparing_since is not None:
             return max(PREPARE_LIMIT_S - (monotonic() - self.preparing_since), 0.0)
         return max(self.limit_s - (self.elapsed_s - self.prepared_s), 0.0)

@@ -20,6 +20,8 @@ from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.task import Task
 from qutiperf.datasets.tasks import task_for
 from qutiperf.errors import QutiperfError, SetupError
+from qutiperf.harness.accuracy_check import check_accuracy
+from qutiperf.harness.kept_answers import answers_in
 from qutiperf.harness.load import load_instances, model_for
 from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.network_fields import network_fields
@@ -29,12 +31,14 @@ from qutiperf.harness.sample_cache import SampleCache
 from qutiperf.harness.samples import Preparing
 from qutiperf.harness.streams import FirstError
 from qutiperf.printable import error_text
+from qutiperf.results.answers import ANSWERS, write_answers
 from qutiperf.results.histogram import Histogram
 from qutiperf.results.record import Failure, Observed, PhaseTime
 from qutiperf.run.child import Replies, end_now, read_task
-from qutiperf.run.job import OBSERVED, PHASES, Event, Job, JobRun
+from qutiperf.run.job import CHECKED, OBSERVED, PHASES, Event, Job, JobRun
 from qutiperf.spec.scenario import Mode
 
+_NO_MODEL = "simulated"  # its answers are made up
 _FAILED = 70  # EX_SOFTWARE
 
 
@@ -175,6 +179,25 @@ def save(run: JobRun, observed: Observed, phases: Phases) -> None:
     (folder / OBSERVED).write_text(observed.model_dump_json(), encoding="utf-8")
 
 
+def keep_answers(run: JobRun, model: LoadedModel) -> None:
+    """Copies LoadGen's log of answers into the run's own file; a log of a performance run may be empty."""
+    folder, data = Path(run.folder), model.dataset
+    once = run.point.mode is Mode.ACCURACY
+    log = folder / "mlperf_log_accuracy.json"
+    write_answers(folder / ANSWERS, answers_in(log, model.task, data.labels, data.count, once=once))
+
+
+def check(run: JobRun, job: Job, model: LoadedModel, reporter: Reporter) -> None:
+    """Leaves the check of a completed accuracy run in its folder; nothing of the run depends on it."""
+    if run.point.mode is not Mode.ACCURACY or job.sut.adapter == _NO_MODEL:
+        return
+    reporter.send(Event(event="checking", folder=run.folder))
+    folder, batch_size = Path(run.folder), int(run.point.deployment["batch_size"])
+    made = check_accuracy(job.workload, model, batch_size, folder / "mlperf_log_accuracy.json")
+    if made is not None:
+        (folder / CHECKED).write_text(made.model_dump_json(), encoding="utf-8")
+
+
 def main(folder: str, descriptor: str) -> None:
     """Runs the worker; never returns."""
     reporter = Reporter(int(descriptor))
@@ -199,6 +222,9 @@ def main(folder: str, descriptor: str) -> None:
         try:
             outcome = run_one(run, model, audit, reporter)
             save(run, observe(run, outcome, model, described, load_s, network), outcome.phases)
+            if job.keep_answers:
+                keep_answers(run, model)
+            check(run, job, model, reporter)
         except BaseException as error:  # noqa: BLE001 - as above
             reporter.fail("run", run.folder, error)
         reporter.send(Event(event="done", folder=run.folder))

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 from yaml.composer import Composer
 
@@ -44,6 +44,7 @@ def _whole_number(value: object) -> object:
 # Without the check `true` and 1.0 would pass for 1.
 SchemaVersion = Annotated[Literal[1], BeforeValidator(_whole_number)]
 Model = TypeVar("Model", bound=BaseModel)
+Percent = Annotated[float, Field(ge=0, le=100)]
 
 
 class _Bounded(Composer):

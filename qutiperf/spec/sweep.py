@@ -61,6 +61,8 @@ class Sweep(StrictModel):
     `order_seed`, as listed, or balanced, which loads the model anew for every repeat and reverses the
     compared loads in every other repeat.
     `power` replaces the meters of the SUT files.
+    `keep_answers` stores the answer to each sample of accuracy runs, and of performance runs where an
+    audit.config has LoadGen log some.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Sweep(StrictModel):
     order_seed: int = 0
     exclude: list[dict[str, Setting]] = []
     power: str | Annotated[list[str], Field(min_length=1)] | None = None
+    keep_answers: bool = False
 
     @property
     def most_repeats(self) -> int:

@@ -6,21 +6,23 @@ from typing import Annotated, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from qutiperf.element_type import BEYOND_NUMPY
+from qutiperf.errors import InputError
 from qutiperf.spec.catalog import CatalogFile, read
-from qutiperf.spec.config import StrictModel, YamlValue, parse_model
+from qutiperf.spec.config import Percent, StrictModel, YamlValue, parse_model
+from qutiperf.spec.normalisation import ChannelOrder, NormalisationSpec
 from qutiperf.spec.source import (
     ConstantSource,
     LengthSource,
     MaskSource,
     PaddingSpec,
     Source,
-    StateSource,
     check_padding,
     leader_of,
     padding_problem,
 )
+from qutiperf.spec.tensor_references import unlisted_references
+from qutiperf.spec.variant import Variant
 
-Percent = Annotated[float, Field(ge=0, le=100)]
 Dimension = int | str
 MOST_STEPS = 100_000  # of a sequence, as each is a call of the runtime
 TOPOLOGY_SUFFIX = ".onnx"  # of the file that is built for model.topology
@@ -256,13 +258,7 @@ class ModelSpec(StrictModel):
         ):
             if twice := [name for name in names if names.count(name) > 1]:
                 raise ValueError(f"{kind}: '{twice[0]}' is listed twice")
-        inputs, outputs = [spec.name for spec in self.inputs], [spec.name for spec in self.outputs]
         for spec in self.inputs:
-            if isinstance(spec.source, StateSource) and spec.source.state not in outputs:
-                raise ValueError(f"input '{spec.name}': no output '{spec.source.state}' is listed")
-            other = getattr(spec.source, "mask", None) or getattr(spec.source, "length", None)
-            if other is not None and (other not in inputs or other == spec.name):
-                raise ValueError(f"input '{spec.name}': no other input '{other}' is listed")
             paddings = {each.name: each.padding for each in self.inputs if each.leader is None}
             if problem := padding_problem(spec.source, spec.padding, paddings):
                 raise ValueError(f"input '{spec.name}': {problem}")
@@ -275,6 +271,12 @@ class ModelSpec(StrictModel):
         if self.padded and self.steps > 1:
             raise ValueError("steps: the steps of a sequence cannot be padded")
         return self
+
+    @property
+    def unlisted(self) -> dict[str, str]:
+        """What is wrong with sources that name another tensor, by the name of their input."""
+        sources = {spec.name: spec.source for spec in self.inputs}
+        return unlisted_references(sources, [output.name for output in self.outputs])
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
@@ -311,34 +313,24 @@ class ModelSpec(StrictModel):
 
 
 class DatasetSpec(StrictModel):
-    """A registered dataset by name, its folder or file where it is not shipped, and its own options."""
+    """A registered dataset by name, its folder or file where it is not shipped, and its own options.
+
+    `normalisation` takes the place of what `preprocessing` does to values, but not to sizes.
+    """
 
     name: str
     split: Literal["train", "test"] = "test"
     directory: str | None = None
     file: str | None = None
     preprocessing: str | None = None
+    normalisation: NormalisationSpec | None = None
+    channel_order: ChannelOrder | None = None
     count: Annotated[int, Field(ge=1)] | None = None
     seed: int = 1
 
     @model_serializer(mode="wrap")
     def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
-        return without_unset(serialize(self), "file")
-
-
-class Variant(StrictModel):
-    """How the model came to be, so that results can be compared along one axis."""
-
-    topology: str | None = None
-    channel_scale_percent: Percent | None = None
-    weight_datatype: str | None = None
-    activation_datatype: str | None = None
-    sparsity_percent: Percent | None = None
-    training_framework: str | None = None
-    converter: str | None = None
-    calibration: str | None = None
-    tuning: str | None = None
-    development_effort_hours: Annotated[float, Field(ge=0)] | None = None
+        return without_unset(serialize(self), "file", "normalisation", "channel_order")
 
 
 def _same(spec: InputSpec, fixed_batch: int | None) -> bool:
@@ -361,6 +353,14 @@ class Workload(StrictModel):
 
 
 def load_workload(name: str, beside: Path | None = None) -> tuple[Workload, CatalogFile]:
+    """As `read_workload`; raises InputError also for sources that name a tensor that is not listed."""
+    workload, file = read_workload(name, beside)
+    if problems := workload.model.unlisted:
+        raise InputError("; ".join(problems.values()), where=str(file.path))
+    return workload, file
+
+
+def read_workload(name: str, beside: Path | None = None) -> tuple[Workload, CatalogFile]:
     """The workload with model file and dataset folder resolved against its file; raises InputError."""
     file = read("workload", name, beside)
     model = file.data.get("model")

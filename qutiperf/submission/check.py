@@ -13,7 +13,7 @@ from qutiperf.errors import InputError
 from qutiperf.spec import catalog
 from qutiperf.spec.round_rules import RoundRules, Suite
 from qutiperf.spec.rounds import Round, load_round
-from qutiperf.submission import descriptions, structure
+from qutiperf.submission import descriptions, endpoints, structure
 from qutiperf.submission.copies import copy_findings
 from qutiperf.submission.entries import SubmissionEntry, Submitter, entries_of, submitters
 from qutiperf.submission.entry_check import EntryResult, check_entry
@@ -23,7 +23,6 @@ from qutiperf.submission.log_rules import RunContext
 from qutiperf.submission.seal import MANIFEST, verify_seal
 
 _MAPPING = "model_mapping.json"
-_ENDPOINTS = ("config.yaml", "performance/result_summary.json")
 _WORTH_A_POOL = 40
 Advance = Callable[[int, int], None]
 
@@ -83,7 +82,9 @@ def check_tree(
             system = systems.get(entry.system, {})
             hardware, rated = descriptions.hardware_of(system), "system_power_capacity" in system
             contexts.append(RunContext(mlperf_round, rules, entry, own, network, hardware, rated))
-    findings += structure.tree_findings(tree, rules, count)
+    bundles = endpoints.bundle_folders(tree, rules, [context.entry for context in contexts])
+    findings += endpoints.bundle_findings(bundles)
+    findings += structure.tree_findings(tree, rules, count, len(bundles))
     results = list(_checked(tree, contexts, findings, advance, workers))
     findings += copy_findings(results, rules)
     if MANIFEST in tree.files:
@@ -167,24 +168,14 @@ def _checked(
     """Entries of LoadGen, in order; those of Endpoints are named as not checked."""
     with_logs = []
     for context in contexts:
-        folder = context.entry.at(context.rules.layout.scenario)
-        if _is_endpoints(tree, context):
-            what = "is an Endpoints result, which has no LoadGen logs"
-            findings.append(AuditFinding("not checked", "endpoints", folder, what))
+        if endpoints.is_endpoints(tree, context.entry, context.rules):
+            findings.append(endpoints.endpoints_finding(context.entry.at(context.rules.layout.scenario)))
         else:
             with_logs.append(context)
     for number, result in enumerate(_each(tree, with_logs, workers), 1):
         if advance is not None:
             advance(number, len(with_logs))
         yield result
-
-
-def _is_endpoints(tree: FileTree, context: RunContext) -> bool:
-    folder = context.entry.at(context.rules.layout.scenario)
-    run = context.entry.at(context.rules.layout.performance)
-    return f"{run}/mlperf_log_detail.txt" not in tree.files and any(
-        f"{folder}/{name}" in tree.files for name in _ENDPOINTS
-    )
 
 
 _shared: dict[str, tuple[FileTree, Sequence[RunContext]]] = {}

@@ -28,6 +28,9 @@ def hygiene_findings(tree: FileTree, rules: RoundRules) -> Iterator[AuditFinding
     yield from _many(dotted, "hidden-file", "is hidden by its leading dot", "remove or rename it", rules)
     spaced = [path for path in names if " " in path.rpartition("/")[2]]
     yield from _many(spaced, "space-in-name", "has a space in its name", "rename it", rules)
+    unprintable = [path for path in names if any(sign < " " or sign == "\x7f" for sign in path)]
+    what = "has a control character in its name"
+    yield from _many(unprintable, "name-encoding", what, "rename it", rules)
     foreign = [path for path in names if not _is_text(path)]
     yield from _many(foreign, "name-encoding", "has a name that is not UTF-8", "rename it", rules)
     limit = rules.limits.file_bytes

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from qutiperf.audit.finding import AuditFinding, FindingMaker
-from qutiperf.audit.log_checks import elapsed_s, is_shorter, run_duration_s
-from qutiperf.mlperf_logs.log_keys import is_known
+from qutiperf.audit.log_checks import elapsed_s, is_of_older_loadgen, is_shorter, run_duration_s
 from qutiperf.mlperf_logs.trace import Trace
 from qutiperf.spec.round_rules import BenchmarkRule, RoundRules, Suite
 from qutiperf.spec.rounds import Round, shipped_rounds
@@ -139,7 +138,7 @@ def seeds(trace: Trace, mlperf_round: Round, make: FindingMaker) -> Iterator[Aud
             yield make.error("seeds", what, cure, line=trace.line_of(key), source="inference_rules")
             return
     version = (trace.text("loadgen_version") or "").split(" ")[0]
-    if version and version not in mlperf_round.loadgen_versions and not is_known(version):
+    if version and version not in mlperf_round.loadgen_versions and is_of_older_loadgen(trace):
         what = f"LoadGen {version} is older than the round's seeds, which the log has"
         line = trace.line_of("loadgen_version")
         yield make.error("loadgen-version", what, "publish the log as LoadGen wrote it", line=line)

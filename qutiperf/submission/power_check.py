@@ -36,7 +36,13 @@ def check_power(tree: FileTree, context: RunContext, main: Trace | None) -> Powe
     """Nothing where the entry has no power folder; never raises for what the files hold."""
     rule = context.rules.power
     result = PowerResult()
-    if rule is None or not tree.has_folder(context.entry.at(rule.power)):
+    if rule is None:
+        return result
+    folder = context.entry.at(rule.power)
+    if folder in tree.files or folder in tree.links:
+        make = FindingMaker(folder, context.rules.sources)
+        result.findings.append(make.error("power-file", "is not a folder", "put the logs themselves there"))
+    if not tree.has_folder(folder):
         return result
     _PowerCheck(tree, context, rule, result).run(main)
     return result

@@ -10,15 +10,20 @@ from qutiperf.submission.entries import SubmissionEntry, Submitter
 _MOST_LOOKED_AT = 2000
 
 
-def tree_findings(tree: FileTree, rules: RoundRules, entry_count: int) -> Iterator[AuditFinding]:
-    """A tree without results is an error."""
+def tree_findings(
+    tree: FileTree, rules: RoundRules, entry_count: int, endpoints_count: int
+) -> Iterator[AuditFinding]:
+    """A tree without results is an error, as is one with those of Endpoints only."""
     make = FindingMaker(".", rules.sources)
     for name in tree.subfolders(""):
         lower = name.lower()
         if name not in rules.divisions and lower in rules.divisions:
             what = f"the folder is '{name}'; the division is '{lower}'"
             yield FindingMaker(name, rules.sources).error("division", what, "rename it", source="checker")
-    if entry_count == 0:
+    if entry_count == 0 and endpoints_count:
+        what = f"holds no results of LoadGen; its {endpoints_count:,} of Endpoints are not checked"
+        yield make.error("no-results", what, source="checker")
+    elif entry_count == 0:
         deeper = _divisions_below(tree, rules)
         cure = f"name the folder {deeper}" if deeper else _usual(rules)
         yield make.error("no-results", "holds no results", cure, source="checker")

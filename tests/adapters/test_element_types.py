@@ -311,7 +311,7 @@ def test_limits_of_random_texts_and_sources_that_are_none(tmp_path: Path) -> Non
     for source, problem in (
         ({"random": [-1, 3]}, "random from -1 to 3 is not within string"),
         ({"random": [0, 1e9]}, "random from 0 to 1e+09 is not within string"),
-        ({"constant": 5}, "5 is not a string; quote a text"),
+        ({"constant": 5}, "5 is not a string; give values of the input's type"),
     ):
         with pytest.raises(InputError) as caught, loaded(with_source(source)):
             pass

@@ -241,7 +241,8 @@ def test_everything_that_a_tflite_file_has_otherwise_is_listed_before_a_run(tmp_
         "m: model.outputs.1.name: 'c', but m.tflite has ['a_copy', 'b_copy']; "
         "model.inputs.0.dtype: int8, but m.tflite takes float32; "
         "model.inputs.0.quantization: m.tflite has none; "
-        "model.inputs.1.shape: ['batch', 3], but m.tflite takes [4, 2]"
+        "model.inputs.1.shape: ['batch', 3], but m.tflite takes [4, 2]; "
+        "`qutiperf workload new m.tflite` writes what fits the model"
     )
     del data["model"]["inputs"][1]
     with pytest.raises(InputError, match=r"model\.inputs: b of m\.tflite is not listed"):

@@ -138,7 +138,13 @@ def test_data_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     ("old", "new", "problem"),
     [
         ("state: next", "state: nxt", "input 'state': no output 'nxt' is listed"),
-        ("name: x,", "name: y,", "dataset npz: no array 'y' (it has x); one that fits: "),
+        (
+            "name: x,",
+            "name: y,",
+            "dataset npz: no array 'y' (it has x); model.inputs.0.name: 'y', but m.onnx has ['state', 'x']; "
+            "`qutiperf workload new m.onnx` writes what fits the model; one that fits: "
+            "numpy.savez('data.npz', **{'x': numpy.zeros((8, 3, 2), 'float32')})",
+        ),
         (
             "[1, batch, 2]",
             "[2, batch, 2]",

@@ -114,7 +114,7 @@ def test_wrong_overrides(
         ),
         (
             {"input": "{name: image, dtype: float31, shape: [batch, 1, 8, 8]}"},
-            "model.input.dtype: float31; did you mean 'float32'?",
+            "model.input.dtype: float31, but digits-mlp-12.5-fp32.onnx takes float32; did you mean 'flo",
         ),
         (
             {"input": "{name: image, dtype: float32, shape: [batch, c, 8, 8]}"},

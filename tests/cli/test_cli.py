@@ -92,7 +92,7 @@ def test_a_model_of_ones_own(
         (
             [2, 3],
             (1, 1),
-            ["--batch", "8"],
+            ["--batch", "8", "--scenario", "Offline"],
             "batch_size 8: the model takes 2 inputs at a time; use batch_size up",
         ),
     ],

@@ -161,6 +161,45 @@ def test_what_does_not_fit(
     assert str(caught.value) == f"w: dataset npz: {problem}; {EXAMPLE}"
 
 
+@pytest.mark.parametrize("lengths", [[3.0, 5.0], [[3], [5]], ["3", "5"], [True, False]])
+def test_lengths_that_are_not_whole_numbers(lengths: list[object], tmp_path: Path) -> None:
+    path = saved(tmp_path, ids=np.ones(8, int), ids__length=np.array(lengths))
+    with pytest.raises(InputError, match="ids__length: is not a list of whole numbers"):
+        open_samples(workload(path, IDS))
+
+
+@pytest.mark.parametrize("lengths", [[2**62, 2**62], [2**63 + 5, 3], [-5, 13]])
+def test_lengths_beyond_all_bounds_are_a_line(lengths: list[int], tmp_path: Path) -> None:
+    kind = np.uint64 if max(lengths) >= 2**63 else np.int64
+    path = saved(tmp_path, ids=np.ones(8, int), ids__length=np.array(lengths, kind))
+    with pytest.raises(InputError, match="dataset npz: 'ids'"):
+        open_samples(workload(path, IDS))
+
+
+@pytest.mark.parametrize(
+    "padding",
+    [
+        {"axis": -1},
+        {"axis": "1"},
+        {"axis": True},
+        {"axis": 1.5},
+        {},
+        {"axis": 1, "buckets": []},
+        {"axis": 1, "buckets": [0, 6]},
+        {"axis": 1, "buckets": 6},
+        {"axis": 1, "lengths": [0, 6]},
+        {"axis": 1, "lengths": [1, 2, 3]},
+        {"axis": 1, "value": float("nan")},
+        {"axis": 1, "value": "x"},
+        {"axis": 1, "like": "ids"},
+        {"axis": 1, "unknown": 1},
+    ],
+)
+def test_padding_of_wrong_types_is_refused(padding: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        workload(None, {**IDS, "padding": padding})
+
+
 def test_all_problems_are_in_one_message_with_an_example_that_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

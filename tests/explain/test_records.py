@@ -8,7 +8,7 @@ import pytest
 
 from qutiperf.cli import main
 from qutiperf.mlperf_logs import read_result
-from qutiperf.results.record import Failure, Figures, Observed, RunRecord, StoredPrediction
+from qutiperf.results.record import AccuracyCheck, Failure, Figures, Observed, RunRecord, StoredPrediction
 from qutiperf.results.store import Store
 from qutiperf.spec.point import Point
 from qutiperf.spec.scenario import Profile
@@ -195,3 +195,28 @@ def test_a_single_run_folder_knows_its_load(tmp_path: Path, capsys: pytest.Captu
     folder = stored(tmp_path / "results", record, loads="6.1 6.2 9.9")
     assert main(["explain", str(folder / f"{record.run_id}-1")], debug=True) == 0
     assert "busy machine: the load average was 6.2 on 4 cores" in capsys.readouterr().out
+
+
+def test_a_suspect_accuracy_is_a_finding_with_the_setting(explained: Explain) -> None:
+    reason = "suspect accuracy: set two keys"
+    check = AccuracyCheck(settings={"model.output.label_offset": "1", "dataset.channel_order": "bgr"})
+    record = measured("accuracy_complete", quality="suspect_accuracy", reasons=[reason], accuracy_check=check)
+    findings = [finding for finding in explained(record) if finding["kind"] == "suspect"]
+    assert [(each["setting"], each["value"], each["what"]) for each in findings] == [
+        ("model.output.label_offset", "1", "set two keys"),
+        ("dataset.channel_order", "bgr", "set two keys"),
+    ]
+    assert "in the file of the workload digits-mlp-25-fp32" in str(findings[0]["cure"])
+
+
+def test_a_check_that_was_cut_short_is_a_note(explained: Explain) -> None:
+    record = measured("accuracy_complete", accuracy_check=AccuracyCheck(note="not checked: it crashed"))
+    [note] = [finding for finding in explained(record) if finding["kind"] == "note"]
+    assert (note["rule"], note["what"]) == ("accuracy check incomplete", "not checked: it crashed")
+
+
+def test_an_accuracy_near_chance_is_a_finding(explained: Explain) -> None:
+    check = AccuracyCheck(total=10, total_right=1, near_chance=True)
+    record = measured("accuracy_complete", reasons=["suspect accuracy: too low"], accuracy_check=check)
+    [finding] = [finding for finding in explained(record) if finding["kind"] == "suspect"]
+    assert (finding["rule"], finding["what"]) == ("accuracy near chance", "too low")

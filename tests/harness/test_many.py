@@ -16,6 +16,7 @@ from qutiperf.datasets.tasks import task_for
 from qutiperf.errors import InputError, RunError
 from qutiperf.harness.load import load_instances, model_for
 from qutiperf.harness.loaded_model import LoadedModel
+from qutiperf.run.pairing import pair
 from qutiperf.spec.sut import load_sut
 from qutiperf.spec.workload import Workload
 from tests import graphs
@@ -204,6 +205,19 @@ def test_random_samples_are_the_same_in_any_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ({"state": "nxt"}, "input 'b': no output 'nxt' is listed"),
+        ({"mask": "c"}, "input 'b': no other input 'c' is listed"),
+    ],
+)
+def test_sources_that_name_nothing(source: dict[str, str], problem: str, tmp_path: Path) -> None:
+    made = workload(tmp_path / "m.onnx", [A, {**B, "source": source}], ["sum"])
+    with pytest.raises(InputError, match=problem):
+        pair(load_sut("cpu-onnxruntime")[0], made)
+
+
+@pytest.mark.parametrize(
     ("sut", "runtime"), [("cpu-openvino", "openvino"), ("cpu-onnxruntime", "onnxruntime")]
 )
 def test_runtimes_take_the_same_tensors(sut: str, runtime: str, tmp_path: Path) -> None:
@@ -249,8 +263,6 @@ def test_a_constant_may_be_a_fraction(tmp_path: Path) -> None:
     ("inputs", "problem"),
     [
         ([A, A], "inputs: 'a' is listed twice"),
-        ([A, {**B, "source": {"state": "nxt"}}], "input 'b': no output 'nxt' is listed"),
-        ([A, {**B, "source": {"mask": "c"}}], "input 'b': no other input 'c' is listed"),
         ([A, {**B, "source": {"random": [2, 1]}}], "random: the first value is above the last"),
         ([A, {**B, "shape": ["batch", "seq"]}], "only the batch may have a name"),
         ([A, {**B, "batch_axis": 2}], "batch_axis: 2, but the shape has 2 dimensions"),

@@ -174,7 +174,7 @@ def test_a_file_that_fixes_the_size_needs_one_bucket(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         pair(sut, made)
     both = [f"model.inputs.{n}.padding: m.onnx fixes axis 1 at 3; give buckets: [3]" for n in (0, 1)]
-    assert str(caught.value) == f"w: {both[0]}; {both[1]}"
+    assert str(caught.value).startswith(f"w: {both[0]}; {both[1]}")
 
 
 def test_padding_with_a_value_beyond_the_vocabulary_is_seen(tmp_path: Path) -> None:

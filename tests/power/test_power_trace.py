@@ -4,8 +4,8 @@ import pytest
 
 from qutiperf.power.meter import Rail, Reading
 from qutiperf.power.power_trace import (
+    MeterWindow,
     PowerTrace,
-    PowerWindow,
     RailEnergy,
     line_of,
     reading_of,
@@ -16,8 +16,8 @@ from qutiperf.power.power_trace import (
 S = 1_000_000_000
 
 
-def window(begin_s: float, end_s: float) -> PowerWindow:
-    return PowerWindow(round(begin_s * S), round(end_s * S))
+def window(begin_s: float, end_s: float) -> MeterWindow:
+    return MeterWindow(round(begin_s * S), round(end_s * S))
 
 
 def over(rail: Rail, samples: list[tuple[float, float]], begin_s: float, end_s: float) -> RailEnergy:
@@ -94,7 +94,6 @@ def test_two_readings_of_one_moment_count_once_and_older_ones_are_dropped() -> N
     for time, value in ((0, 1.0), (S, 5.0), (S, 99.0), (S // 2, 99.0), (2 * S, 5.0)):
         trace.add(Reading(time, "supply", value))
     assert list(trace.values["supply"]) == [1.0, 5.0, 5.0]
-    assert trace.out_of_order == 1
     trace.forget(S)
     assert list(trace.times["supply"]) == [S, 2 * S]
 

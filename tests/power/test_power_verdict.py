@@ -6,11 +6,11 @@ import pytest
 
 from qutiperf.power.meter import Coverage, Quantity, Rail, Reading, Trial
 from qutiperf.power.meter_facts import MeterFacts, RailFacts
-from qutiperf.power.power_trace import PowerTrace, PowerWindow
+from qutiperf.power.power_trace import MeterWindow, PowerTrace
 from qutiperf.power.power_verdict import Metered, judge, metered
 
 S = 1_000_000_000
-WINDOW = PowerWindow(1 * S, 11 * S)  # ten seconds
+WINDOW = MeterWindow(1 * S, 11 * S)  # ten seconds
 Samples = Iterable[tuple[float, float]]
 
 
@@ -124,7 +124,7 @@ def test_a_counter_that_stands_still() -> None:
 
 def test_watts_that_stand_still_on_a_polled_sensor() -> None:
     constant = samples(lambda _: 8.0, until_s=40.0)
-    window = PowerWindow(1 * S, 31 * S)
+    window = MeterWindow(1 * S, 31 * S)
     one = meter({"VDD_IN": constant}, "power", name="ina")
     facts = one.facts
     trace = PowerTrace(facts.rail_list())
@@ -136,6 +136,36 @@ def test_watts_that_stand_still_on_a_polled_sensor() -> None:
     stamped = facts.model_copy(update={"stamped": True})
     trace.stamped = True
     assert judge([metered(stamped, trace, window)], window).power_w == pytest.approx(8.0)
+
+
+def test_a_polled_sensor_whose_rate_nobody_knows() -> None:
+    steps = samples(lambda time_s: 98.0 if time_s < 6.95 else 99.0)
+    assert reasons(meter({"power total": steps}, "power", name="hwmon")) == [
+        "hwmon: power total: repeated one value for 5.9 s",
+    ]
+    window = MeterWindow(1 * S, 3 * S)
+    one = meter({"power total": steps}, "power", name="hwmon")
+    trace = PowerTrace(one.facts.rail_list())
+    for time_s, value in steps:
+        trace.add(Reading(round(time_s * S), "power total", value))
+    assert judge([metered(one.facts, trace, window)], window).reasons == [
+        "hwmon: power total: gave 2 values in 12 s, too few to know how often it updates"
+    ]
+
+
+def test_a_meter_that_ends_after_the_window_has_measured_it() -> None:
+    assert judge([meter({"package-0": ramp(50.0)}, failure="it was unplugged")], WINDOW).valid
+
+
+def test_a_rail_that_appears_later_was_not_counted() -> None:
+    one = meter({"a": ramp(50.0)}, name="command", stamped=True)
+    trace = PowerTrace(one.facts.rail_list(), stamped=True)
+    for time_s, value in ramp(50.0):
+        trace.add(Reading(round(time_s * S), "a", value))
+    trace.add(Reading(5 * S, "b", 1.0))
+    assert judge([metered(one.facts, trace, WINDOW)], WINDOW).reasons == [
+        "command: the rail b was not there when the meter was opened"
+    ]
 
 
 def test_a_gap_in_watts() -> None:

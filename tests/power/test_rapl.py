@@ -57,7 +57,8 @@ def test_the_next_read_has_the_new_value(tmp_path: Path) -> None:
     folder = zone(tmp_path, "intel-rapl:0", "package-0", 1_000_000)
     meter = Rapl(str(tmp_path))
     meter.open()
-    (folder / "energy_uj").write_text("1500000\n")
+    (folder / "new").write_text("1500000\n")
+    (folder / "new").replace(folder / "energy_uj")
     assert [reading.value for reading in meter.read()] == [1.5]
     meter.close()
 

@@ -1,5 +1,6 @@
 """Meters whose readings come as text."""
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -53,7 +54,8 @@ def test_times_are_seconds_or_have_a_zone() -> None:
     )
 
 
-def test_a_file_gives_what_is_appended(tmp_path: Path) -> None:
+def test_a_file_gives_what_is_appended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded, "_MORE_S", 0.0)
     path = tmp_path / "watts.csv"
     path.write_text("time_s,watts\n1,2\n2,3")
     meter = PowerFile(str(path))
@@ -115,6 +117,14 @@ def read_on(meter: PowerCommand) -> None:
         meter.read()
 
 
+def test_a_command_may_print_its_rails_one_by_one() -> None:
+    program = "import time\nfor n in range(9):\n"
+    program += "    print(n, chr(97 + n % 3), 5, sep=chr(44), flush=True)\n    time.sleep(0.02)\n"
+    meter = PowerCommand(shlex.join([sys.executable, "-c", program]))
+    assert {rail.name for rail in meter.open()} == {"a", "b", "c"}
+    meter.close()
+
+
 @pytest.mark.parametrize(
     ("command", "error", "what"),
     [
@@ -141,7 +151,28 @@ def test_a_recording_is_shifted_to_now(tmp_path: Path) -> None:
     assert meter.read() == []
 
 
-def test_a_recording_that_is_over_is_an_os_error(tmp_path: Path) -> None:
+def test_a_recording_starts_again_and_its_counters_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "power.csv"
+    path.write_text("time_s,rail,watts,joules\n10,a,5,\n11,a,6,\n10,b,,100\n11,b,,103\n")
+    now = 50 * 10**9
+    monkeypatch.setattr(recorded, "time_ns", lambda: now)
+    meter = Replay(str(path))
+    meter.open()
+    now += 3 * 10**9
+    readings = meter.read()
+    assert [(each.time_ns // 10**9, each.value) for each in readings if each.rail == "a"] == [
+        (50, 5.0),
+        (51, 6.0),
+        (52, 5.0),
+        (53, 6.0),
+    ]
+    assert [each.value for each in readings if each.rail == "b"] == [100.0, 103.0, 106.0, 109.0]
+    assert meter.read() == []
+
+
+def test_a_recording_of_a_moment_ends(tmp_path: Path) -> None:
     path = tmp_path / "power.csv"
     path.write_text("1,5\n")
     meter = Replay(str(path))

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from qutiperf.errors import InputError, SetupError
-from qutiperf.power.power_trace import PowerWindow
+from qutiperf.power.power_trace import MeterWindow
 from qutiperf.power.registry import automatic, make_meter, meter_class, states
 from qutiperf.power.sampling import MeterProcess
 from tests.power.boards import xeon
@@ -27,7 +27,7 @@ def test_readings_reach_the_parent_until_the_moment_it_names(tmp_path: Path) -> 
     end = time.time_ns()
     process.collect(end)
     process.close()
-    package, *_ = process.trace.over(PowerWindow(begin, end))
+    package, *_ = process.trace.over(MeterWindow(begin, end))
     assert package.readings > 3
     assert process.trace.values["package-0"][-1] == 2.0
     assert process.failure is None

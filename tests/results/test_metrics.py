@@ -4,8 +4,16 @@ import pytest
 
 from qutiperf.mlperf_logs import LoadGenResult
 from qutiperf.results import metrics
-from qutiperf.results.record import Figures, HarnessTax, Inputs, Observed, PhaseTime, RunRecord
-from qutiperf.results.table import rows, summarise
+from qutiperf.results.record import (
+    AccuracyCheck,
+    Figures,
+    HarnessTax,
+    Inputs,
+    Observed,
+    PhaseTime,
+    RunRecord,
+)
+from qutiperf.results.table import in_table_order, rows, summarise, warnings
 from qutiperf.spec.point import Point
 from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName, load_scenario
 from qutiperf.spec.sut import load_sut
@@ -54,6 +62,16 @@ def a_record(
         **more,
     }
     return RunRecord.model_validate(fields)
+
+
+def test_tables_are_in_the_order_of_settings() -> None:
+    made = [
+        a_record("1" * 12, scenario=ScenarioName.OFFLINE, batch_size=64),
+        a_record("2" * 12, scenario=ScenarioName.SINGLE_STREAM, batch_size=1),
+        a_record("3" * 12, scenario=ScenarioName.OFFLINE, batch_size=8),
+        a_record("4" * 12, mode=Mode.ACCURACY, batch_size=64),
+    ]
+    assert [record.run_id[0] for record in in_table_order(made)] == ["4", "2", "3", "1"]
 
 
 def result(**fields: object) -> LoadGenResult:
@@ -216,3 +234,55 @@ def test_each_disturbance_of_the_machine_is_a_reason() -> None:
     assert kinds == ["other guests", "memory", "throttled", "clock"]
     fine = Disturbances(0.0, 5.0, 5.0, 0, 80.0)
     assert metrics.quality(ScenarioName.OFFLINE, Figures(), OBSERVED, None, None, fine) == ("ok", [])
+
+
+def test_the_better_setting_is_the_reason_for_a_suspect_accuracy() -> None:
+    check = AccuracyCheck(
+        samples=64,
+        right=3,
+        total=500,
+        total_right=20,
+        chance_percent=10.0,
+        near_chance=True,
+        settings={"model.output.label_offset": "1"},
+        settings_right=61,
+        settings_samples=64,
+    )
+    reason = (
+        "suspect accuracy: set model.output.label_offset: 1 in the workload file: 61 of 64 samples are right "
+        "with it, 3 of 64 as declared"
+    )
+    assert metrics.accuracy_quality(check) == ("suspect_accuracy", [reason])
+    assert metrics.kind_of_reason(reason) == "accuracy"
+
+
+def test_an_accuracy_near_chance_is_suspect_by_itself() -> None:
+    check = AccuracyCheck(total=500, total_right=49, chance_percent=10.1, near_chance=True)
+    assert metrics.accuracy_quality(check) == (
+        "suspect_accuracy",
+        [
+            "suspect accuracy: top-1 of 9.8 % is no better than guessing (10.1 %), and nothing else that was "
+            "tried fits better"
+        ],
+    )
+    assert metrics.accuracy_quality(AccuracyCheck(samples=64, right=60)) == ("ok", [])
+    assert metrics.accuracy_quality(None) == ("ok", [])
+
+
+def test_rows_have_the_quality_of_the_accuracy_that_they_show() -> None:
+    reason = "suspect accuracy: top-1 of 9.8 % is no better than guessing"
+    accuracy = a_record(
+        run_id="a" * 12,
+        mode=Mode.ACCURACY,
+        valid=True,
+        quality="suspect_accuracy",
+        reasons=[reason],
+        figures=Figures(top1_percent=9.8),
+    )
+    speed = a_record(accuracy_run_id="a" * 12, valid=True, quality="noisy", reasons=["noise"])
+    listed = rows([accuracy, speed])
+    assert [row["quality"] for row in listed] == ["suspect_accuracy", "suspect_accuracy"]
+    assert listed[1]["reasons"] == [reason, "noise"]
+    assert warnings(listed) == [f"digits-mlp-25-fp32: {reason}"]
+    [line] = summarise([accuracy, speed])
+    assert (line.problems, line.warnings) == ([], [f"digits-mlp-25-fp32: {reason}"])

@@ -10,7 +10,7 @@ from qutiperf import host
 from qutiperf.cli import main
 from qutiperf.results.store import Store
 from qutiperf.run.plan import gather, make_plan
-from qutiperf.run.runner import runs_to_measure
+from qutiperf.run.unfinished import runs_to_measure
 from qutiperf.spec.sweep import load_sweep
 from tests.places import DATA
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +12,15 @@ import pytest
 from qutiperf.cli import main
 from qutiperf.errors import InputError, SetupError
 from qutiperf.mlperf_logs import test_window_ns as window_ns
+from qutiperf.power.rapl import Rapl
 from qutiperf.results.record import PowerRecord
 from qutiperf.results.store import Store, read_record
-from qutiperf.run import metering as module
 from qutiperf.run.metering import Metering, check_power
 from qutiperf.spec.sut import Power, load_sut
 from tests.conftest import SutFile, fails
 from tests.places import DATA
 from tests.power.boards import xeon
+from tests.power.redfish_server import controller, with_environment
 
 SweepFile = Callable[..., Path]
 TIMES = "options: {latency_us: 400, latency_per_input_us: 100}\n"
@@ -85,13 +87,16 @@ def test_a_meter_that_is_named_and_does_not_work_stops_the_command(
 
 
 def measured(
-    tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile, *meters: str, extra: str = ""
+    tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile, *meters: str, extra: str = "", seconds: int = 2
 ) -> PowerRecord | None:
-    """The power of an Offline run of two seconds."""
+    """The power of an Offline run."""
     out = tmp_path / "out"
     sweep = sweep_file(sut_file("simulated", extra=TIMES + extra), extra=PERFORMANCE)
     chosen = [part for meter in meters for part in ("--power", meter)]
-    assert main(["run", str(sweep), "--set", "settings.min_duration_s=2", "--out", str(out), *chosen]) == 0
+    assert (
+        main(["run", str(sweep), "--set", f"settings.min_duration_s={seconds}", "--out", str(out), *chosen])
+        == 0
+    )
     [record] = Store.open(out).latest()
     return record.power
 
@@ -168,6 +173,50 @@ def test_a_counter_that_stands_still_gives_no_figure_and_explain_names_it(
 
 
 @pytest.mark.slow
+def test_the_counters_of_a_processor_are_confirmed_by_the_servers_meter(
+    tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile
+) -> None:
+    """Two packages of 40 W with 5 W of memory each, in a server of 130 W."""
+    xeon(tmp_path / "sys")
+    program = tmp_path / "counters.py"
+    program.write_text(
+        "import pathlib, sys, time\n"
+        "begin = time.time()\n"
+        "while True:\n"
+        "    elapsed = time.time() - begin\n"
+        "    for zone, watts in {'0': 40, '0:1': 5, '1': 40, '1:1': 5}.items():\n"
+        "        path = pathlib.Path(sys.argv[1]) / f'class/powercap/intel-rapl:{zone}'\n"
+        "        (path / 'new').write_text(f'{round(watts * elapsed * 1e6)}')\n"
+        "        (path / 'new').replace(path / 'energy_uj')\n"
+        "    time.sleep(0.002)\n"
+    )
+    with (
+        subprocess.Popen([sys.executable, program, tmp_path / "sys"]) as counters,
+        controller(with_environment(130.0)) as address,
+    ):
+        try:
+            meters = (f"rapl:{tmp_path / 'sys'}", f"redfish:{address}")
+            power = measured(tmp_path, sut_file, sweep_file, *meters, seconds=11)
+        finally:
+            counters.kill()
+    assert power is not None
+    assert (power.valid, power.grade, power.reasons) == (True, "C", [])
+    assert {rail: round(watts or 0) for rail, watts in power.rails_w.items()} == {
+        "package-0": 40,
+        "package-0/core": 0,
+        "package-0/dram": 5,
+        "package-1": 40,
+        "package-1/core": 0,
+        "package-1/dram": 5,
+        "psys": 0,
+    }
+    [record] = Store.open(tmp_path / "out").latest()
+    assert record.figures.full_power_w == pytest.approx(90.0, rel=0.05)
+    assert power.notes[0].startswith("checked: rapl 9")
+    assert power.notes[0].endswith("W, redfish 130 W")
+
+
+@pytest.mark.slow
 def test_a_meter_that_ends_during_a_run_loses_nothing(
     tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile
 ) -> None:
@@ -192,6 +241,12 @@ def test_an_old_record_has_no_power() -> None:
     assert record.power is None
 
 
+def test_a_sampler_that_cannot_be_started_is_a_setup_error(tmp_path: Path) -> None:
+    sut = load_sut("cpu-onnxruntime")[0].model_copy(update={"power": Power(meter="rapl")})
+    with pytest.raises(SetupError, match="rapl: its sampler cannot be started: No such file or directory"):
+        Metering(tmp_path / "missing").check([sut])
+
+
 def test_a_missing_right_of_an_automatic_meter_is_a_note(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,7 +254,7 @@ def test_a_missing_right_of_an_automatic_meter_is_a_note(
         raise SetupError("only root may read it", where="energy_uj", cure="sudo chmod a+r it")
 
     notes: list[str] = []
-    monkeypatch.setattr(module, "MeterProcess", refuse)
+    monkeypatch.setattr(Rapl, "start", refuse)
     metering = Metering(tmp_path, notes.append)
     metering.check([load_sut("cpu-onnxruntime")[0]])
     assert notes == ["no power is measured: energy_uj: only root may read it; sudo chmod a+r it"]

@@ -178,6 +178,24 @@ def test_without_a_place_to_write_each_worker_prepares_its_own(
     assert first.sample_cache is None
 
 
+@pytest.mark.slow
+def test_parts_of_a_dataset_are_those_that_loadgen_loads(slow_sweep: Path, tmp_path: Path) -> None:
+    cache, out = tmp_path / "cache", tmp_path / "results"
+    choice = ["--set", f"sample_cache.folder={cache}", "--set", "settings.performance_sample_count=5"]
+    choice += [
+        "--set",
+        "settings.time_limit_s=300",
+        "--set",
+        "scenarios=Offline,SingleStream,MultiStream,Server",
+    ]
+    choice += ["--set", "modes=AccuracyOnly,PerformanceOnly"]
+    assert main(["run", str(slow_sweep), *choice, "--out", str(out)], debug=False) == 0
+    records = Store.open(out).latest()
+    assert len(records) == 5
+    assert [record.observed and record.observed.samples_mapped for record in records] == [True] * 5
+    assert [record.preparation_s for record in records] == [0] * 5
+
+
 def command(sweep: Path, out: Path, cache: Path, before: str = "") -> list[str]:
     words = [sys.executable, "-m", "qutiperf", "run", str(sweep), "--out", str(out)]
     words += ["--set", f"sample_cache.folder={cache}", "--set", "settings.time_limit_s=300"]

@@ -14,7 +14,7 @@ import pytest
 from qutiperf.cli import main as qutiperf
 from qutiperf.results.record import RunRecord
 from qutiperf.results.store import Store, read_record
-from qutiperf.run import overhead, runner
+from qutiperf.run import overhead, runner, watch, worker_events
 from tests.conftest import FAULTY, SutFile
 
 SweepFile = Callable[..., Path]
@@ -404,3 +404,33 @@ def test_the_example_adapter_agrees_with_onnxruntime(tmp_path: Path, sweep_file:
     ]
     assert example.valid
     assert "adapter:my_adapter.py" in example.inputs.files_sha256
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("adapter", "note"),
+    [
+        ("Exits", "the process ended with exit status 5 before the run was done"),
+        ("RaisesInInfer", "RuntimeError: the device was lost"),
+        ("Hangs", "a call of the adapter did not return within 1 s"),
+    ],
+)
+def test_a_check_of_accuracy_that_fails_leaves_the_run_as_it_is(
+    sut_file: SutFile,
+    sweep_file: SweepFile,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    adapter: str,
+    note: str,
+) -> None:
+    """63 batches answer 500 samples; the next one is that of the check."""
+    for module in (worker_events, watch):
+        monkeypatch.setattr(module, "CHECK_LIMIT_S", 1.0)
+    sut = sut_file(f"{FAULTY}:{adapter}", extra="options: {good_batches: 63}\n")
+    assert run(sweep_file(sut, extra="modes: [AccuracyOnly]\n"), tmp_path / "results") == 0
+    [record] = Store.open(tmp_path / "results").records()
+    assert (record.valid, record.failure, record.close_failure) == (True, None, None)
+    assert record.figures.top1_percent is not None
+    assert record.accuracy_check is not None
+    assert record.accuracy_check.note == f"not checked: {note}"
+    assert record.accuracy_check.samples is None

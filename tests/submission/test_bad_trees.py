@@ -73,6 +73,15 @@ def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
     assert rules(report, "warning") == {"name-encoding"}
 
 
+def test_names_with_control_characters(tmp_path: Path) -> None:
+    submitter = build(tmp_path)
+    (submitter / "a\nb\x1b[2J.txt").write_text("x")
+    report = check_tree(tmp_path, ROUND)
+    assert [(each.severity, each.what) for each in report.findings] == [
+        ("warning", "has a control character in its name")
+    ]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_files_without_permission(tmp_path: Path) -> None:
     build(tmp_path)
@@ -185,6 +194,22 @@ def test_endpoints_results_are_named_as_not_checked(tmp_path: Path) -> None:
     report = check_tree(tmp_path, ROUND)
     assert [(each.rule, each.path) for each in report.findings] == [("endpoints", OFFLINE)]
     assert submitter.exists()
+
+
+def test_a_bundle_of_endpoints_is_named_and_not_passed(tmp_path: Path) -> None:
+    for number in range(25):
+        folder = tmp_path / f"Acme/s1/results/board/llama/r{number:02}"
+        folder.mkdir(parents=True)
+        (folder / "point.yaml").write_text("concurrency: 1\n")
+        (folder / "result_summary.json").write_text("{}")
+    report = check_tree(tmp_path, ROUND)
+    unchecked = [each for each in report.findings if each.severity == "not checked"]
+    assert len(unchecked) == 21
+    assert (unchecked[0].rule, unchecked[0].path) == ("endpoints", "Acme/s1/results/board/llama/r00")
+    assert unchecked[-1].what == "is an Endpoints result, and so are 4 more"
+    assert [each.what for each in report.findings if each.severity == "error"] == [
+        "holds no results of LoadGen; its 25 of Endpoints are not checked"
+    ]
 
 
 def test_a_network_tree_of_the_edge_suite_is_an_error(tmp_path: Path) -> None:

@@ -335,6 +335,17 @@ def write_session(performance: Path) -> None:
     rehash(performance)
 
 
+@pytest.mark.parametrize("link", [True, False])
+def test_power_that_is_not_a_folder_is_not_passed_in_silence(link: bool, tmp_path: Path) -> None:
+    performance = build_power(tmp_path / "tree", "Offline")
+    (performance / "power").rename(tmp_path / "power")
+    if link:
+        (performance / "power").symlink_to(tmp_path / "power")
+    else:
+        write(performance / "power", "x")
+    assert errors(tmp_path / "tree") == {("power-file", "power")}
+
+
 def test_a_system_without_its_rated_power_is_a_warning(tmp_path: Path) -> None:
     build_power(tmp_path, "Offline")
     system = tmp_path / "open/Acme/machines/board.json"

@@ -83,6 +83,19 @@ def test_an_unknown_round_names_those_there_are(tmp_path: Path) -> None:
         check_tree(tmp_path, "v4.0")
 
 
+def test_a_build_of_today_that_calls_itself_4_1_is_a_note(tmp_path: Path) -> None:
+    """As 18 accepted results of v5.1 have it: the seeds decide."""
+    build(tmp_path)
+    for path in tmp_path.rglob("mlperf_log_detail.txt"):
+        path.write_text(
+            path.read_text().replace(
+                '"loadgen_version", "value": "6.0.17', '"loadgen_version", "value": "4.1'
+            )
+        )
+    report = check_tree(tmp_path, ROUND)
+    assert {(finding.severity, finding.rule) for finding in report.findings} == {("note", "loadgen-version")}
+
+
 def test_an_unlisted_loadgen_with_the_seeds_is_a_note(tmp_path: Path) -> None:
     build(tmp_path)
     data = yaml.safe_load(Path(ROUND).read_text())
