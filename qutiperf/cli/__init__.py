@@ -13,6 +13,7 @@ from qutiperf.cli import (
     adapter,
     agree,
     analyse,
+    audit,
     best,
     calibrate,
     check,
@@ -30,6 +31,7 @@ from qutiperf.cli import (
     run,
     serve,
     show,
+    submit,
     workload,
 )
 from qutiperf.cli.combinations import check_repeated, check_text
@@ -56,6 +58,8 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("serve")(serve.serve)
 app.command("agree")(agree.agree)
 app.command("check")(check.check)
+app.command("submit")(submit.submit)
+app.command("audit")(audit.audit)
 app.command("import")(published.import_results)
 app.command("report")(report.report)
 level0.app.command("fit")(level0_fit.fit)

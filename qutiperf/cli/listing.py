@@ -10,14 +10,14 @@ from qutiperf.cli import console
 if TYPE_CHECKING:
     from qutiperf.spec.round_rules import BenchmarkRule, ScenarioSet, Score
 
-_KINDS = ("suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "meters", "rounds")
+_KINDS = ("suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "meters", "rounds", "audits")
 
 
 def list_files(
     kind: str = typer.Argument("all", help=f"One of: {', '.join(_KINDS)}, all."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
-    """List systems, workloads, scenarios, sweeps, datasets, adapters, power meters and rounds."""
+    """List systems, workloads, scenarios, sweeps, datasets, adapters, power meters, rounds and audits."""
     from qutiperf.errors import InputError
     from qutiperf.spec.config import nearest
 
@@ -179,6 +179,13 @@ def _target(score: "Score") -> str:
     return f"{score.metric}{least}{most}"
 
 
+def _audits() -> Rows:
+    from qutiperf.spec.audits import audit_names, load_audit
+
+    audits = [load_audit(name) for name in audit_names()]
+    return [{"name": each.name, "shows": each.title, "source": each.source} for each in audits]
+
+
 _ROWS = {
     "suts": _suts,
     "workloads": _workloads,
@@ -188,4 +195,5 @@ _ROWS = {
     "adapters": adapter_rows,
     "meters": meter_rows,
     "rounds": _rounds,
+    "audits": _audits,
 }

@@ -176,6 +176,7 @@ def test_list_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
         "adapters",
         "meters",
         "rounds",
+        "audits",
     ]
     assert [row["name"] for row in found["datasets"]] == [
         "cifar10",
@@ -183,6 +184,7 @@ def test_list_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
         "imagenet",
         "mnist",
         "npz",
+        "rehearsal",
         "synthetic",
     ]
 
