@@ -136,8 +136,8 @@ ROOMS: dict[str, list[str]] = {
         "accuracy finding power_session scores stored_run tree verdict",
         "log_checks",
         "evidence power_samples",
-        "ptdaemon_log tested_run",
-        "test01",
+        "finished_runs ptdaemon_log tested_run",
+        "consistency possible_figures recompute test01",
         "test04",
         "registry",
         "compliance",
@@ -155,20 +155,20 @@ ROOMS: dict[str, list[str]] = {
         "published_rows submit",
     ],
     "report": [
-        "bundles columns roofs",
-        "data_package published_rows recorded run_page table",
-        "sources",
+        "bundles columns power_lines roofs",
+        "data_package figure published_rows recorded run_page table",
+        "beside change sources",
         "pages",
         "site",
     ],
-    "api": ["frame progress", "answers choices explanations plans sweeps theory", "__init__"],
+    "api": ["figures frame progress", "answers choices explanations plans sweeps theory", "__init__"],
     "cli": [
         "combinations console",
-        "adapter agree calibrate check export level0 listing models plan progress published results serve "
-        "workload",
+        "adapter agree calibrate check export front level0 listing models plan plot progress published "
+        "results serve workload",
         "analyse answers audit best doctor explain level0_fit report submit",
         "show",
-        "run",
+        "compare run",
         "__init__",
     ],
 }

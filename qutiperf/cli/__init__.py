@@ -17,6 +17,7 @@ from qutiperf.cli import (
     best,
     calibrate,
     check,
+    compare,
     console,
     doctor,
     explain,
@@ -26,6 +27,7 @@ from qutiperf.cli import (
     listing,
     models,
     plan,
+    plot,
     published,
     report,
     run,
@@ -62,6 +64,8 @@ app.command("submit")(submit.submit)
 app.command("audit")(audit.audit)
 app.command("import")(published.import_results)
 app.command("report")(report.report)
+app.command("plot")(plot.plot)
+app.command("compare")(compare.compare)
 level0.app.command("fit")(level0_fit.fit)
 level0.app.command("evaluate")(level0_fit.evaluate)
 app.add_typer(adapter.app, name="adapter")

@@ -1,4 +1,4 @@
-"""`qutiperf audit RESULTS --round R`: MLPerf's compliance tests of stored submission runs."""
+"""`qutiperf audit RESULTS`: audits of finished runs, and with --round MLPerf's compliance tests."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ import typer
 from qutiperf.cli import console
 from qutiperf.errors import InputError
 
+UNVERIFIED = "Result not verified by MLCommons Association."
 if TYPE_CHECKING:
     from qutiperf.audit.compliance import ComplianceTest
     from qutiperf.audit.stored_run import StoredRun
@@ -16,46 +17,114 @@ if TYPE_CHECKING:
 
 
 def audit(
-    results: Annotated[
-        list[Path], typer.Argument(help="Results folders with runs of the submission profile.")
-    ],
-    mlperf_round: Annotated[str, typer.Option("--round", help="The round whose tests are run: v6.1")],
-    only: Annotated[str | None, typer.Option(help="Only these tests, comma-separated: TEST01,TEST04")] = None,
+    results: Annotated[list[Path], typer.Argument(help="Results folders.")],
+    mlperf_round: Annotated[
+        str | None,
+        typer.Option("--round", help="Run and judge this round's compliance tests of submission runs: v6.1"),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Only these, comma-separated: recompute,consistency,TEST01,TEST04")
+    ] = None,
     judge: Annotated[
         bool, typer.Option("--judge", help="Judge the tests that were run, and run none.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdicts as JSON.")] = False,
 ) -> int:
-    """Run MLPerf's compliance tests of the submission runs, and judge them as MLPerf's scripts do.
+    """Audit finished runs, or with --round run MLPerf's compliance tests and judge them as its scripts do.
 
-    Each test repeats its run under LoadGen's audit.config, ten minutes each, in a results folder of its own
-    below RESULTS/audit. Exit code 1 if a test fails or cannot be judged.
+    Finished runs are judged by what is kept of them: recompute, consistency, plausibility. A compliance test
+    repeats its run under LoadGen's audit.config, ten minutes each, in a results folder of its own below
+    RESULTS/audit. Exit code 1 if an audit fails, or a compliance test cannot be judged.
     """
+    if mlperf_round is None:
+        return _audit_finished(results, _names(only, finished=True), as_json=as_json)
+    return _audit_compliance(
+        results, mlperf_round, _names(only, finished=False), judge=judge, as_json=as_json
+    )
+
+
+def _audit_finished(results: Sequence[Path], only: Sequence[str], *, as_json: bool) -> int:
+    from qutiperf.audit.finished_runs import FinishedRuns
+    from qutiperf.audit.registry import FINISHED
+    from qutiperf.audit.stored_run import stored_runs
+    from qutiperf.cli.results import report_damaged
+    from qutiperf.spec.audits import load_audit
+
+    runs, damaged = stored_runs(results)
+    report_damaged(damaged)
+    if not runs:
+        raise InputError("holds no runs", where=", ".join(map(str, results)), cure="qutiperf run SWEEP")
+    finished = FinishedRuns(runs)
+    verdicts = [
+        (run, judged(load_audit(name), run, finished))
+        for name, judged in FINISHED.items()
+        if not only or name in only
+        for run in runs
+    ]
+    if as_json:
+        console.out_json([verdict.model_dump(mode="json") for _, verdict in verdicts])
+    else:
+        _print_finished(verdicts)
+    return int(any(verdict.outcome == "fail" for _, verdict in verdicts))
+
+
+def _print_finished(verdicts: "Sequence[tuple[StoredRun, AuditVerdict]]") -> None:
+    """What failed or is open, a line each, then the counts of each audit."""
+    for run, verdict in verdicts:
+        if verdict.outcome != "pass":
+            _print_verdict(run, verdict)
+    names = list(dict.fromkeys(verdict.audit for _, verdict in verdicts))
+    outcomes = ("pass", "fail", "inconclusive")
+    rows = [
+        [name, *(sum((v.audit, v.outcome) == (name, outcome) for _, v in verdicts) for outcome in outcomes)]
+        for name in names
+    ]
+    console.table("", ["audit", *outcomes], rows)
+    console.out_line(UNVERIFIED)
+
+
+def _print_verdict(run: "StoredRun", verdict: "AuditVerdict") -> None:
+    point = run.record.point
+    subject = f"{point.sut}, {point.workload}, {verdict.scenario}, run {verdict.run_id}"
+    cure = f"; {verdict.cure}" if verdict.cure else ""
+    evidence = "; ".join(verdict.evidence)
+    console.out_line(f"{verdict.outcome}: {verdict.audit}: {subject}: {evidence}{cure}")
+
+
+def _audit_compliance(
+    results: Sequence[Path], mlperf_round: str, only: Sequence[str], *, judge: bool, as_json: bool
+) -> int:
     from qutiperf.audit.compliance import keep_verdicts, minutes_of, missing, verdict_of
 
-    tests, runs = _tests(results, mlperf_round, _names(only))
+    tests, runs = _tests(results, mlperf_round, only)
     due = missing(tests)
     if due and not judge:
         console.note(f"{len(due)} tests to run, about {minutes_of(tests):,.0f} min")
         _run(due, mlperf_round)
-        tests, runs = _tests(results, mlperf_round, _names(only))
+        tests, runs = _tests(results, mlperf_round, only)
     verdicts = [(test, verdict_of(test, runs)) for test in tests]
     list(keep_verdicts(verdicts))
     if as_json:
         console.out_json([verdict.model_dump(mode="json") for _, verdict in verdicts])
     else:
-        _print(verdicts)
+        for test, verdict in verdicts:
+            _print_verdict(test.run, verdict)
+        console.out_line(UNVERIFIED)
     return int(any(verdict.outcome != "pass" for _, verdict in verdicts))
 
 
-def _names(only: str | None) -> list[str]:
-    from qutiperf.audit.registry import COMPLIANCE
+def _names(only: str | None, *, finished: bool) -> list[str]:
+    from qutiperf.audit.registry import COMPLIANCE, FINISHED
     from qutiperf.spec.config import nearest
 
+    known = list(FINISHED if finished else COMPLIANCE)
     names = [part.strip() for part in only.split(",")] if only is not None else []
     for name in names:
-        if name not in COMPLIANCE:
-            raise InputError(f"'{name[:80]}' is not a test", where="--only", cure=nearest(name, COMPLIANCE))
+        if name in (COMPLIANCE if finished else FINISHED):
+            cure = "add --round, as v6.1" if finished else "leave --round out"
+            raise InputError(f"{name} {'needs a' if finished else 'has no'} round", where="--only", cure=cure)
+        if name not in known:
+            raise InputError(f"'{name[:80]}' is not an audit", where="--only", cure=nearest(name, known))
     return names
 
 
@@ -88,14 +157,3 @@ def _run(tests: "Sequence[ComplianceTest]", round_name: str) -> None:
 
     with Bar() as bar:
         run_tests(tests, Tracker(bar, console.note, report_damaged), round_name)
-
-
-def _print(verdicts: "Sequence[tuple[ComplianceTest, AuditVerdict]]") -> None:
-    for test, verdict in verdicts:
-        point = test.run.record.point
-        subject = f"{point.sut}, {point.workload}, {verdict.scenario}, run {verdict.run_id}"
-        cure = f"; {verdict.cure}" if verdict.cure else ""
-        console.out_line(
-            f"{verdict.outcome}: {verdict.audit}: {subject}: {'; '.join(verdict.evidence)}{cure}"
-        )
-    console.out_line("Result not verified by MLCommons Association.")

@@ -34,6 +34,7 @@ class AuditRule(StrictModel):
     settings_of_benchmark: dict[str, dict[str, int]] = {}
     scenario_settings: bool = False
     score: ScoreLimits | None = None
+    limits: dict[str, float] = {}
 
     def config(self, benchmark: str, scenario: str) -> str:
         """The text of audit.config for one run."""

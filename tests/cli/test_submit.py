@@ -109,6 +109,6 @@ def test_audit_names_tests_that_were_not_run(tmp_path: Path, capsys: pytest.Capt
     assert "inconclusive: TEST04" in capsys.readouterr().out
     message = fails(capsys, ["audit", str(folder), "--round", "v6.1", "--judge"], 2)
     assert "holds no valid submission run of v6.1 that has a compliance test" in message
-    assert "--only: 'TEST99' is not a test" in fails(
+    assert "--only: 'TEST99' is not an audit" in fails(
         capsys, ["audit", str(folder), "--round", ROUND, "--only", "TEST99"], 2
     )
