@@ -37,7 +37,7 @@ from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.run import Trial
 from qutiperf.harness.streams import FirstError
 from qutiperf.mlperf_logs import read_result
-from qutiperf.spec.model_format import for_suffixes
+from qutiperf.spec.formats import for_suffixes
 from qutiperf.spec.point import Point
 from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName
 from qutiperf.spec.workload import (

@@ -16,13 +16,13 @@ from qutiperf.device.__main__ import BAKED, FILES
 from qutiperf.device.configuration import Configuration, check_configuration
 from qutiperf.errors import InputError, SetupError
 from qutiperf.harness.load import model_for
-from qutiperf.run.pairing import chosen_for
+from qutiperf.run.pairing import check_taken, chosen_for
 from qutiperf.spec.sut import SystemUnderTest
 from qutiperf.spec.workload import Workload
 
 # What a board gets of the package: nothing of it needs more than the standard library and numpy.
 DEVICE_SOURCES = (
-    *("__init__.py", "errors.py", "py.typed"),
+    *("__init__.py", "element_type.py", "errors.py", "py.typed"),
     *("adapters/__init__.py", "adapters/base.py"),
     *("device/__init__.py", "device/__main__.py", "device/configuration.py", "device/connection.py"),
     *("device/connection_threads.py", "device/server.py"),
@@ -46,9 +46,7 @@ def configuration_for(
     adapter = adapter_class(sut.adapter)
     if adapter.over_network:
         raise InputError("is behind a network itself", where=sut.name, cure="serve the system behind it")
-    if chosen.model.many and not adapter.many_tensors:
-        problem = "only takes models with one input and one output"
-        raise InputError(problem, where=sut.name, cure="serve another system")
+    check_taken(sut, chosen)
     names, options, own = option_names(adapter), dict(sut.options), {}
     for name, value in changes.items():
         if name in names:

@@ -96,6 +96,26 @@ def tokens(path: Path, rows: int = 7) -> Path:
     )
 
 
+def copies(path: Path, kinds: dict[str, int], shape: Sizes = ("batch", 2)) -> Path:
+    """`NAME_copy` = NAME for each name and its kind of elements."""
+    return save(
+        path,
+        [helper.make_node("Identity", [name], [f"{name}_copy"]) for name in kinds],
+        [tensor(name, shape, kind) for name, kind in kinds.items()],
+        [tensor(f"{name}_copy", shape, kind) for name, kind in kinds.items()],
+    )
+
+
+def twice(path: Path, kinds: dict[str, int]) -> Path:
+    """`NAME_copy` = NAME beside itself, [batch, 4], for each name and its kind of elements."""
+    return save(
+        path,
+        [helper.make_node("Concat", [name, name], [f"{name}_copy"], axis=1) for name in kinds],
+        [tensor(name, ["batch", 2], kind) for name, kind in kinds.items()],
+        [tensor(f"{name}_copy", ["batch", 4], kind) for name, kind in kinds.items()],
+    )
+
+
 def no_batch(path: Path) -> Path:
     """y = a @ b, of [2, 3] and [3]: nothing is a batch."""
     nodes = [helper.make_node("MatMul", ["a", "b"], ["y"])]

@@ -17,10 +17,12 @@ RUNTIMES = {
     "adapters/litert.py": set(),
     "adapters/onnxruntime.py": {"onnxruntime"},
     "adapters/onnxruntime_device.py": {"onnxruntime"},
+    "adapters/onnxruntime_values.py": {"onnxruntime"},
     "adapters/openvino.py": {"openvino"},
     "adapters/openvino_checks.py": {"openvino"},
     "adapters/torch.py": {"torch"},
     "adapters/torch_onnx.py": {"torch", "onnx"},
+    "adapters/torch_tensors.py": {"torch"},
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.places import PACKAGE
 
 LAYERS: list[set[str]] = [
-    {"errors", "units", "printable", "regular_file"},
+    {"element_type", "errors", "units", "printable", "regular_file"},
     {"spec"},
     {"mlperf_logs", "host", "surroundings", "datasets", "models", "adapters", "loadgen", "power"},
     {"level0", "device"},
@@ -32,7 +32,7 @@ ROOMS: dict[str, list[str]] = {
         "audits block rounds scenario sut",
         "part",
         "workload",
-        "limits model_format",
+        "formats limits",
         "microbench",
         "sweep",
         "point",
@@ -45,8 +45,8 @@ ROOMS: dict[str, list[str]] = {
     ],
     "datasets": [
         "base",
-        "imagenet images_in_memory normalised quantized ragged rehearsal synthetic task",
-        "cifar10 classification digits inputs mnist npz",
+        "imagenet images_in_memory normalised quantized ragged rehearsal task values",
+        "cifar10 classification digits inputs mnist npz synthetic",
         "npz_inputs",
         "tasks",
         "__init__",
@@ -63,8 +63,9 @@ ROOMS: dict[str, list[str]] = {
     ],
     "adapters": [
         "__init__ base deadline litert_delegate openvino_options protocol torch_onnx",
-        "litert_file onnxruntime_device open_inference_connection openvino_checks registry simulated torch",
-        "litert onnxruntime open_inference openvino",
+        "litert_file onnxruntime_device onnxruntime_values open_inference_connection openvino_checks "
+        "registry simulated torch_tensors",
+        "litert onnxruntime open_inference openvino torch",
     ],
     "power": [
         "meter sysfs_number",

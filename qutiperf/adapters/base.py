@@ -105,6 +105,9 @@ class Adapter(abc.ABC, Generic[OptionsT]):
     the workload has, a workload without a model too. `over_network` says that the device is reached
     through a network, so that its records say so as well. `many_tensors` says that it takes models with
     several inputs or outputs, `open_sizes` that sizes other than the batch may differ between calls.
+    `element_types` are those that it takes beyond numpy's, of bfloat16, whose
+    batches are uint16 bits, and string, whose batches are Python's str in arrays of objects. Outputs of
+    bfloat16 are given back as float32, text as such arrays.
     """
 
     options_type: ClassVar[type[object]]
@@ -113,6 +116,7 @@ class Adapter(abc.ABC, Generic[OptionsT]):
     model_suffixes: ClassVar[tuple[str, ...]] = ()
     over_network: ClassVar[bool] = False
     many_tensors: ClassVar[bool] = False
+    element_types: ClassVar[tuple[str, ...]] = ()
     open_sizes: ClassVar[bool] = False
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Optional
@@ -10,7 +11,8 @@ import numpy as np
 
 from qutiperf.adapters.base import Adapter, Array, Arrays, Model
 from qutiperf.adapters.litert_delegate import load_delegate
-from qutiperf.adapters.litert_file import check_tensors, delegated, refusal
+from qutiperf.adapters.litert_file import as_output, check_tensors, delegated, forms_of, refusal
+from qutiperf.element_type import BEYOND_NUMPY
 from qutiperf.errors import InputError, SetupError
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class LiteRt(Adapter[Options]):
     extra = "litert"
     model_suffixes = (".tflite",)
     many_tensors = True
+    element_types = BEYOND_NUMPY
 
     @classmethod
     def runtime_for(cls, options: Options) -> str:
@@ -72,6 +75,8 @@ class LiteRt(Adapter[Options]):
         inputs, outputs, self._output_shape = check_tensors(self._interpreter, model)
         self._inputs, self._outputs = inputs, outputs
         self._input, self._output = inputs[0], outputs[0]
+        self._forms = forms_of(self._interpreter, inputs)
+        self._plain = not self._forms and not forms_of(self._interpreter, outputs)
         self._resize(model.fixed_batch or 1)
         self._off_plain = delegated(self._interpreter)
         if not options.xnnpack and self._off_plain != self._on_delegate:
@@ -86,6 +91,8 @@ class LiteRt(Adapter[Options]):
             if self._options.delegate and count < self._size:
                 return self.infer(_filled_up(batch, self._size))[0][:count], None
             self._resize(count)
+        if not self._plain:
+            return self._infer_beyond_numpy((batch,))[0], None
         interpreter.set_tensor(self._input, batch)
         interpreter.invoke()
         return interpreter.get_tensor(self._output), None
@@ -95,10 +102,20 @@ class LiteRt(Adapter[Options]):
         count = 1 if axis is None else batch[0].shape[axis]
         if count != self._size:
             self._resize(count)
+        if not self._plain:
+            return self._infer_beyond_numpy(batch), None
         for index, array in zip(self._inputs, batch):  # noqa: B905
             interpreter.set_tensor(index, array)
         interpreter.invoke()
         return tuple(interpreter.get_tensor(index) for index in self._outputs), None
+
+    def _infer_beyond_numpy(self, batch: Arrays) -> Arrays:
+        """Of resized tensors, some of them text or bfloat16, which is the type of ml_dtypes here."""
+        for index, array in zip(self._inputs, batch):  # noqa: B905
+            form = self._forms.get(index)
+            self._interpreter.set_tensor(index, array if form is None else array.view(form))
+        self._interpreter.invoke()
+        return tuple(as_output(self._interpreter.get_tensor(index)) for index in self._outputs)
 
     def close(self) -> None:
         self.__dict__.pop("_interpreter", None)
@@ -126,7 +143,7 @@ class LiteRt(Adapter[Options]):
         except (ValueError, RuntimeError) as error:
             raise refusal(error, model.path, f"a batch of {count} cannot be run", FREE_BATCH) from None
         self._size = count
-        if model.many:
+        if model.many or not self._plain:  # a text's own shape is known after a run
             return
         tensors = {tensor["index"]: tensor for tensor in interpreter.get_output_details()}
         shape = [int(size) for size in tensors[self._output]["shape"]]
@@ -145,6 +162,8 @@ def _filled_up(batch: Array, size: int) -> Array:
 
 
 def _imported(name: str) -> tuple[ModuleType, ModuleType]:
+    with contextlib.suppress(ImportError):  # the runtime has no bfloat16 unless this is imported before
+        importlib.import_module("ml_dtypes")
     try:
         return importlib.import_module(name), importlib.import_module(f"{name}.interpreter")
     except ImportError as error:

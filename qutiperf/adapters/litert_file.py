@@ -7,7 +7,8 @@ from typing import Any, Optional, Protocol
 
 import numpy as np
 
-from qutiperf.adapters.base import InputTensor, Model, Quantization, check_names
+from qutiperf.adapters.base import Array, InputTensor, Model, Quantization, check_names
+from qutiperf.element_type import BEYOND_NUMPY, BFLOAT16, STRING, canonical, reals_of_bfloat16, texts
 from qutiperf.errors import InputError, QutiperfError, SetupError
 
 EDGE_TPU_OPERATOR = "edgetpu-custom-op"
@@ -52,14 +53,37 @@ def check_tensors(interpreter: Interpreter, model: Model) -> tuple[list[int], li
 
 
 def _check_input(found: Details, tensor: InputTensor, model: Model) -> None:
-    dtype = np.dtype(found["dtype"]).name
-    if dtype != np.dtype(tensor.dtype).name:
+    dtype = _type_of(found)
+    if dtype != canonical(tensor.dtype):
         raise InputError(f"its input is {dtype}, not {tensor.dtype}", where=model.path)
     given = list(tensor.batched(-1 if model.fixed_batch is None else model.fixed_batch))
     sizes: list[int] = list(found["shape_signature"])
     shape = [int(size) for size in sizes]
-    if shape != given:
+    # a size that the file leaves open is the workload's
+    if len(shape) != len(given) or any(own not in (-1, size) for own, size in zip(shape, given)):  # noqa: B905
         raise InputError(f"its input is {_as_yaml(shape)}, not {_as_yaml(given)}", where=model.path)
+
+
+def _type_of(found: Details) -> str:
+    return STRING if found["dtype"] is np.bytes_ else np.dtype(found["dtype"]).name
+
+
+def forms_of(interpreter: Interpreter, indices: list[int]) -> dict[int, Any]:
+    """What arrays of some tensors become: the runtime's type of bfloat16, None for text; by number."""
+    details = [*interpreter.get_input_details(), *interpreter.get_output_details()]
+    types = {int(each["index"]): (_type_of(each), each["dtype"]) for each in details}
+    return {
+        index: dtype if name == BFLOAT16 else None
+        for index, (name, dtype) in types.items()
+        if index in indices and name in BEYOND_NUMPY
+    }
+
+
+def as_output(array: Array) -> Array:
+    """bfloat16 as float32, text as Python's str, all others as they are."""
+    if array.dtype.name == BFLOAT16:
+        return reals_of_bfloat16(array.view(np.uint16))
+    return texts(array) if array.dtype.kind in "OSU" else array
 
 
 def _as_yaml(shape: list[int]) -> str:

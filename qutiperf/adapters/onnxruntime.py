@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import tempfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Optional
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal, Optional, Union
 
 from qutiperf.adapters.base import Adapter, Array, Arrays, Model, check_names
 from qutiperf.adapters.onnxruntime_device import MEMORY, DeviceTensors, placement
+from qutiperf.adapters.onnxruntime_values import HostTensors, has_bfloat16
+from qutiperf.element_type import BEYOND_NUMPY, BFLOAT16, STRING, canonical
 from qutiperf.errors import InputError, SetupError
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ _NUMPY_OF_ONNX = {
     "tensor(uint64)": "uint64",
     "tensor(int64)": "int64",
     "tensor(bool)": "bool",
+    "tensor(bfloat16)": BFLOAT16,
+    "tensor(string)": STRING,
 }
 
 
@@ -64,6 +66,7 @@ class OnnxRuntime(Adapter[Options]):
     runtime_module = "onnxruntime"
     model_suffixes = (".onnx", ".ort")
     many_tensors = True
+    element_types = BEYOND_NUMPY
     open_sizes = True
 
     def load(self, model: Model, options: Options) -> None:
@@ -77,13 +80,7 @@ class OnnxRuntime(Adapter[Options]):
                 f"this onnxruntime has no provider {options.provider}", cure=f"it offers: {offered}"
             )
         self._session, self._nodes = _session(model, options)
-        memory = MEMORY.get(options.provider)
-        if model.many and memory is not None:
-            problem = (
-                f"{options.provider}: models with several inputs or outputs are not bound to its memory yet"
-            )
-            raise InputError(problem, where=model.path, cure=f"use {CPU_PROVIDER}")
-        self._bound = None if memory is None else _bound(self._session, model, memory, options)
+        self._bound = _bound(self._session, model, options)
         self._run = self._session.run
         self._input, self._outputs = model.input_name, list(model.outputs)
         self._inputs = [tensor.name for tensor in model.inputs]
@@ -94,6 +91,8 @@ class OnnxRuntime(Adapter[Options]):
         return self._run(self._outputs, {self._input: batch})[0], None  # type: ignore[return-value]  # a tensor
 
     def infer_many(self, batch: Arrays) -> tuple[Arrays, Optional[int]]:
+        if self._bound is not None:
+            return self._bound.infer_many(batch)
         return tuple(self._run(self._outputs, dict(zip(self._inputs, batch)))), None  # type: ignore[arg-type]  # noqa: B905
 
     def close(self) -> None:
@@ -164,10 +163,14 @@ def _check_placement(nodes: dict[str, int], model: Model, options: Options) -> N
 
 
 def _bound(
-    session: onnxruntime.InferenceSession, model: Model, memory: str, options: Options
-) -> DeviceTensors:
-    number = _provider_options(options.provider_options).get("device_id", "0")
-    return DeviceTensors(session, model, memory, int(number))
+    session: onnxruntime.InferenceSession, model: Model, options: Options
+) -> Optional[Union[DeviceTensors, HostTensors]]:
+    """What runs the session on values in its provider's memory, or on values that numpy lacks."""
+    memory = MEMORY.get(options.provider)
+    if memory is not None:
+        number = _provider_options(options.provider_options).get("device_id", "0")
+        return DeviceTensors(session, model, memory, int(number))
+    return HostTensors(session, model) if has_bfloat16(session, model) else None
 
 
 def _session_options(options: Options) -> onnxruntime.SessionOptions:
@@ -200,9 +203,10 @@ def _check_tensors(session: onnxruntime.InferenceSession, model: Model) -> None:
     check_names(inputs, [tensor.name for tensor in session.get_outputs()], model)
     for tensor in model.inputs:
         dtype = _NUMPY_OF_ONNX.get(inputs[tensor.name].type)
-        if dtype != np.dtype(tensor.dtype).name:
+        if dtype != canonical(tensor.dtype):
             which = f"input '{tensor.name}'" if model.many else "input"
-            raise InputError(f"its {which} is {dtype}, not {tensor.dtype}", where=model.path)
+            kind = dtype or inputs[tensor.name].type
+            raise InputError(f"its {which} is {kind}, not {tensor.dtype}", where=model.path)
 
 
 def _first_line(error: Exception) -> str:

@@ -9,11 +9,13 @@ import json
 import os
 from collections import Counter
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qutiperf.adapters.base import Array, Model
+from qutiperf.adapters.base import Array, Arrays, Model
+from qutiperf.element_type import BEYOND_NUMPY, zeros
+from qutiperf.errors import InputError
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -25,11 +27,14 @@ MEMORY = {
     "NvTensorRTRTXExecutionProvider": "cuda",
 }
 
+_NOT_THERE = ("tensor(bfloat16)", "tensor(string)")
+
 
 def placement(session: onnxruntime.InferenceSession, model: Model) -> dict[str, int]:
     """Number of nodes that ran on each provider for one sample; ends the session's profile."""
-    one = np.zeros((model.fixed_batch or 1, *model.input_shape), model.input_dtype)
-    session.run([model.output_name], {model.input_name: one})
+    count = model.fixed_batch or 1
+    ones = {tensor.name: zeros(tensor.batched(count), tensor.dtype) for tensor in model.inputs}
+    session.run([model.output_name], ones)
     path = session.end_profiling()  # type: ignore[no-untyped-call]
     with open(path, encoding="utf-8") as file:  # noqa: PTH123
         events = json.load(file)
@@ -47,27 +52,44 @@ class DeviceTensors:
     """Runs a session on tensors in device memory, so that the compute time excludes copies."""
 
     def __init__(self, session: onnxruntime.InferenceSession, model: Model, memory: str, number: int) -> None:
+        """Raises InputError for types that ONNX Runtime's Python interface cannot put there."""
         self._session, self._model, self._place = session, model, (memory, number)
-        self._shape: Optional[tuple[int, ...]] = None
+        self._shapes: list[tuple[int, ...]] = []
+        kinds = {tensor.name: tensor.type for tensor in session.get_outputs()}
+        others = [tensor.name for tensor in model.inputs if tensor.dtype in BEYOND_NUMPY]
+        others += [name for name in model.outputs if kinds.get(name) in _NOT_THERE]
+        if others:
+            problem = f"{', '.join(others)}: bfloat16 and text are not put into {memory} memory"
+            raise InputError(problem, where=model.path, cure="use CPUExecutionProvider")
 
     def infer(self, batch: Array) -> tuple[Array, int]:
+        (outputs, *_), compute_ns = self.infer_many((batch,))
+        return outputs, compute_ns
+
+    def infer_many(self, batch: Arrays) -> tuple[Arrays, int]:
         """Copies in, runs until the device has finished (timed with the host's clock), copies out."""
-        if batch.shape != self._shape:
-            self._bind(batch.shape)
-        self._input.update_inplace(np.ascontiguousarray(batch))
+        if [array.shape for array in batch] != self._shapes:
+            self._bind(batch)
+        for value, array in zip(self._inputs, batch):  # noqa: B905
+            # ascontiguousarray would give a number one dimension
+            value.update_inplace(array if array.flags.c_contiguous else np.ascontiguousarray(array))
         self._binding.synchronize_inputs()  # type: ignore[no-untyped-call]
         before = perf_counter_ns()
         self._session.run_with_iobinding(self._binding)  # type: ignore[no-untyped-call]
         self._binding.synchronize_outputs()  # type: ignore[no-untyped-call]
         compute_ns = perf_counter_ns() - before
-        return self._binding.get_outputs()[0].numpy(), compute_ns  # type: ignore[no-untyped-call]
+        outputs = self._binding.get_outputs()  # type: ignore[no-untyped-call]
+        return tuple(value.numpy() for value in outputs), compute_ns
 
-    def _bind(self, shape: tuple[int, ...]) -> None:
+    def _bind(self, batch: Arrays) -> None:
         import onnxruntime
 
-        dtype = np.dtype(self._model.input_dtype)
-        self._input = onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, dtype, *self._place)
-        self._binding = self._session.io_binding()
-        self._binding.bind_ortvalue_input(self._model.input_name, self._input)  # type: ignore[no-untyped-call]
-        self._binding.bind_output(self._model.output_name, *self._place)  # type: ignore[no-untyped-call]
-        self._shape = shape
+        self._binding, self._inputs = self._session.io_binding(), []
+        for tensor, array in zip(self._model.inputs, batch):  # noqa: B905
+            kind = np.dtype(tensor.dtype)
+            value = onnxruntime.OrtValue.ortvalue_from_shape_and_type(array.shape, kind, *self._place)
+            self._binding.bind_ortvalue_input(tensor.name, value)  # type: ignore[no-untyped-call]
+            self._inputs.append(value)
+        for name in self._model.outputs:
+            self._binding.bind_output(name, *self._place)  # type: ignore[no-untyped-call]
+        self._shapes = [array.shape for array in batch]

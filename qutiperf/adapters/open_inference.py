@@ -18,6 +18,7 @@ from qutiperf.adapters import protocol
 from qutiperf.adapters.base import Adapter, Array, Arrays, Completion, InputTensor, Model
 from qutiperf.adapters.open_inference_connection import HttpAnswer, ServerConnection, first_line
 from qutiperf.adapters.protocol import quoted, shown
+from qutiperf.element_type import BEYOND_NUMPY, BFLOAT16, reals_of_bfloat16
 from qutiperf.errors import InputError, RunError, SetupError
 
 _MEGA = 1_000_000
@@ -65,9 +66,11 @@ class OpenInference(Adapter[Options]):
     options_type = Options
     over_network = True
     many_tensors = True
+    element_types = BEYOND_NUMPY
 
     def load(self, model: Model, options: Options) -> None:
         self._model, self._options = model, options
+        self._types = {tensor.name: tensor.dtype for tensor in model.inputs if tensor.dtype in BEYOND_NUMPY}
         self._headers = _headers(options)
         self._connection = ServerConnection(
             options.url, options.timeout_s, options.ca_file, options.retries, options.model_name
@@ -119,7 +122,7 @@ class OpenInference(Adapter[Options]):
         if self._options.binary:
             header["parameters"] = {"binary_data_output": True}
         try:
-            length, parts = protocol.encode(header, "inputs", tensors, self._options.binary)
+            length, parts = protocol.encode(header, "inputs", tensors, self._options.binary, self._types)
         except protocol.ProtocolError as error:
             raise RunError(f"a batch cannot be sent: {error}", where=self._where) from None
         size = sum(len(part) for part in parts)
@@ -152,7 +155,7 @@ class OpenInference(Adapter[Options]):
             if name not in message.tensors:
                 problem = f"it answered {quoted(list(message.tensors))}, not '{name}'"
                 raise RunError(problem, where=self._where)
-        outputs = tuple(message.tensors[name] for name in self._model.outputs)
+        outputs = tuple(_output(message, name) for name in self._model.outputs)
         return outputs, self._compute_ns(message.header)
 
     def _compute_ns(self, header: protocol.Header) -> Optional[int]:
@@ -259,6 +262,12 @@ class OpenInference(Adapter[Options]):
         return time.perf_counter() - started
 
 
+def _output(message: protocol.Message, name: str) -> Array:
+    """bfloat16 as float32, which is what every adapter gives."""
+    array = message.tensors[name]
+    return reals_of_bfloat16(array) if message.types[name] == BFLOAT16 else array
+
+
 def _headers(options: Options) -> dict[str, str]:
     if not options.token_file:
         return {}
@@ -280,14 +289,16 @@ def _check_metadata(metadata: Mapping[str, object], model: Model, options: Optio
         raise InputError(f"its inputs are {quoted(names)}, not {expected}", where=where)
     found = {name: (datatype, shape) for name, datatype, shape in inputs}
     for tensor in model.inputs:
-        _check_input(tensor, *found[tensor.name], where=where)
+        _check_input(tensor, model.fixed_batch, *found[tensor.name], where=where)
     names = [name for name, _, _ in outputs]
     for name in model.outputs:
         if name not in names:
             raise InputError(f"it has no output '{name}', but {quoted(names)}", where=where)
 
 
-def _check_input(tensor: InputTensor, datatype: str, shape: list[object], where: str) -> None:
+def _check_input(
+    tensor: InputTensor, fixed_batch: Optional[int], datatype: str, shape: list[object], where: str
+) -> None:
     """Of sizes only those that the server gives."""
     if datatype != protocol.datatype_of(tensor.dtype):
         raise InputError(f"its input is {shown(datatype, _MOST_TEXT)}, not {tensor.dtype}", where=where)
@@ -296,6 +307,10 @@ def _check_input(tensor: InputTensor, datatype: str, shape: list[object], where:
     known = [size for size in sizes if isinstance(size, int) and size > 0]
     if shape and len(known) == len(sizes) and tuple(known) != tuple(tensor.shape):
         raise InputError(f"its samples are {quoted(known)}, not {list(tensor.shape)}", where=where)
+    batch = shape[axis] if axis is not None and axis < len(shape) else None
+    if isinstance(batch, int) and batch > 0 and batch != fixed_batch:
+        expected = [fixed_batch or "batch" if place == axis else size for place, size in enumerate(shape)]
+        raise InputError(f"its input is {quoted(shape)}, not {quoted(expected)}", where=where)
 
 
 def _tensors(metadata: Mapping[str, object], side: str) -> list[tuple[str, str, list[object]]]:

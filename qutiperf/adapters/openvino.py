@@ -18,8 +18,17 @@ from qutiperf.adapters.openvino_checks import (
     check_tensors,
     needed_properties,
     reason,
+    type_of,
 )
 from qutiperf.adapters.openvino_options import Options
+from qutiperf.element_type import (
+    BEYOND_NUMPY,
+    BFLOAT16,
+    STRING,
+    array_type,
+    reals_of_bfloat16,
+    texts,
+)
 from qutiperf.errors import InputError, SetupError
 
 if TYPE_CHECKING:
@@ -37,18 +46,24 @@ class OpenVino(Adapter[Options]):
     extra = "openvino"
     model_suffixes = (".onnx", ".xml", ".tflite")
     many_tensors = True
+    element_types = BEYOND_NUMPY
 
     def load(self, model: Model, options: Options) -> None:
         if not model.path:
             raise InputError("the workload has no model file", cure="give model.file")
         runtime = _runtime()
         self._core, self._tensor = runtime.Core(), runtime.Tensor
+        self._bfloat16, self._string = runtime.Type.bf16, getattr(runtime.Type, STRING, None)
         self._version = str(runtime.get_version())
         self._model, self._device = model, options.device
         check_device(self._core, options.device)
         self._properties = needed_properties(self._core, options)
-        self._inputs, self._outputs = check_tensors(self._read(), model)
+        read = self._read()
+        self._inputs, self._outputs = check_tensors(read, model)
         self._output = self._outputs[0]
+        self._plain = all(tensor.dtype not in BEYOND_NUMPY for tensor in model.inputs)
+        kinds = [type_of(read.outputs[number].get_element_type()) for number in self._outputs]
+        self._plain_outputs = not set(kinds) & set(BEYOND_NUMPY)
         self._batch = 0
         self._dynamic: Optional[openvino.InferRequest] = None
         self.tune(model.fixed_batch or 1)
@@ -58,11 +73,12 @@ class OpenVino(Adapter[Options]):
             return
         self._request = self._compiled(self._model.fixed_batch or batch_size)
         self._batch = batch_size
-        of_one = int(np.prod(self._model.input_shape)) * np.dtype(self._model.input_dtype).itemsize
+        of_one = int(np.prod(self._model.input_shape)) * array_type(self._model.input_dtype).itemsize
         if self._model.many:
             return
-        self._shares = of_one * batch_size >= SHARED_FROM_BYTES
-        self._input = self._request.get_input_tensor().data
+        self._shares = of_one * batch_size >= SHARED_FROM_BYTES or not self._plain
+        if self._plain:
+            self._input = self._request.get_input_tensor().data
         if batch_size > 1 and self._dynamic is None and self._takes_dynamic():
             self._dynamic = self._compiled(None)
 
@@ -71,24 +87,26 @@ class OpenVino(Adapter[Options]):
         if count == self._batch and not self._shares:
             self._input[:] = batch
         elif count == self._batch:
-            request.set_input_tensor(self._bound(batch))
+            request.set_input_tensor(self._bound(batch, self._model.input_dtype))
         elif self._dynamic is None:
             return self._infer_filled_up(batch)
         else:
             request = self._dynamic
-            request.set_input_tensor(self._bound(batch))
+            request.set_input_tensor(self._bound(batch, self._model.input_dtype))
         request.infer()
-        return request.get_output_tensor(self._output).data, int(request.latency * 1e6)
+        outputs = request.get_output_tensor(self._output)
+        return outputs.data if self._plain_outputs else self._array(outputs), int(request.latency * 1e6)
 
     def infer_many(self, batch: Arrays) -> tuple[Arrays, Optional[int]]:
         request, axis = self._request, self._model.batch_axis
         count = 1 if axis is None else batch[0].shape[axis]
         if count != self._batch:
             request = self._for_smaller()
-        for number, array in zip(self._inputs, batch):  # noqa: B905
-            request.set_input_tensor(number, self._bound(array))
+        for number, array, tensor in zip(self._inputs, batch, self._model.inputs):  # noqa: B905
+            request.set_input_tensor(number, self._bound(array, tensor.dtype))
         request.infer()
-        outputs = tuple(request.get_output_tensor(number).data for number in self._outputs)
+        tensors = [request.get_output_tensor(number) for number in self._outputs]
+        outputs = tuple(each.data if self._plain_outputs else self._array(each) for each in tensors)
         return outputs, int(request.latency * 1e6)
 
     def _for_smaller(self) -> openvino.InferRequest:
@@ -111,11 +129,24 @@ class OpenVino(Adapter[Options]):
     def _takes_dynamic(self) -> bool:
         return self._model.fixed_batch is None and self._device.partition(".")[0] in DYNAMIC_DEVICES
 
-    def _bound(self, batch: Array) -> openvino.Tensor:
+    def _bound(self, batch: Array, dtype: str) -> openvino.Tensor:
         """The batch in place, a copy where it is read-only, as openvino takes no such memory."""
+        if dtype == STRING:
+            return self._tensor(np.asarray(batch, np.str_))
         # ascontiguousarray would give a number one dimension
         whole = batch if batch.flags.c_contiguous else np.ascontiguousarray(batch)
+        if dtype == BFLOAT16:
+            return self._tensor(whole, list(whole.shape), self._bfloat16)
         return self._tensor(whole, shared_memory=batch.flags.writeable)
+
+    def _array(self, tensor: openvino.Tensor) -> Array:
+        """An output in place; a copy of bfloat16 as float32, and of text."""
+        kind = tensor.element_type
+        if kind == self._bfloat16:
+            return reals_of_bfloat16(tensor.data.view(np.uint16))
+        if kind == self._string:
+            return texts(tensor.str_data)
+        return tensor.data  # type: ignore[no-any-return]  # an array
 
     def _infer_filled_up(self, batch: Array) -> tuple[Array, Optional[int]]:
         count = len(batch)

@@ -11,6 +11,7 @@ import numpy as np
 
 from qutiperf.adapters.base import InputTensor, Model
 from qutiperf.adapters.openvino_options import Options, pairs
+from qutiperf.element_type import BFLOAT16, STRING, canonical
 from qutiperf.errors import InputError, SetupError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _numbers(names: list[set[str]]) -> dict[str, int]:
 def _check_input(found: openvino.ConstOutput, tensor: InputTensor, model: Model) -> None:
     """Its type and its sizes: a reshape would make another network of a file with other sizes."""
     element = found.get_element_type()
-    if np.dtype(element.to_dtype()) != np.dtype(tensor.dtype):
+    if type_of(element) != canonical(tensor.dtype):
         problem = f"its input is {element.get_type_name()}, not {tensor.dtype}"
         raise InputError(problem, where=model.path)
     partial = found.get_partial_shape()
@@ -110,13 +111,23 @@ def _check_input(found: openvino.ConstOutput, tensor: InputTensor, model: Model)
     sizes = [None if size.is_dynamic else size.get_length() for size in partial]
     axis, given = tensor.batch_axis, list(tensor.batched(-1))
     expected = [model.fixed_batch if position == axis else size for position, size in enumerate(given)]
+    # a size that the file leaves open is the workload's
     same = len(sizes) == len(expected) and all(
-        size == wanted or (size is None and position != axis)
-        for position, (size, wanted) in enumerate(zip(sizes, expected))  # noqa: B905
+        size is None or size == wanted
+        for size, wanted in zip(sizes, expected)  # noqa: B905
     )
     if not same:
         shown = [["?" if size is None else size for size in shape] for shape in (sizes, expected)]
         raise InputError(f"its input is {shown[0]}, not {shown[1]}", where=model.path)
+
+
+def type_of(element: openvino.Type) -> str:
+    """numpy's name where it has one; openvino gives float16 for bfloat16, and int8 for parts of a byte."""
+    name = str(element.get_type_name())
+    if name in ("bf16", STRING):
+        return BFLOAT16 if name == "bf16" else STRING
+    kind = np.dtype(element.to_dtype())
+    return kind.name if element.bitwidth == 8 * kind.itemsize else name
 
 
 def reason(error: Exception) -> str:

@@ -8,10 +8,14 @@ Standard library and numpy only, in Python 3.9 syntax: this module also runs on 
 from __future__ import annotations
 
 import json
+import struct
+from collections.abc import Mapping
 from math import prod
 from typing import TYPE_CHECKING, NamedTuple, Optional, Union
 
 import numpy as np
+
+from qutiperf.element_type import BFLOAT16, STRING, array_type, type_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -39,13 +43,16 @@ _NUMPY = {
     "FP16": "float16",
     "FP32": "float32",
     "FP64": "float64",
+    "BF16": BFLOAT16,  # of Triton's extension
+    "BYTES": STRING,
 }
 _DATATYPE = {numpy: datatype for datatype, numpy in _NUMPY.items()}
 _SENT = {
-    numpy: np.dtype(numpy).newbyteorder("<") for numpy in _DATATYPE
+    numpy: array_type(numpy).newbyteorder("<") for numpy in _DATATYPE
 }  # native where that is little-endian
 _MOST_DIMENSIONS = 32  # of numpy before 2.0
 _MOST_BYTES = 1 << 62  # of an array, which numpy counts in 64 bits
+_LENGTH = struct.Struct("<I")  # before each text
 _MOST_QUOTED = 100  # characters of what a message says
 
 
@@ -54,10 +61,11 @@ class ProtocolError(ValueError):
 
 
 class Message(NamedTuple):
-    """A request's or a response's JSON header and its tensors by name."""
+    """A request's or a response's JSON header, its tensors by name, and the types of their elements."""
 
     header: Header
     tensors: dict[str, Array]
+    types: dict[str, str]
 
 
 def datatype_of(dtype: str) -> str:
@@ -79,27 +87,38 @@ def encode(
     side: str,
     tensors: list[tuple[str, Array]],
     binary: bool = True,
+    types: Optional[Mapping[str, str]] = None,
 ) -> tuple[int, list[Buffer]]:
     """Length of the JSON header and the body's parts; `side` is inputs or outputs.
 
-    Without `binary` the numbers are in the JSON itself. Raises ProtocolError for a type without a name and
-    for a number that JSON cannot hold.
+    Without `binary` the numbers are in the JSON itself. `types` are those of elements that numpy lacks, by
+    the tensor's name. Raises ProtocolError for a type without a name and for a number that JSON cannot hold.
     """
     parts: list[Buffer] = []
     listed = []
     for name, array in tensors:
-        dtype = array.dtype.name
+        dtype = (types or {}).get(name) or type_of(array)
         entry: Header = {"name": name, "shape": list(array.shape), "datatype": datatype_of(dtype)}
         if binary:
-            entry["parameters"] = {"binary_data_size": array.nbytes}
-            parts.append(np.ascontiguousarray(array, _SENT[dtype]).data.cast("B") if array.size else b"")
+            part = _bytes_of(array, dtype)
+            entry["parameters"] = {"binary_data_size": len(part)}
+            parts.append(part)
         else:
+            if dtype == BFLOAT16:
+                raise ProtocolError(f"tensor '{name}': JSON cannot hold bfloat16; use binary tensors")
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise ProtocolError(f"tensor '{name}': JSON cannot hold NaN or Infinity; use binary tensors")
             entry["data"] = array.ravel().tolist()
         listed.append(entry)
     text = json.dumps({**header, side: listed}, separators=(",", ":")).encode()
     return len(text), [text, *parts]
+
+
+def _bytes_of(array: Array, dtype: str) -> Buffer:
+    if dtype == STRING:
+        encoded = [str(each).encode() for each in array.ravel().tolist()]
+        return b"".join(part for each in encoded for part in (_LENGTH.pack(len(each)), each))
+    return np.ascontiguousarray(array, _SENT[dtype]).data.cast("B") if array.size else b""
 
 
 def decode(body: Buffer, header_length: Optional[int], side: str) -> Message:
@@ -112,15 +131,15 @@ def decode(body: Buffer, header_length: Optional[int], side: str) -> Message:
     listed = header.get(side)
     if not isinstance(listed, list) or not listed:
         raise ProtocolError(f"it has no {side}")
-    rest, tensors = whole[length:], {}
+    rest, message = whole[length:], Message(header, {}, {})
     for entry in listed:
         name, array, rest = _tensor(entry, rest)
-        if name in tensors:
+        if name in message.tensors:
             raise ProtocolError(f"it has the tensor {quoted(name)} twice")
-        tensors[name] = array
+        message.tensors[name], message.types[name] = array, dtype_of(entry["datatype"])
     if len(rest):
         raise ProtocolError(f"{len(rest)} bytes follow its last tensor")
-    return Message(header, tensors)
+    return message
 
 
 def read_json(text: Buffer) -> Header:
@@ -162,10 +181,15 @@ def _tensor(entry: object, rest: memoryview) -> tuple[str, Array, memoryview]:
         raise ProtocolError("a tensor has no name")
     name = entry["name"]
     where = f"tensor {quoted(name)}"
-    dtype = _SENT[dtype_of(entry.get("datatype"))]
+    kind = dtype_of(entry.get("datatype"))
+    dtype = _SENT[kind]
     shape = _shape(entry.get("shape"), dtype.itemsize, where)
     parameters = entry.get("parameters") or {}
     size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
+    if kind == STRING:
+        return (name, *_texts(entry.get("data"), size, shape, rest, where))
+    if size is None and kind == BFLOAT16:
+        raise ProtocolError(f"{where}: JSON cannot hold bfloat16")
     if size is None:
         return name, _from_json(entry.get("data"), dtype, shape, where), rest
     if type(size) is not int or size != prod(shape) * dtype.itemsize or size > len(rest):
@@ -175,6 +199,41 @@ def _tensor(entry: object, rest: memoryview) -> tuple[str, Array, memoryview]:
         raise ProtocolError(f"{where}: a byte of its bool is neither 0 nor 1")
     array = np.frombuffer(rest[:size], dtype).reshape(shape)
     return name, array if dtype.isnative else array.astype(dtype.newbyteorder("=")), rest[size:]
+
+
+def _texts(
+    data: object, size: object, shape: list[int], rest: memoryview, where: str
+) -> tuple[Array, memoryview]:
+    """Texts in the JSON, or each after its length; raises ProtocolError for what is not UTF-8."""
+    count = prod(shape)
+    if size is None:
+        if not isinstance(data, list) or not all(isinstance(each, str) for each in data):
+            raise ProtocolError(f"{where}: its data are not a list of texts")
+        found: list[str] = data
+    elif type(size) is not int or not count * _LENGTH.size <= size <= len(rest):
+        problem = f"{quoted(size)} bytes for {quoted(shape)} texts, {len(rest)} are there"
+        raise ProtocolError(f"{where}: {problem}")
+    else:
+        found, rest = _read_texts(bytes(rest[:size]), where), rest[size:]
+    if len(found) != count:
+        raise ProtocolError(f"{where}: {len(found)} texts for the shape {quoted(shape)}")
+    array = np.empty(count, object)
+    array[:] = found
+    return array.reshape(shape), rest
+
+
+def _read_texts(whole: bytes, where: str) -> list[str]:
+    found, start = [], 0
+    try:
+        while start < len(whole):
+            (length,) = _LENGTH.unpack_from(whole, start)
+            start += _LENGTH.size + length
+            if start > len(whole):
+                raise ProtocolError(f"{where}: its last text has {length} bytes, fewer are there")
+            found.append(whole[start - length : start].decode("utf-8"))
+    except (struct.error, UnicodeDecodeError):
+        raise ProtocolError(f"{where}: its texts are damaged, or not UTF-8") from None
+    return found
 
 
 def _shape(shape: object, item_bytes: int, where: str) -> list[int]:

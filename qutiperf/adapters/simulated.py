@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qutiperf.adapters.base import Adapter, Array, Arrays, Completion, Model
+from qutiperf.element_type import BEYOND_NUMPY
 from qutiperf.errors import InputError
 
 _SLEEP_MARGIN_NS = 200_000  # a sleep may oversleep by this much; the rest is waited for by yielding
@@ -36,6 +37,7 @@ class Simulated(Adapter[Options]):
 
     options_type = Options
     many_tensors = True
+    element_types = BEYOND_NUMPY
     open_sizes = True
 
     def load(self, model: Model, options: Options) -> None:
@@ -54,7 +56,8 @@ class Simulated(Adapter[Options]):
             return Completion(self._answer[: len(batch)], None)
         started = time.perf_counter_ns()
         duration = self.duration_ns(len(batch))
-        sums = batch.reshape(len(batch), -1).sum(axis=1, dtype=np.float64)
+        numbers = np.vectorize(len, [np.int64])(batch) if batch.dtype.kind == "O" else batch
+        sums = numbers.reshape(len(batch), -1).sum(axis=1, dtype=np.float64)
         outputs = self._eye[sums.astype(np.int64) % self._options.classes]
         _wait_until(started + duration)
         return Completion(outputs, duration)

@@ -6,19 +6,22 @@ import importlib
 import importlib.util
 import os
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Optional
 
 import numpy as np
 
-from qutiperf.adapters.base import Adapter, Array, Model
+from qutiperf.adapters.base import Adapter, Array, Arrays, Model
+from qutiperf.adapters.torch_tensors import argument_order, listed, tensor_of
+from qutiperf.element_type import BFLOAT16, zeros
 from qutiperf.errors import InputError, RunError, SetupError
 
 if TYPE_CHECKING:
     import torch
 
 _COMPILED_BATCH_SIZES = 1000  # torch's default gives up compiling at the ninth
-_REAL = ("float16", "float32", "float64")
+_REAL = ("float16", "float32", "float64", BFLOAT16)
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,19 @@ class Options:
 
 
 class Torch(Adapter[Options]):
-    """One module. Devices with events use pinned memory, their own stream, and separately timed copies."""
+    """One module. Devices with events use pinned memory, their own stream, and separately timed copies.
+
+    A compiled module of one input is given whole batches; with several, other sizes are compiled when they
+    come. Several inputs are the file's arguments by name; several outputs are in the file's order, or by name
+    where it answers with a dictionary.
+    """
 
     options_type = Options
     runtime_module = "torch"
     extra = "torch"
     model_suffixes = (".pt2", ".pt", ".onnx")
+    many_tensors = True
+    element_types = (BFLOAT16,)
 
     def load(self, model: Model, options: Options) -> None:
         if options.backend_module:
@@ -58,10 +68,13 @@ class Torch(Adapter[Options]):
         self._device = _device(torch, options.device)
         _set_threads(torch, options)
         self._module, self._kind = _module(torch, model, self._device)
-        real = model.input_dtype in _REAL
-        self._dtype: Optional[torch.dtype] = getattr(torch, options.dtype) if real else None
+        self._order = argument_order(self._module, model) if len(model.inputs) > 1 else [0]
+        real = any(tensor.dtype in _REAL for tensor in model.inputs)
+        dtype: torch.dtype = getattr(torch, options.dtype)
+        self._dtypes = [dtype if tensor.dtype in _REAL else None for tensor in model.inputs]
+        self._dtype = self._dtypes[0]
         if real:
-            self._module = self._module.to(dtype=self._dtype)
+            self._module = self._module.to(dtype=dtype)
         elif options.dtype != "float32":
             raise InputError(f"dtype {options.dtype}: the input is {model.input_dtype}", where=model.path)
         if options.compile:
@@ -75,15 +88,15 @@ class Torch(Adapter[Options]):
 
     def _try(self, batch_size: int) -> None:
         """Runs one batch of zeros, so that load() detects what does not fit; raises InputError."""
-        zeros = np.zeros((batch_size, *self._model.input_shape), self._model.input_dtype)
+        batch = tuple(zeros(tensor.batched(batch_size), tensor.dtype) for tensor in self._model.inputs)
         try:
-            outputs, _ = self.infer(zeros)
+            outputs = self.infer_many(batch)[0][0] if self._model.many else self.infer(batch[0])[0]
         except self._torch.OutOfMemoryError as error:
             problem = f"{self._device} has no memory left for batches of {batch_size}: {_first_line(error)}"
             raise RunError(problem, cure="use a smaller batch_size, fewer streams or float16") from error
         except (RuntimeError, TypeError, ValueError, AssertionError) as error:
             raise InputError(f"torch cannot run it: {_first_line(error)}", where=self._model.path) from error
-        if len(outputs) != batch_size:
+        if not self._model.many and len(outputs) != batch_size:
             raise InputError(
                 f"its output is {list(outputs.shape)} for {batch_size} samples", where=self._model.path
             )
@@ -99,17 +112,35 @@ class Torch(Adapter[Options]):
         torch, count = self._torch, len(batch)
         if count < self._whole:  # another size would be compiled during the run
             batch = np.concatenate([batch, np.repeat(batch[-1:], self._whole - count, axis=0)])
-        if not batch.flags.writeable:
-            batch = batch.copy()  # torch does not support read-only tensors
-        given = torch.from_numpy(batch)
+        given = tensor_of(torch, batch, self._model.input_dtype)
         with torch.inference_mode():
             if self._timed is not None:
-                answer, compute_ns = self._timed.infer(given, self._dtype, self._module)
+                (answer,), compute_ns = self._timed.infer([given], [self._dtype], self._single)
                 return answer[:count], compute_ns
             inputs = given.to(self._device, self._dtype)
             outputs = _single(self._module(inputs))
             answers = outputs.to("cpu", torch.float32 if outputs.is_floating_point() else None).numpy()
             return answers[:count], None
+
+    def _single(self, given: torch.Tensor) -> list[torch.Tensor]:
+        return [_single(self._module(given))]
+
+    def infer_many(self, batch: Arrays) -> tuple[Arrays, Optional[int]]:
+        torch, model = self._torch, self._model
+        given = [tensor_of(torch, array, spec.dtype) for array, spec in zip(batch, model.inputs)]  # noqa: B905
+        with torch.inference_mode():
+            if self._timed is not None:
+                answers, compute_ns = self._timed.infer(given, self._dtypes, self._several)
+            else:
+                inputs = [each.to(self._device, kind) for each, kind in zip(given, self._dtypes)]  # noqa: B905
+                outputs, compute_ns = self._several(*inputs), None
+                kinds = [torch.float32 if each.is_floating_point() else None for each in outputs]
+                answers = [each.to("cpu", kind).numpy() for each, kind in zip(outputs, kinds)]  # noqa: B905
+        return tuple(answers), compute_ns
+
+    def _several(self, *given: torch.Tensor) -> list[torch.Tensor]:
+        outputs = self._module(*[given[number] for number in self._order])
+        return listed(outputs, self._model.outputs)
 
     def close(self) -> None:
         self._module = self._timed = None
@@ -136,8 +167,8 @@ class _Timed:
         self._stream = backend.Stream(device)
         self._events = [backend.Event(enable_timing=True) for _ in range(4)]
         self._pin = device.type == "cuda"
-        self._sent: Any = None
-        self._received: Any = None
+        self._sent: dict[int, torch.Tensor] = {}
+        self._received: dict[int, torch.Tensor] = {}
         self.forget()
 
     def forget(self) -> None:
@@ -146,37 +177,47 @@ class _Timed:
 
     def infer(
         self,
-        given: torch.Tensor,
-        dtype: Optional[torch.dtype],
-        module: Any,
-    ) -> tuple[Array, int]:
+        given: Sequence[torch.Tensor],
+        dtypes: Sequence[Optional[torch.dtype]],
+        module: Callable[..., list[torch.Tensor]],
+    ) -> tuple[list[Array], int]:
         """Blocks until the outputs are in host memory; the compute time is that of the forward pass."""
         started, copied, computed, ended = self._events
-        if self._sent is None or len(self._sent) < len(given):
-            self._sent = self._torch.empty(given.shape, dtype=given.dtype, pin_memory=self._pin)
-        host = self._sent[: len(given)]
-        host.copy_(given)
+        hosts = [self._pinned(self._sent, number, each, each.dtype) for number, each in enumerate(given)]
+        for host, each in zip(hosts, given):  # noqa: B905
+            host.copy_(each)
         with self._backend.stream(self._stream):
             started.record()
-            inputs = host.to(self._device, non_blocking=True).to(dtype or given.dtype)
+            inputs = [
+                host.to(self._device, non_blocking=True).to(dtype or host.dtype)
+                for host, dtype in zip(hosts, dtypes)  # noqa: B905
+            ]
             copied.record()
-            outputs = _single(module(inputs))
+            outputs = module(*inputs)
             computed.record()
-            answer = self._answer_like(outputs)
-            answer.copy_(outputs, non_blocking=True)
+            answers = [self._answer_like(number, each) for number, each in enumerate(outputs)]
+            for answer, each in zip(answers, outputs):  # noqa: B905
+                answer.copy_(each, non_blocking=True)
             ended.record()
         ended.synchronize()
         self._to_ms += started.elapsed_time(copied)
         self._from_ms += computed.elapsed_time(ended)
         self._count += 1
-        return answer.numpy(), round(1e6 * copied.elapsed_time(computed))
+        return [answer.numpy() for answer in answers], round(1e6 * copied.elapsed_time(computed))
 
-    def _answer_like(self, outputs: torch.Tensor) -> torch.Tensor:
+    def _answer_like(self, number: int, outputs: torch.Tensor) -> torch.Tensor:
         dtype = self._torch.float32 if outputs.is_floating_point() else outputs.dtype
-        if self._received is None or len(self._received) < len(outputs):
-            self._received = self._torch.empty(outputs.shape, dtype=dtype, pin_memory=self._pin)
-        received: torch.Tensor = self._received[: len(outputs)]
-        return received
+        return self._pinned(self._received, number, outputs, dtype)
+
+    def _pinned(
+        self, held: dict[int, torch.Tensor], number: int, like: torch.Tensor, dtype: torch.dtype
+    ) -> torch.Tensor:
+        """Host memory of this shape, its first rows where it has more of them."""
+        known = held.get(number)
+        fits = known is not None and known.shape[1:] == like.shape[1:] and known.dim() == like.dim()
+        if known is None or not fits or (like.dim() and len(known) < len(like)):
+            known = held[number] = self._torch.empty(like.shape, dtype=dtype, pin_memory=self._pin)
+        return known[: len(like)] if like.dim() else known
 
     def figures(self) -> dict[str, float]:
         """Means over the run's batches."""

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,7 @@ class Answers:
     """Outputs [count, ...] of one system as real numbers, with classes numbered as in the dataset.
 
     Of a model with several outputs these are of the first; [numbers] where its first axis is not the batch.
+    Texts are numbers that stand for each of them, with `texts`: only whether they are the same counts.
     """
 
     sut: str
@@ -63,6 +65,7 @@ class Answers:
     classes: npt.NDArray[np.int64] | None
     top1_percent: float | None
     count: int
+    texts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +92,11 @@ def ask(pairing: Pairing, batch_size: int, count: int | None, limit_s: float) ->
         outputs = np.load(folder / _ANSWERS, allow_pickle=False)
     judged = workload.task == CLASSIFICATION
     truth = None if dataset.labels is None or not judged else dataset.labels[:samples]
-    real, classes = _as_numbers(outputs, workload.model.output, judged)
-    model = Path(workload.model.file).name if workload.model.file else "a built topology"
-    return Answers(pairing.sut.name, model, reply.adapter, real, classes, _top1(classes, truth), samples)
+    texts = outputs.dtype.kind == "U"
+    numbers = _codes(outputs) if texts else outputs
+    real, classes = _as_numbers(numbers, workload.model.output, judged and not texts)
+    model, top1 = Path(workload.model.file or "a built topology").name, _top1(classes, truth)
+    return Answers(pairing.sut.name, model, reply.adapter, real, classes, top1, samples, texts)
 
 
 def compare(first: Answers, other: Answers) -> Agreement:
@@ -103,12 +108,21 @@ def compare(first: Answers, other: Answers) -> Agreement:
         raise InputError(
             problem, where=other.sut, cure="check that both are the same model, and their label_offset"
         )
+    if first.texts or other.texts:
+        same = (first.outputs == other.outputs).reshape(len(first.outputs), -1).all(axis=1)
+        return Agreement(100.0 * float(same.mean()), None, np.flatnonzero(~same).tolist())
     largest = float(np.abs(first.outputs - other.outputs).max(initial=0.0))
     if first.classes is None or other.classes is None:
         return Agreement(None, largest, [])
     differing = np.flatnonzero(first.classes != other.classes)
     share = 100.0 * (1 - len(differing) / len(first.classes))
     return Agreement(share, largest, [int(index) for index in differing])
+
+
+def _codes(texts: Array) -> npt.NDArray[np.float64]:
+    """A number for each text, the same in all processes; exact in a float, as it has 48 bits."""
+    flat = [sha256(str(text).encode()).digest()[:6] for text in texts.ravel().tolist()]
+    return np.array([int.from_bytes(each) for each in flat], np.float64).reshape(texts.shape)
 
 
 def _as_numbers(
@@ -163,7 +177,8 @@ def answer(question: Question, folder: Path) -> dict[str, str]:
         outputs = infer(_inputs(model, batch))[0]
         model.task.responses(outputs, len(batch))  # raises for impossible outputs
         outputs_of_batches.append(np.array(outputs[0] if model.task.takes_all else outputs))
-    np.save(folder / _ANSWERS, _joined(outputs_of_batches, _batches(question)))
+    joined = _joined(outputs_of_batches, _batches(question))
+    np.save(folder / _ANSWERS, joined.astype(np.str_) if joined.dtype.kind == "O" else joined)
     described = instances[0].describe()
     model.close()
     return described

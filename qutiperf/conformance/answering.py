@@ -24,19 +24,35 @@ def answers(subject: LoadedAdapter) -> CheckFinding:
     before = monotonic()
     outputs = loaded.timed(subject.inputs(subject.batch))[0]
     infer_s = monotonic() - before
-    _check_output(outputs, subject.batch)
+    _check_output(outputs, None if subject.many else subject.batch)
     seen = f"{subject.batch} samples: outputs {list(outputs.shape)} of {outputs.dtype}"
+    if subject.many:
+        seen += f", the first of {_check_all_outputs(subject, loaded)}"
     return passed(seen, load_s=load_s, infer_s=infer_s, **described)
 
 
-def _check_output(outputs: object, count: int) -> None:
+def _check_all_outputs(subject: LoadedAdapter, loaded: Loaded) -> int:
+    """The number of outputs, each an array of numbers or texts."""
+    step = subject.first_step(subject.tensors_of(subject.inputs(subject.batch)))
+    outputs = loaded.instance.infer_many(step)[0]
+    subject.calls += 1
+    names = subject.model.outputs
+    if not isinstance(outputs, tuple) or len(outputs) != len(names):
+        raise failed(f"infer_many() gives {len(outputs)} outputs, not a tuple of {len(names)}")
+    for each in outputs:
+        _check_output(each, None)
+    return len(outputs)
+
+
+def _check_output(outputs: object, count: int | None) -> None:
+    """With a `count` there is a row for each sample; models with several tensors may have others."""
     if not isinstance(outputs, np.ndarray):
         raise failed(f"outputs are a {type(outputs).__name__}, not a numpy array")
-    if outputs.dtype.kind not in "fiu":
+    if outputs.dtype.kind not in ("fiu" if count is not None else "fiubO"):
         raise failed(f"outputs are of {outputs.dtype}, not real numbers")
-    if outputs.ndim == 0 or len(outputs) != count:
+    if count is not None and (outputs.ndim == 0 or len(outputs) != count):
         raise failed(f"outputs of shape {list(outputs.shape)} for {count} samples")
-    if not np.isfinite(outputs.astype(np.float64)).all():
+    if outputs.dtype.kind != "O" and not np.isfinite(outputs.astype(np.float64)).all():
         raise failed("outputs contain NaN or infinity")
 
 
@@ -46,6 +62,8 @@ def batch(subject: LoadedAdapter) -> CheckFinding:
     if size == 1:
         raise skipped("batch_size is never above 1")
     images, loaded = subject.inputs(size), subject.load(1)
+    if subject.many and loaded.answer(images[:1]).shape[:1] != (1,):
+        raise skipped("the first output does not have a row for each sample")
     alone = np.concatenate([loaded.answer(images[row : row + 1]) for row in range(size)])
     loaded.tune(size)
     _same(subject, loaded, images, alone, f"a batch of {size}")
@@ -110,7 +128,7 @@ def labels(subject: LoadedAdapter) -> CheckFinding:
         raise skipped("the workload has no labels to compare with")
     loaded, classes = subject.load(1), list[int]()
     while len(classes) < min(_LABELLED, len(truth)) and (subject.in_time() or len(classes) < 10):
-        answer = loaded.answer(subject.dataset.load([len(classes)]))
+        answer = loaded.answer(subject.inputs_at([len(classes)]))
         classes.append(int(answer.argmax() if output.kind == "scores" else answer.item()))
     loaded.close()
     right = {

@@ -16,7 +16,7 @@ from qutiperf.errors import InputError, SetupError
 from qutiperf.run.child import Nursery, ask
 from qutiperf.run.pairing import pair, runnable
 from qutiperf.spec import catalog
-from qutiperf.spec.model_format import for_suffixes
+from qutiperf.spec.formats import for_suffixes
 from qutiperf.spec.sut import SystemUnderTest, load_sut
 from qutiperf.spec.workload import Workload, load_workload
 
@@ -32,9 +32,6 @@ def job_for(sut: str, workload: str | None, budget_s: float = BUDGET_S) -> Check
     system, _ = load_sut(sut)
     adapter = runnable(system)
     chosen = load_workload(workload)[0] if workload else _default_workload(system, adapter)
-    if chosen.model.many:
-        problem = "the checks need a model with one input, one output and the batch first"
-        raise InputError(problem, where=chosen.name, cure="name another one with --workload")
     return CheckJob(sut=system, workload=pair(system, chosen).workload, budget_s=budget_s)
 
 

@@ -26,6 +26,8 @@ def layout(subject: LoadedAdapter) -> CheckFinding:
     Adapters of other formats are compared with the ONNX file of the same model.
     """
     suffixes = subject.adapter.model_suffixes
+    if subject.many and suffixes and ".onnx" not in suffixes:
+        raise skipped("the probe is an ONNX file, and the model has several tensors")
     if suffixes and ".onnx" not in suffixes:
         return same_as_onnx(subject, f"the probe is an ONNX file; the adapter loads {', '.join(suffixes)}")
     weights, seen = (1.0, 2.0, 4.0), list[str]()

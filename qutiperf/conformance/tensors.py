@@ -12,8 +12,8 @@ import numpy as np
 from qutiperf.conformance.finding import CheckFinding, failed, passed
 from qutiperf.conformance.subject import LoadedAdapter
 from qutiperf.datasets.tasks import task_for
+from qutiperf.element_type import zeros
 from qutiperf.harness.loaded_model import LoadedModel
-from qutiperf.harness.samples import PreparedSamples
 from qutiperf.harness.streams import Complete, Completers, FirstError, Serving, Stream, Streams
 from qutiperf.spec.scenario import Mode, RunSettings, ScenarioName
 
@@ -26,6 +26,8 @@ def tensors(subject: LoadedAdapter) -> CheckFinding:
 
     As in the harness, batches are rows of a larger array, and a reused buffer.
     """
+    if subject.many:
+        return _several_tensors(subject)
     size = subject.batch
     images = np.ascontiguousarray(subject.inputs(2 * size + 1))
     first, second = subject.load(), subject.load()
@@ -49,6 +51,30 @@ def tensors(subject: LoadedAdapter) -> CheckFinding:
     return passed("input unchanged; outputs belong to their instance and are valid until its next call")
 
 
+def _several_tensors(subject: LoadedAdapter) -> CheckFinding:
+    """The same of one step of a model with several inputs and outputs."""
+    first, second = subject.load(), subject.load()
+    count = subject.model.fixed_batch or subject.batch
+    given = [zeros(tensor.batched(count), tensor.dtype) for tensor in subject.model.inputs]
+    before = [array.copy() for array in given]
+    outputs = first.instance.infer_many(tuple(given))[0]
+    if any(not np.array_equal(old, new) for old, new in zip(before, given, strict=True)):
+        raise failed("infer_many() changes its inputs, which other queries reuse")
+    kept = [np.array(output) for output in outputs]
+    others = second.instance.infer_many(tuple(array.copy() for array in given))[0]
+    pairs = [(mine, other) for mine in outputs for other in others if mine.dtype.kind != "O"]
+    shared = any(np.shares_memory(mine, other) for mine, other in pairs)
+    changed = any(
+        subject.difference(old, np.array(new)) is not None for old, new in zip(kept, outputs, strict=True)
+    )
+    if shared or changed:
+        raise failed("a call of a second instance overwrites the outputs of the first")
+    subject.calls += 2
+    first.close()
+    second.close()
+    return passed("inputs unchanged; outputs belong to their instance and are valid until its next call")
+
+
 class _Answered:
     """Counts completed ids; wakes the waiting thread after the last one."""
 
@@ -67,12 +93,7 @@ class _Answered:
 def ids(subject: LoadedAdapter) -> CheckFinding:
     """Each sample is answered once without an error: by the harness with two streams, and with LoadGen."""
     loaded = [subject.load(), subject.load()]
-    model = LoadedModel(
-        [each.instance for each in loaded],
-        subject.dataset,
-        task_for(subject.workload),
-        subject.model.fixed_batch,
-    )
+    model = subject.loaded_model([each.instance for each in loaded], task_for(subject.workload))
     count = 16 * subject.batch
     answered = _Answered(count)
     streams, failure = _streams(subject, model, subject.batch, answered.complete)
@@ -93,7 +114,7 @@ def ids(subject: LoadedAdapter) -> CheckFinding:
 def _streams(
     subject: LoadedAdapter, model: LoadedModel, size: int, complete: Complete
 ) -> tuple[Streams, FirstError]:
-    samples = PreparedSamples(subject.dataset)
+    samples = model.samples(False)
     samples.load(range(min(subject.dataset.count, 16 * size)))
     failure = FirstError(lambda _: None)
     completers = Completers(complete, complete)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from qutiperf.element_type import array_type
 from qutiperf.errors import InputError
 from qutiperf.spec.config import canonical_json, nearest
 from qutiperf.spec.workload import InputSpec
@@ -64,4 +65,4 @@ def dtype_of(spec: InputSpec, allowed: Sequence[str], where: str) -> np.dtype[np
     """The model's input type; raises InputError with the types of the dataset if this is not one of them."""
     if spec.dtype not in allowed:
         raise InputError(f"model.input.dtype: {spec.dtype}", where=where, cure=nearest(spec.dtype, allowed))
-    return np.dtype(spec.dtype)
+    return array_type(spec.dtype)

@@ -10,6 +10,8 @@ import numpy as np
 
 from qutiperf.datasets.base import Array, Dataset, Description, Raw
 from qutiperf.datasets.ragged import Lengths, Ragged, ragged_axis, random_lengths, rows_of
+from qutiperf.datasets.values import Value, constant, default_range, holds, random_values, takes_range
+from qutiperf.element_type import array_type, zeros
 from qutiperf.errors import InputError
 from qutiperf.spec.config import canonical_json
 from qutiperf.spec.source import (
@@ -27,7 +29,6 @@ from qutiperf.spec.workload import (
 )
 
 Load = Callable[[Sequence[int]], Array]
-_BYTES = ("int8", "uint8")
 
 
 class ManyInputs(Dataset):
@@ -48,7 +49,7 @@ class ManyInputs(Dataset):
     ) -> None:
         """`fields` and `ragged` load the inputs that the dataset has, in the model's order."""
         self.name, self.count, self.labels = data.name, data.count, data.labels
-        self.dtype = np.dtype(model.input.dtype)
+        self.dtype = array_type(model.input.dtype)
         self.data = data
         self._made = [
             spec.model_dump_json()
@@ -84,7 +85,7 @@ class ManyInputs(Dataset):
         self, number: int, spec: InputSpec, padding: PaddingSpec, model: ModelSpec, seed: int
     ) -> Ragged:
         shape, axis, dtype = sample_shape(model, number), ragged_axis(spec, padding), np.dtype(spec.dtype)
-        if not holds(dtype, padding.value):
+        if not holds(spec.dtype, padding.value):
             problem = f"model input '{spec.name}': padding.value {padding.value} is not a {spec.dtype}"
             raise InputError(problem, cure="give a value that the input's type can hold")
         leader = next((n for n, other in enumerate(model.inputs) if other.name == spec.leader), None)
@@ -142,7 +143,7 @@ class ManyInputs(Dataset):
 
 
 def check_dtypes(model: ModelSpec, where: str) -> None:
-    """Raises InputError for inputs of types whose values cannot be made here, as text and bfloat16."""
+    """Raises InputError for inputs of types whose values cannot be made here, as complex numbers."""
     wrong = [f"'{spec.name}' {spec.dtype}" for spec in model.inputs if spec.dtype not in DTYPES]
     if wrong:
         problem = f"model.inputs: {', '.join(wrong)}: no samples of this type can be made"
@@ -158,7 +159,7 @@ def sample_shape(model: ModelSpec, number: int) -> tuple[int, ...]:
 def bytes_of_sample(model: ModelSpec) -> int:
     """What one sample takes in memory with all of its steps, without what all samples share."""
     return sum(
-        np.dtype(spec.dtype).itemsize * math.prod(sample_shape(model, number)) * model.steps
+        array_type(spec.dtype).itemsize * math.prod(sample_shape(model, number)) * model.steps
         for number, spec in enumerate(model.inputs)
         if spec.has_data or spec.source == "random" or isinstance(spec.source, RandomSource)
     )
@@ -167,7 +168,7 @@ def bytes_of_sample(model: ModelSpec) -> int:
 def bytes_of_inputs(model: ModelSpec) -> int:
     """What one step of one sample takes, with what all samples share."""
     return sum(
-        np.dtype(spec.dtype).itemsize * math.prod(sample_shape(model, number))
+        array_type(spec.dtype).itemsize * math.prod(sample_shape(model, number))
         for number, spec in enumerate(model.inputs)
     )
 
@@ -178,7 +179,7 @@ def _shared(spec: InputSpec, model: ModelSpec) -> Array | None:
     if isinstance(source, ConstantSource):
         return _constant(spec, shape, source.constant)
     if isinstance(source, StateSource) or source == "zeros":
-        return _constant(spec, shape, 0)
+        return zeros(shape, spec.dtype)
     if isinstance(source, MaskSource):
         return _constant(spec, shape, 1)
     if isinstance(source, LengthSource):
@@ -189,7 +190,7 @@ def _shared(spec: InputSpec, model: ModelSpec) -> Array | None:
 
 def _filling(spec: InputSpec, padding: PaddingSpec) -> tuple[float, float | None]:
     """The value of the padding, and that of all samples; None if each sample has its own."""
-    if isinstance(spec.source, ConstantSource):
+    if isinstance(spec.source, ConstantSource) and not isinstance(spec.source.constant, str):
         return spec.source.constant, spec.source.constant
     if spec.source == "zeros":
         return padding.value, 0.0
@@ -204,25 +205,29 @@ def _lengths_of(
     return np.broadcast_to(chosen, (len(indices), *shape)).astype(dtype)
 
 
-def _constant(spec: InputSpec, shape: tuple[int, ...], value: float) -> Array:
-    return np.full(shape, value, np.dtype(spec.dtype))
+def _constant(spec: InputSpec, shape: tuple[int, ...], value: Value) -> Array:
+    if not holds(spec.dtype, value):
+        raise InputError(f"model input '{spec.name}': {value} is not a {spec.dtype}", cure=_CURE)
+    return constant(spec.dtype, shape, value)
+
+
+_CURE = "give values of the input's type: whole numbers for integers, 0 to 1 for bool, quoted texts"
 
 
 def check_sources(model: ModelSpec, where: str) -> None:
     """Raises InputError with all values that are not of their input's type."""
     if problems := source_problems(model):
-        cure = "give values of the input's type: whole numbers for integers, 0 to 1 for bool"
-        raise InputError("; ".join(problems), where=where, cure=cure)
+        raise InputError("; ".join(problems), where=where, cure=_CURE)
 
 
 def source_problems(model: ModelSpec) -> list[str]:
     """Constants and limits that are not values of their input's type."""
     problems = []
     for spec in model.inputs:
-        source, dtype = spec.source, np.dtype(spec.dtype)
-        if isinstance(source, ConstantSource) and not holds(dtype, source.constant):
+        source = spec.source
+        if isinstance(source, ConstantSource) and not holds(spec.dtype, source.constant):
             problems.append(f"model input '{spec.name}': {source.constant} is not a {spec.dtype}")
-        if isinstance(source, RandomSource) and not all(holds(dtype, each) for each in source.random):
+        if isinstance(source, RandomSource) and not takes_range(spec.dtype, *source.random):
             low, high = source.random
             problems.append(
                 f"model input '{spec.name}': random from {low:g} to {high:g} is not within {spec.dtype}"
@@ -230,39 +235,17 @@ def source_problems(model: ModelSpec) -> list[str]:
     return problems
 
 
-def holds(dtype: np.dtype[np.generic], value: float) -> bool:
-    """Whether a finite number is a value of the type, or is rounded to one."""
-    if not math.isfinite(value):
-        return False
-    if dtype.kind == "f":
-        return abs(value) <= float(np.finfo(dtype.name).max)
-    if dtype.kind == "b":
-        return value in (0, 1)
-    limits = np.iinfo(dtype.name)
-    return value == int(value) and int(limits.min) <= value <= int(limits.max)
-
-
 def _random(spec: InputSpec, model: ModelSpec, seed: int) -> Load:
     """Sample i of an input, whichever others are made, by numpy's PCG64."""
-    dtype, shape = np.dtype(spec.dtype), sample_shape(model, model.inputs.index(spec))
+    dtype, shape = spec.dtype, sample_shape(model, model.inputs.index(spec))
     whole = (model.steps, *shape) if model.steps > 1 else shape
-    low, high = spec.source.random if isinstance(spec.source, RandomSource) else _range(spec.dtype)
+    low, high = spec.source.random if isinstance(spec.source, RandomSource) else default_range(dtype)
 
     def load(indices: Sequence[int]) -> Array:
-        made = np.empty((len(indices), *whole), dtype)
+        made = np.empty((len(indices), *whole), array_type(dtype))
         for row, index in enumerate(indices):
             generator = np.random.Generator(np.random.PCG64([seed, index]))
-            if dtype.kind == "f":
-                made[row] = low + (high - low) * generator.random(whole, np.float32)
-            else:
-                made[row] = generator.integers(int(low), int(high), whole, endpoint=True).astype(dtype)
+            made[row] = random_values(generator, dtype, whole, (low, high))
         return made
 
     return load
-
-
-def _range(dtype: str) -> tuple[float, float]:
-    """Bytes over their whole range; other integers may be indices, so that only 0 and 1 are safe."""
-    if dtype in _BYTES:
-        return (-128, 127) if dtype == "int8" else (0, 255)
-    return 0, 1

@@ -15,6 +15,7 @@ from numpy.lib.npyio import NpzFile
 
 from qutiperf.datasets.base import Array, Dataset, Description, Raw
 from qutiperf.datasets.ragged import LENGTH, lengths_in
+from qutiperf.datasets.values import elements_of
 from qutiperf.errors import InputError
 from qutiperf.regular_file import unreadable
 from qutiperf.spec.config import sha256_of_file, shortened
@@ -49,6 +50,7 @@ class Npz(Dataset):
             raise InputError(f"dataset.file: {problem}", where=shortened(spec.file))
         self._path = path
         self._arrays: dict[str, Array] | None = _arrays(path)
+        self._elements: dict[str, str] = {}
         self.lengths = lengths_in(self.arrays)
         for name in ragged:
             if name + LENGTH in self.arrays and name not in self.lengths and name in self.arrays:
@@ -96,7 +98,13 @@ class Npz(Dataset):
 
     def rows(self, name: str, indices: Sequence[int]) -> Array:
         """The samples of an array of the file."""
-        return np.asarray(self.arrays[name][list(indices)])
+        stored = np.asarray(self.arrays[name][list(indices)])
+        converted = elements_of(stored, self._elements[name]) if name in self._elements else None
+        return stored if converted is None else converted
+
+    def convert(self, name: str, dtype: str) -> None:
+        """Gives the samples of an array, which has them in another form, as elements that numpy lacks."""
+        self._elements[name] = dtype
 
     def of(self, name: str) -> "Npz":
         """With one array alone."""
@@ -105,10 +113,11 @@ class Npz(Dataset):
         return self
 
     def _first(self, name: str) -> None:
-        self.sample_shape, self.dtype = self.arrays[name].shape[1:], self.arrays[name].dtype
+        self.sample_shape = self.arrays[name].shape[1:]
+        self.dtype = self.rows(name, []).dtype
 
     def raw(self, index: int) -> Raw:
-        return np.asarray(self.arrays[self._names[0]][index])
+        return np.asarray(self.rows(self._names[0], [index])[0], self.dtype)
 
     def prepare(self, raw: Raw) -> Array:
         return np.asarray(raw)

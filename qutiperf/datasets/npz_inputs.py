@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from qutiperf.datasets.base import Array, Dataset
-from qutiperf.datasets.inputs import Load, ManyInputs, check_sources, holds, sample_shape, source_problems
+from qutiperf.datasets.inputs import Load, ManyInputs, check_sources, sample_shape, source_problems
 from qutiperf.datasets.normalised import with_normalisation
 from qutiperf.datasets.npz import Npz
 from qutiperf.datasets.ragged import (
@@ -20,6 +20,8 @@ from qutiperf.datasets.ragged import (
     stacked_samples,
     too_long,
 )
+from qutiperf.datasets.values import described, elements_of, example, holds
+from qutiperf.element_type import BEYOND_NUMPY
 from qutiperf.errors import InputError
 from qutiperf.spec.workload import DatasetSpec, InputSpec, ModelSpec
 
@@ -64,11 +66,14 @@ class _Fields:
     def _add_rows(self, number: int, spec: InputSpec, array: Array) -> None:
         shape, steps = sample_shape(self.model, number), self.model.steps
         expected = (steps, *shape) if steps > 1 else shape
+        elements = elements_of(array, spec.dtype)
         if array.shape[1:] != expected:
             samples = f"samples of {list(array.shape[1:])}, not {list(expected)}"
             self.problems.append(f"'{spec.name}' has {samples}")
-        elif array.dtype != np.dtype(spec.dtype):
-            self.problems.append(f"'{spec.name}' is {array.dtype}, not {spec.dtype}")
+        if elements is None:
+            self.problems.append(f"'{spec.name}' is {array.dtype}, not {described(spec.dtype)}")
+        elif spec.dtype in BEYOND_NUMPY:
+            self.data.convert(spec.name, spec.dtype)
         self.loads[number] = partial(self.data.rows, spec.name)
 
     def _add_ragged(self, number: int, spec: InputSpec, array: Array) -> None:
@@ -77,7 +82,7 @@ class _Fields:
         assert leader.padding is not None
         if array.dtype != np.dtype(spec.dtype):
             self.problems.append(f"'{spec.name}' is {array.dtype}, not {spec.dtype}")
-        if not holds(np.dtype(spec.dtype), spec.padding.value):
+        if not holds(spec.dtype, spec.padding.value):
             self.problems.append(f"'{spec.name}': padding.value {spec.padding.value} is not a {spec.dtype}")
         shape, axis = sample_shape(self.model, number), ragged_axis(spec, spec.padding)
         lengths = self._lengths(leader)
@@ -161,4 +166,4 @@ def npz_example(model: ModelSpec) -> str:
 
 
 def _zeros(spec: InputSpec, shape: Sequence[int]) -> str:
-    return f"{spec.name!r}: numpy.zeros({tuple(shape)}, '{spec.dtype}')"
+    return f"{spec.name!r}: {example(spec.dtype, shape)}"

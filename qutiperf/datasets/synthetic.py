@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from qutiperf.datasets.base import Array, Dataset, Description, Raw, dtype_of
+from qutiperf.datasets.values import default_range, random_values
+from qutiperf.element_type import BEYOND_NUMPY
 from qutiperf.errors import InputError
 from qutiperf.spec.workload import DTYPES, DatasetSpec, InputSpec
 
@@ -13,7 +15,10 @@ _DEFAULT_COUNT = 1024
 
 
 class Synthetic(Dataset):
-    """Floats are uniform from 0 to 1, integers over 0..255 (int8 -128..127), by numpy's PCG64."""
+    """Floats are uniform from 0 to 1, integers over 0..255 (int8 -128..127), by numpy's PCG64.
+
+    Texts have 1 to 16 lower-case letters.
+    """
 
     name = "synthetic"
     labels = None
@@ -23,11 +28,14 @@ class Synthetic(Dataset):
             raise InputError(f"dataset.seed: {spec.seed} is negative", cure="give 0 or more")
         self._seed, self.count = spec.seed, spec.count or _DEFAULT_COUNT
         self.sample_shape = model_input.sample_shape
-        self.dtype = dtype_of(model_input, DTYPES, "dataset synthetic")
+        self.dtype, self._elements = dtype_of(model_input, DTYPES, "dataset synthetic"), model_input.dtype
 
     def raw(self, index: int) -> Raw:
         """Sample `index`, independently of the other samples."""
         generator = np.random.Generator(np.random.PCG64([self._seed, index]))
+        if self._elements in BEYOND_NUMPY:
+            limits = default_range(self._elements)
+            return random_values(generator, self._elements, self.sample_shape, limits)
         if self.dtype.kind == "f":
             return generator.random(self.sample_shape, np.float32).astype(self.dtype)
         if self.dtype.kind == "b":
@@ -39,13 +47,13 @@ class Synthetic(Dataset):
         return np.asarray(raw)
 
     def load(self, indices: Sequence[int]) -> Array:
-        return np.stack([np.asarray(self.raw(index)) for index in indices])
+        return np.stack([np.asarray(self.raw(index), self.dtype) for index in indices])
 
     def identity(self) -> None:
         return None
 
     def describe(self) -> Description:
-        text = f"PCG64 {self._seed} {self.count} {self.sample_shape} {self.dtype}"
+        text = f"PCG64 {self._seed} {self.count} {self.sample_shape} {self._elements}"
         return {
             "name": self.name,
             "split": None,

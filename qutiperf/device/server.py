@@ -24,6 +24,7 @@ from qutiperf.adapters.protocol import quoted
 from qutiperf.device.configuration import MEGA, AnyAdapter, Configuration, adapter_errors
 from qutiperf.device.connection import JSON, Connection, RefusedError, whole_number
 from qutiperf.device.connection_threads import ConnectionThreads
+from qutiperf.element_type import canonical, type_of, zeros
 
 _LOG = logging.getLogger("qutiperf.device")
 _MODEL = re.compile(r"^/v2/models/(?P<name>[^/]+)(/versions/(?P<version>[^/]+))?(?P<rest>/ready|/infer)?$")
@@ -49,14 +50,14 @@ class Instances:
         model = configuration.model
         self._many = model.many
         count = model.fixed_batch or 1
-        zeros = tuple(np.zeros(tensor.batched(count), tensor.dtype) for tensor in model.inputs)
+        batch = tuple(zeros(tensor.batched(count), tensor.dtype) for tensor in model.inputs)
         for adapter in adapters:
             with adapter_errors("answer zeros"):
-                outputs, compute_ns = self._answer(adapter, zeros)
+                outputs, compute_ns = self._answer(adapter, batch)
             self._free.put(adapter)
         arrays = [np.asarray(output) for output in outputs]
         self.output_shapes = [_with_batch(array.shape, count, model.fixed_batch or -1) for array in arrays]
-        self.output_dtypes = [array.dtype.name for array in arrays]
+        self.output_dtypes = [type_of(array) for array in arrays]
         self.has_clock = compute_ns is not None
 
     def _answer(self, adapter: AnyAdapter, batch: Arrays) -> tuple[Arrays, Optional[int]]:
@@ -204,8 +205,9 @@ class Handler(Connection):
         counts = list[int]()
         for tensor in model.inputs:
             array = message.tensors[tensor.name]
-            if array.dtype != np.dtype(tensor.dtype):
-                raise RefusedError(400, f"input '{tensor.name}' is {array.dtype}, not {tensor.dtype}")
+            kind = message.types[tensor.name]
+            if kind != canonical(tensor.dtype):
+                raise RefusedError(400, f"input '{tensor.name}' is {kind}, not {tensor.dtype}")
             counts += _count(array, tensor, largest)
         if len(set(counts)) > 1:
             raise RefusedError(400, f"its inputs have batches of {quoted(counts)}")

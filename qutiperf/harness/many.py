@@ -6,6 +6,7 @@ import numpy as np
 
 from qutiperf.adapters.base import Array, Arrays, Model
 from qutiperf.datasets.inputs import ManyInputs
+from qutiperf.element_type import BFLOAT16, bits_of_bfloat16
 from qutiperf.errors import RunError
 from qutiperf.harness.samples import KeptSamples, Preparing
 from qutiperf.spec.source import StateSource
@@ -59,7 +60,7 @@ class ManySamples(KeptSamples):
             return shared if axis is None else self._repeated(number, len(slots), shared, axis)
         rows = self._rows[number]
         if axis is None:
-            return np.asarray(rows[slots[0]])
+            return np.asarray(rows[slots[0]], rows.dtype)
         return self._placed(
             axis, rows[slots[0] : slots[0] + 1] if len(slots) == 1 else np.take(rows, slots, axis=0)
         )
@@ -101,6 +102,7 @@ def stepwise(infer: InferMany, spec: ModelSpec, shared: Sequence[Array | None]) 
         for number, source in enumerate(spec.inputs)
         if isinstance(source.source, StateSource)
     }
+    rounded = [number for number in states if spec.inputs[number].dtype == BFLOAT16]
     sequences = [number for number, one in enumerate(shared) if one is None]
 
     def infer_steps(batch: Arrays) -> tuple[Arrays, int | None]:
@@ -116,7 +118,9 @@ def stepwise(infer: InferMany, spec: ModelSpec, shared: Sequence[Array | None]) 
                     shapes = f"{list(found[output].shape)}, not {list(arrays[number].shape)}"
                     raise RunError(f"state '{spec.inputs[number].name}' became {shapes}")
                 # a copy: the adapter may write the next outputs where these are
-                arrays[number] = found[output].copy()
+                arrays[number] = (
+                    bits_of_bfloat16(found[output]) if number in rounded else found[output].copy()
+                )
         return found, total if timed else None
 
     return infer_steps

@@ -17,6 +17,7 @@ from qutiperf import __version__
 from qutiperf.adapters.base import Array
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.inputs import bytes_of_sample, sample_shape
+from qutiperf.element_type import STRING
 from qutiperf.errors import SetupError
 from qutiperf.harness.sample_file import is_sound, map_samples, write_samples
 from qutiperf.spec.config import sha256_of
@@ -49,7 +50,8 @@ def sample_key(dataset: Dataset, workload: Workload) -> str | None:
     if model.padded or dataset.count * bytes_of_sample(model) < LEAST_BYTES:
         return None
     identity = dataset.identity()
-    if identity is None or any(spec.dtype not in DTYPES for spec in model.inputs):
+    plain = set(DTYPES) - {STRING}
+    if identity is None or any(spec.dtype not in plain for spec in model.inputs):
         return None
     inputs = [
         [spec.name, spec.dtype, list(sample_shape(model, number)), spec.model_dump(include=_OF_AN_INPUT)]

@@ -10,7 +10,7 @@ from qutiperf.errors import InputError, RunError
 from qutiperf.level0.graph import Graph, Shapes, read_graph, read_model
 from qutiperf.level0.operators import Node, movement, rule_of
 from qutiperf.level0.requirements import LayerRequirement, Requirements
-from qutiperf.level0.running import EXPANDED, has_branches, run_once
+from qutiperf.level0.running import Ran, has_branches, run_once
 from qutiperf.models.damage import reading
 from qutiperf.regular_file import unreadable
 from qutiperf.spec.config import shortened
@@ -51,30 +51,29 @@ def _requirements_of_onnx(
         problem = f"the branches that it takes are not known, as a run of it failed: {error.what}"
         cure = "give the values of its inputs with --constant"
         raise InputError(problem, where=path.name, cure=cure) from None
-    return _counted(read_graph(ran.model, path.name, input_shapes, ran.observed), ran.times, ran=True)
+    return _counted(read_graph(ran.model, path.name, input_shapes, ran.observed), ran)
 
 
 def requirements_of_model(
     model: onnx.ModelProto, name: str, input_shapes: Shapes | None = None
 ) -> Requirements:
     """Counts every node; raises InputError if a shape that counting needs stays unknown."""
-    return _counted(read_graph(model, name, input_shapes), {}, ran=False)
+    return _counted(read_graph(model, name, input_shapes), None)
 
 
-def _counted(graph: Graph, times: Mapping[str, int], *, ran: bool) -> Requirements:
-    """`times` is how often nodes run, by their first output; of a model that `ran` bodies are beside them.
+def _counted(graph: Graph, ran: Ran | None) -> Requirements:
+    """Of a model that `ran` bodies are beside their nodes.
 
     Shapes that stay unknown raise UnknownShapeError, or make the operator unknown after a run.
     """
+    times, expanded = (ran.times, ran.expanded) if ran is not None else ({}, set())
     unknown: Counter[str] = Counter()
     layers = []
     for proto in graph.nodes:
         try:
-            layer = (
-                movement(Node(proto, graph)) if ran and proto.op_type in EXPANDED else _layer(proto, graph)
-            )
+            layer = movement(Node(proto, graph)) if set(proto.output) & expanded else _layer(proto, graph)
         except UnknownShapeError:
-            if not ran:
+            if ran is None:
                 raise
             layer = None
         if layer is None:

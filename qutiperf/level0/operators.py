@@ -307,7 +307,8 @@ RULES: Mapping[str, Rule] = {
         "Reshape Flatten Transpose Concat QLinearConcat Split Slice Squeeze Unsqueeze Identity "
         "Shape Size GatherElements GatherND ScatterElements ScatterND Expand Tile Pad Cast "
         "CastLike Constant ConstantOfShape Range Dropout DepthToSpace SpaceToDepth EyeLike OneHot "
-        "NonZero Trilu ReverseSequence",
+        "NonZero Trilu ReverseSequence SequenceConstruct SequenceEmpty SequenceInsert SequenceErase "
+        "SequenceAt SequenceLength SplitToSequence ConcatFromSequence",
     ),
 }
 CONTRIB_RULES: Mapping[str, Rule] = {"Attention": packed_attention}

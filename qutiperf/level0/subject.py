@@ -1,5 +1,6 @@
 """The subject of a prediction: the network of a workload and its datatypes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from qutiperf.level0.network import Network, network_of
 from qutiperf.level0.requirements import Requirements
 from qutiperf.models.built import declare_built
 from qutiperf.models.topologies import declare
+from qutiperf.spec.formats import inputs_of
 from qutiperf.spec.source import ConstantSource
 from qutiperf.spec.workload import InputSpec, ModelSpec, Workload
 
@@ -32,10 +34,10 @@ def subject_of_workload(workload: Workload) -> Subject:
     declared = declare_built(spec)
     if declared is not None:
         name = spec.topology.name if spec.topology else workload.name
-        counted = requirements_of_model(declared, name, _shapes(spec, spec.input))
+        counted = requirements_of_model(declared, name, _shapes(spec.inputs))
     elif spec.file is not None:
-        path, model_input = _readable(spec)
-        counted = requirements_of_file(path, _shapes(spec, model_input), _constants(spec))
+        path, inputs = _readable(spec)
+        counted = requirements_of_file(path, _shapes(inputs), _constants(inputs))
     else:
         raise InputError(
             "model: has neither file nor topology", where=workload.name, cure="nothing to predict"
@@ -49,25 +51,26 @@ def subject_of_workload(workload: Workload) -> Subject:
     return Subject(network, variant.activation_datatype or weights, weights)
 
 
-def _readable(spec: ModelSpec) -> tuple[Path, InputSpec]:
-    """The file to count, and its input: the ONNX file if there is one, regardless of the loaded format."""
+def _readable(spec: ModelSpec) -> tuple[Path, Sequence[InputSpec]]:
+    """The file to count, and its inputs: the ONNX file if there is one, regardless of the loaded format."""
     for other in spec.other_files:
         if other.file.endswith(".onnx") and not str(spec.file).endswith(".onnx"):
-            return Path(other.file), other.input or spec.input
-    return Path(str(spec.file)), spec.input
+            return Path(other.file), inputs_of(other, spec)
+    return Path(str(spec.file)), spec.inputs
 
 
-def _shapes(spec: ModelSpec, first: InputSpec) -> Shapes:
+def _shapes(inputs: Sequence[InputSpec]) -> Shapes:
     """Of one batch: the file's own, or one sample."""
-    inputs = [first, *spec.inputs[1:]]
     return {each.name: [size if isinstance(size, int) else 1 for size in each.shape] for each in inputs}
 
 
-def _constants(spec: ModelSpec) -> dict[str, float]:
+def _constants(inputs: Sequence[InputSpec]) -> dict[str, float]:
     """The values that may decide which branch of the model is taken."""
-    sources = {each.name: each.source for each in spec.inputs}
+    sources = {each.name: each.source for each in inputs}
     return {
-        name: float(source.constant) for name, source in sources.items() if isinstance(source, ConstantSource)
+        name: float(source.constant)
+        for name, source in sources.items()
+        if isinstance(source, ConstantSource) and not isinstance(source.constant, str)
     }
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from qutiperf.element_type import STRING
 from qutiperf.errors import InputError
 from qutiperf.models.damage import name_of, reading
 from qutiperf.models.tensors import FileTensor, ModelTensors
@@ -37,7 +38,11 @@ def _tensor(value: "onnx.ValueInfoProto", path: Path) -> FileTensor:  # type: ig
 
     kind, name = value.type.tensor_type, name_of(value.name)
     try:
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name if kind.elem_type else "unknown"
+        dtype = "unknown"
+        if kind.elem_type == onnx.TensorProto.STRING:
+            dtype = STRING
+        elif kind.elem_type:
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name
     except KeyError:
         problem = f"'{name}' has the element type {kind.elem_type}, which ONNX does not define"
         raise InputError(problem, where=str(path), cure="export the model again") from None

@@ -1,5 +1,6 @@
 """Inputs and outputs of a TFLite file, as reported by the LiteRT interpreter."""
 
+import contextlib
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TypedDict
 
 import numpy as np
 
+from qutiperf.element_type import STRING
 from qutiperf.errors import InputError, SetupError
 from qutiperf.models.damage import reading
 from qutiperf.models.tensors import FileTensor, ModelTensors
@@ -27,6 +29,8 @@ def read_tflite(path: Path) -> ModelTensors:
     """A first dimension of -1 is open. Raises InputError for no TFLite file, SetupError without LiteRT."""
     if (problem := unreadable(path)) is not None:
         raise InputError(problem, where=shortened(str(path)), cure="name an existing model file")
+    with contextlib.suppress(ImportError):  # the runtime has no bfloat16 unless this is imported before
+        importlib.import_module("ml_dtypes")
     try:
         runtime = importlib.import_module("ai_edge_litert.interpreter")
     except ImportError:
@@ -48,7 +52,7 @@ def _tensor(details: _Details) -> FileTensor:
     scale, zero_point = details["quantization"]
     return FileTensor(
         details["name"],
-        np.dtype(details["dtype"]).name,
+        STRING if details["dtype"] is np.bytes_ else np.dtype(details["dtype"]).name,
         tuple(None if size < 0 else size for size in sizes),
         (float(scale), int(zero_point)) if scale else None,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from math import isfinite, nan
 from pathlib import Path
 
+from qutiperf.element_type import STRING
 from qutiperf.errors import InputError
 from qutiperf.models.onnx_file import read_onnx
 from qutiperf.models.tensors import EXAMPLE_SIZE, FileTensor, ModelTensors
@@ -49,7 +50,7 @@ class _Gathered:
     content: ModelTensors
     shapes: dict[str, Sizes] = field(default_factory=dict)
     dims: dict[str, int] = field(default_factory=dict)
-    constants: dict[str, float] = field(default_factory=dict)
+    constants: dict[str, float | str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
     misfits: set[str] = field(default_factory=set)
@@ -156,11 +157,16 @@ def _read_dim(known: _Gathered, text: str) -> None:
 
 
 def _read_constant(known: _Gathered, text: str) -> None:
-    names = [tensor.name for tensor in known.content.inputs]
+    types = {tensor.name: tensor.dtype for tensor in known.content.inputs}
     name, _, number = text.rpartition("=")
+    if name not in types and types.get(text.partition("=")[0]) == STRING:
+        name, _, number = text.partition("=")  # the text itself may have the sign
     shown = shortened(text, 80)
-    if name not in names:
-        known.problems.append(f"--constant {shown}: no such input; {nearest(name, names)}")
+    if name not in types:
+        known.problems.append(f"--constant {shown}: no such input; {nearest(name, types)}")
+        return
+    if types[name] == STRING:
+        known.constants[name] = number
         return
     try:
         value = float(number)
@@ -258,10 +264,12 @@ def _batch_axis(sizes: Sizes, number: int, names: set[str]) -> int | None:
 
 
 def _source(tensor: FileTensor, known: _Gathered, data: bool) -> Source | None:
-    """The given constant; 1 for a number without one; rows of a table within it; else the data's field."""
+    """The given constant; 1 for a number and `text` for a text without one; rows of a table; else data."""
     value = known.constants.get(tensor.name)
     if value is None and not tensor.shape:
-        value = 1
+        value = "text" if tensor.dtype == STRING else 1
+    if isinstance(value, str):
+        return ConstantSource(constant=value)
     if value is not None:
         return ConstantSource(constant=int(value) if value == int(value) else value)
     if data:

@@ -1,7 +1,8 @@
-"""A workload's tensors and samples against those of its ONNX file."""
+"""A workload's tensors and samples against those of its model file."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from math import isclose
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,19 @@ from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.inputs import ManyInputs
 from qutiperf.datasets.npz import Npz
 from qutiperf.datasets.npz_inputs import npz_example
-from qutiperf.errors import InputError
+from qutiperf.errors import InputError, SetupError
 from qutiperf.models.onnx_file import read_onnx
 from qutiperf.models.tensors import FileTensor, ModelTensors
+from qutiperf.models.tflite_file import read_tflite
 from qutiperf.regular_file import unreadable
 from qutiperf.spec.source import ConstantSource, RandomSource
-from qutiperf.spec.workload import InputSpec, Workload
+from qutiperf.spec.workload import InputSpec, OutputSpec, Workload
+
+_SCALE_TOLERANCE = 1e-6  # the file has float32, a workload may have been written with fewer digits
 
 
 def check_tensors(workload: Workload, path: Path, dataset: Dataset) -> None:
-    """Raises InputError with everything in which an ONNX file, workload and samples differ."""
+    """Raises InputError with everything in which an ONNX or TFLite file, workload and samples differ."""
     if problems := misfits(workload, path, dataset):
         raise InputError("; ".join(problems), where=workload.name, cure=_cure(path))
 
@@ -41,8 +45,8 @@ def open_fitting(workload: Workload) -> Dataset:
     if dataset is not None and not problems:
         return dataset
     path = Path(workload.model.file or "")
-    if path.suffix == ".onnx" and unreadable(path) is None:
-        content = read_onnx(path)
+    content = _read(path) if unreadable(path) is None else None
+    if content is not None:
         different = misfits(workload, path, dataset or _arrays(workload))
         if different:
             example = _with_example(workload, path, content, dataset)
@@ -101,8 +105,10 @@ def _cure(path: Path) -> str:
 
 
 def misfits(workload: Workload, path: Path, dataset: Dataset | None) -> list[str]:
-    """Everything in which an ONNX file differs from the workload, and its samples if they could be opened."""
-    spec, content = workload.model, read_onnx(path)
+    """Everything in which a file differs from the workload, and its samples if they could be opened."""
+    spec, content = workload.model, _read(path)
+    if content is None:
+        return []
     tensors = {tensor.name: tensor for tensor in content.inputs}
     problems = _missing("input", [each.name for each in spec.inputs], list(tensors), path.name)
     unlisted = [name for name in tensors if name not in [each.name for each in spec.inputs]]
@@ -114,9 +120,45 @@ def misfits(workload: Workload, path: Path, dataset: Dataset | None) -> list[str
         if each.name in tensors:
             key = f"model.{_key('input', number, len(spec.inputs))}"
             problems += _differences(key, each, tensors[each.name], path.name)
+            problems += _other_quantization(key, each, tensors[each.name], path)
             problems += _fixed_sizes(key, each, tensors[each.name], path.name, one_size=spec.one_size)
             problems += _beyond_vocabulary(key, each, tensors[each.name], dataset)
+    results = {each.name: each for each in content.outputs}
+    for number, output in enumerate(spec.outputs):
+        if output.name in results:
+            key = f"model.{_key('output', number, len(spec.outputs))}"
+            problems += _other_quantization(key, output, results[output.name], path)
     return problems + _beyond_classes(workload, content, dataset)
+
+
+def _read(path: Path) -> ModelTensors | None:
+    """None for other formats, and for a TFLite file that LiteRT cannot open alone: a delegate may."""
+    if path.suffix == ".onnx":
+        return read_onnx(path)
+    if path.suffix != ".tflite":
+        return None
+    try:
+        return read_tflite(path)
+    except (InputError, SetupError):
+        return None
+
+
+def _other_quantization(key: str, spec: InputSpec | OutputSpec, tensor: FileTensor, path: Path) -> list[str]:
+    """Of a TFLite file; an ONNX file has nodes for it."""
+    given, own = spec.quantization, tensor.quantization
+    if path.suffix == ".onnx" or (given is None and own is None):
+        return []
+    if given is not None and own is not None:
+        close = isclose(given.scale, own[0], rel_tol=_SCALE_TOLERANCE)
+        if close and given.zero_point == own[1]:
+            return []
+    shown = "none" if own is None else f"{{scale: {_shortest(own[0])}, zero_point: {own[1]}}}"
+    return [f"{key}.quantization: {path.name} has {shown}"]
+
+
+def _shortest(scale: float) -> str:
+    """The fewest digits that are the same float32, as the file has it."""
+    return str(np.float32(scale))
 
 
 def _missing(kind: str, names: Sequence[str], available: Sequence[str], file: str) -> list[str]:
@@ -187,7 +229,8 @@ def _limits(spec: InputSpec, dataset: Dataset | None) -> tuple[float, float] | N
     if isinstance(spec.source, RandomSource):
         return spec.source.random[0], spec.source.random[1]
     if isinstance(spec.source, ConstantSource):
-        return float(spec.source.constant), float(spec.source.constant)
+        value = spec.source.constant
+        return None if isinstance(value, str) else (float(value), float(value))
     data = dataset.data if isinstance(dataset, ManyInputs) else dataset
     array = data.field(spec.name) if spec.has_data and isinstance(data, Npz) else None
     if array is None or not array.size or array.dtype.kind not in "iu":

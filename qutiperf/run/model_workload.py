@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from qutiperf.datasets.base import Array
-from qutiperf.datasets.inputs import holds
 from qutiperf.datasets.npz import Npz
+from qutiperf.datasets.values import elements_of, holds
+from qutiperf.element_type import STRING
 from qutiperf.errors import InputError
 from qutiperf.models.tensors import EXAMPLE_SIZE, FileTensor
 from qutiperf.models.workload_of import BATCH, Given, tensors_of, workload_of_file
@@ -38,7 +37,7 @@ def workload_of_model(path: Path, given: Given) -> Workload:
 
 def _is_classification(output: FileTensor) -> bool:
     """Scores by class, [batch, classes], or an integer a sample."""
-    if not output.has_rank or output.dtype in ("bool", "object", "unknown"):
+    if not output.has_rank or output.dtype in ("bool", STRING, "unknown"):
         return False
     return len(output.shape) == 2 or (len(output.shape) == 1 and output.dtype in ("int32", "int64"))
 
@@ -71,7 +70,7 @@ def _constant_problems(path: Path, given: Given) -> list[str]:
         except ValueError:
             continue  # which is in the error already
         dtype = tensors[name].dtype if name in tensors else ""
-        if dtype in DTYPES and not holds(np.dtype(dtype), value):
+        if dtype in DTYPES and dtype != STRING and not holds(dtype, value):
             problems.append(f"--constant {shortened(text, 80)}: is not a {dtype}")
     return problems
 
@@ -80,7 +79,7 @@ def _array_problems(tensor: FileTensor, array: Array | None, data: Npz) -> list[
     if array is None:
         return [f"dataset npz: no array '{tensor.name}' (it has {', '.join(data.names)})"]
     problems = []
-    if tensor.dtype in DTYPES and array.dtype.name != tensor.dtype:
+    if tensor.dtype in DTYPES and elements_of(array, tensor.dtype) is None:
         problems.append(f"dataset npz: '{tensor.name}' is {array.dtype}, not {tensor.dtype}")
     if tensor.has_rank and _sizes(tensor, array) is None:
         written = ", ".join("?" if size is None else str(size) for size in tensor.shape)

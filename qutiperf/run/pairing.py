@@ -12,6 +12,7 @@ from qutiperf.adapters.registry import AnyAdapter, adapter_class, make_options, 
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.inputs import bytes_of_sample
 from qutiperf.datasets.tasks import task_for
+from qutiperf.element_type import BEYOND_NUMPY
 from qutiperf.errors import ImpossiblePointError, InputError
 from qutiperf.harness.sample_cache import sample_key
 from qutiperf.models.parts import check_datatype
@@ -19,8 +20,8 @@ from qutiperf.models.topology_spec import declare_for
 from qutiperf.regular_file import unreadable
 from qutiperf.run.model_tensors import check_tensors, open_fitting
 from qutiperf.spec.config import nearest, sha256_of_file, shortened
+from qutiperf.spec.formats import for_suffixes
 from qutiperf.spec.limits import check_sample
-from qutiperf.spec.model_format import for_suffixes
 from qutiperf.spec.sut import SystemUnderTest
 from qutiperf.spec.workload import Topology, Workload
 
@@ -68,11 +69,7 @@ def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
     """Raises InputError or SetupError if the system cannot run the workload."""
     adapter = runnable(sut)
     chosen = chosen_for(sut, workload)
-    if chosen.model.many and not adapter.many_tensors:
-        problem = (
-            f"{sut.name} ({sut.adapter.rsplit('/', 1)[-1]}) only takes models with one input and one output"
-        )
-        raise ImpossiblePointError(problem, where=workload.name, cure="measure it on another system")
+    check_taken(sut, chosen)
     if chosen.model.padded and not (adapter.open_sizes or chosen.model.one_size):
         problem = f"model.inputs: padding: {sut.name} only takes batches of one size"
         sizes = sorted({each.most_length for each in chosen.model.inputs if each.most_length})
@@ -84,6 +81,24 @@ def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
     preparation_s = _preparation_s(dataset)
     key = sample_key(dataset, chosen)
     return Pairing(sut, chosen, dataset.describe(), files, dataset.count, preparation_s, key)
+
+
+def check_taken(sut: SystemUnderTest, workload: Workload) -> None:
+    """Raises InputError if the system's adapter does not take the number of tensors or a type of input."""
+    adapter, name = adapter_class(sut.adapter), f"{sut.name} ({sut.adapter.rsplit('/', 1)[-1]})"
+    cure = "measure it on another system"
+    if workload.model.many and not adapter.many_tensors:
+        problem = f"{name} only takes models with one input and one output"
+        raise ImpossiblePointError(problem, where=workload.name, cure=cure)
+    others = [
+        f"'{spec.name}' is {spec.dtype}"
+        for spec in workload.model.inputs
+        if spec.dtype in BEYOND_NUMPY and spec.dtype not in adapter.element_types
+    ]
+    if others:
+        taken = ", ".join(["the types of numpy", *adapter.element_types])
+        problem = f"{name} takes {taken}, but input {', '.join(others)}"
+        raise ImpossiblePointError(problem, where=workload.name, cure=cure)
 
 
 def _preparation_s(dataset: Dataset) -> float:
@@ -121,7 +136,7 @@ def _checked_files(workload: Workload, dataset: Dataset) -> dict[str, str]:
             where=workload.name,
             cure="is it the right file?",
         )
-    if path.suffix == ".onnx":
+    if path.suffix in (".onnx", ".tflite"):
         check_tensors(workload, path, dataset)
     return {f"model:{path.name}": digest}
 

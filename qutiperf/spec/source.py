@@ -12,7 +12,7 @@ Size = Annotated[int, Field(ge=1)]
 
 
 class RandomSource(StrictModel):
-    """Uniform from the first to the last value; integers include both."""
+    """Uniform from the first to the last value; integers include both. Of text these are lengths."""
 
     random: Annotated[list[float], Field(min_length=2, max_length=2)]
 
@@ -26,7 +26,7 @@ class RandomSource(StrictModel):
 class ConstantSource(StrictModel):
     """The same value everywhere, for every sample."""
 
-    constant: float | int | bool
+    constant: float | int | bool | str
 
 
 class StateSource(StrictModel):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer, model_validator
 
+from qutiperf.element_type import BEYOND_NUMPY
 from qutiperf.errors import InputError
 from qutiperf.spec.block import Block
 from qutiperf.spec.catalog import CatalogFile, read
@@ -30,6 +31,7 @@ MOST_STEPS = 100_000  # of a sequence, as each is a call of the runtime
 DTYPES = (
     *("float32", "float16", "float64", "bool"),
     *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
+    *BEYOND_NUMPY,
 )
 CLASSIFICATION = "image-classification"
 TASK_FILE = ".py:"  # in the name of a task that is a class in a file
@@ -110,6 +112,8 @@ class InputSpec(StrictModel):
             raise ValueError("only the batch may have a name, the other dimensions are positive numbers")
         if self.padding is not None:
             check_padding(self.shape, axis, self.padding)
+            if self.dtype in BEYOND_NUMPY:
+                raise ValueError(f"padding: {self.dtype} is not padded")
         return self
 
     @model_serializer(mode="wrap")
@@ -141,7 +145,8 @@ class Topology(StrictModel):
 class OtherFile(StrictModel):
     """The same model in another format, for adapters that do not load the first; `converter` made it.
 
-    `input` and `output` are those of the model unless given: converters rename tensors and quantize them.
+    `inputs` and `outputs` are those of the model unless given, in the model's order: converters rename
+    tensors and quantize them. `input` and `output` are short for the first, the others being the same.
     """
 
     file: str
@@ -149,6 +154,19 @@ class OtherFile(StrictModel):
     converter: str | None = None
     input: InputSpec | None = None
     output: OutputSpec | None = None
+    inputs: list[InputSpec] | None = None
+    outputs: list[OutputSpec] | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "OtherFile":
+        for one, several in (("input", "inputs"), ("output", "outputs")):
+            if getattr(self, one) is not None and getattr(self, several) is not None:
+                raise ValueError(f"has both {one} and {several}, give one")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
+        return without_unset(serialize(self), "inputs", "outputs")
 
 
 class ModelSpec(StrictModel):
@@ -288,6 +306,16 @@ class ModelSpec(StrictModel):
             raise ValueError("has a file or topology beside layer, stack or block, give one")
         if self.other_files and self.file is None:
             raise ValueError("other_files are other formats of file, which is not given")
+        return self
+
+    @model_validator(mode="after")
+    def _other_files_have_as_many(self) -> "ModelSpec":
+        for number, other in enumerate(self.other_files):
+            for key in ("inputs", "outputs"):
+                given, own = getattr(other, key), getattr(self, key)
+                if given is not None and len(given) != len(own):
+                    problem = f"other_files.{number}.{key}: {len(given)}, but the model has {len(own)}"
+                    raise ValueError(problem)
         return self
 
     @model_validator(mode="after")

@@ -13,8 +13,12 @@ from qutiperf.errors import InputError, SetupError
 from qutiperf.harness.load import model_for
 from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.level0.subject import subject_of_workload
+from qutiperf.models.workload_of import workload_of_file
+from qutiperf.run.pairing import pair
 from qutiperf.spec import catalog
-from qutiperf.spec.model_format import for_suffixes
+from qutiperf.spec.formats import for_suffixes
+from qutiperf.spec.source import LengthSource, StateSource
+from qutiperf.spec.sut import load_sut
 from qutiperf.spec.workload import (
     DatasetSpec,
     InputSpec,
@@ -152,3 +156,94 @@ def test_counts_are_added_and_times_averaged() -> None:
     )
     device = LoadedModel([Counting(1, 100), Counting(2, 300)], dataset, None, None)  # type: ignore[arg-type]  # no task
     assert device.figures() == {"retries": 3, "link_round_trip_us": 200}
+
+
+SEVERAL = """
+kind: workload
+schema_version: 1
+name: several
+task: none
+dataset: {name: synthetic, count: 4}
+model:
+  file: m.onnx
+  steps: 2
+  inputs:
+    - {name: x, dtype: float32, shape: [batch, 2], source: random}
+    - {name: state, dtype: float32, shape: [1, batch, 2], source: {state: next}}
+    - {name: sizes, dtype: int64, shape: [batch], source: {length: x}}
+  outputs:
+    - {name: out, kind: tensor}
+    - {name: next, kind: tensor}
+  other_files:
+    - file: m.tflite
+      inputs:
+        - {name: args_0, dtype: int8, shape: [batch, 2], quantization: {scale: 0.5}}
+        - {name: args_1, dtype: float32, shape: [1, batch, 2]}
+        - {name: args_2, dtype: int32, shape: [batch]}
+      outputs: [{name: output_0, kind: tensor}, {name: output_1, kind: tensor}]
+    - {file: m.pt2}
+"""
+
+
+def test_any_tensor_may_differ_in_another_format(tmp_path: Path) -> None:
+    (tmp_path / "w.yaml").write_text(SEVERAL)
+    workload, _ = load_workload(str(tmp_path / "w.yaml"))
+    chosen = for_suffixes(workload, (".tflite",)).model
+    assert [(each.name, each.dtype) for each in chosen.inputs] == [
+        *(("args_0", "int8"), ("args_1", "float32"), ("args_2", "int32"))
+    ]
+    assert [each.name for each in chosen.outputs] == ["output_0", "output_1"]
+    assert chosen.inputs[0].source == "random"
+    assert chosen.inputs[1].source == StateSource(state="output_1")
+    assert chosen.inputs[2].source == LengthSource(length="args_0")
+    assert [Path(file).name for file in chosen.files] == ["m.tflite", "m.onnx", "m.pt2"]
+    again = for_suffixes(workload.model_copy(update={"model": chosen}), (".pt2",)).model
+    assert (again.inputs, again.outputs) == (workload.model.inputs, workload.model.outputs)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (
+            "outputs: [{name: output_0, kind: tensor}, ",
+            "outputs: [",
+            "other_files.0.outputs: 1, but the model has 2",
+        ),
+        (
+            "    - {file: m.pt2}",
+            "      input: {name: a, dtype: int8, shape: [batch, 2]}",
+            "has both input and inputs",
+        ),
+    ],
+)
+def test_tensors_of_another_format_that_do_not_fit(old: str, new: str, problem: str, tmp_path: Path) -> None:
+    assert old in SEVERAL
+    (tmp_path / "w.yaml").write_text(SEVERAL.replace(old, new))
+    with pytest.raises(InputError, match=problem):
+        load_workload(str(tmp_path / "w.yaml"))
+
+
+def test_everything_that_a_tflite_file_has_otherwise_is_listed_before_a_run(tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    from tests.tflite_graphs import copies
+
+    path = copies(tmp_path / "m.tflite", [("a", "float32", (-1, 2)), ("b", "int32", (4, 2))])
+    made = workload_of_file(path)
+    system, _ = load_sut("cpu-litert")
+    assert pair(system, made).samples == 256
+    data = made.model_dump(mode="json")
+    data["model"]["inputs"][0] |= {"dtype": "int8", "quantization": {"scale": 0.5}}
+    data["model"]["inputs"][1] |= {"shape": ["batch", 3]}
+    data["model"]["outputs"][1] |= {"name": "c"}
+    with pytest.raises(InputError) as caught:
+        pair(system, Workload.model_validate(data))
+    assert str(caught.value) == (
+        "m: model.outputs.1.name: 'c', but m.tflite has ['a_copy', 'b_copy']; "
+        "model.inputs.0.dtype: int8, but m.tflite takes float32; "
+        "model.inputs.0.quantization: m.tflite has none; "
+        "model.inputs.1.shape: ['batch', 3], but m.tflite takes [4, 2]; "
+        "`qutiperf workload new m.tflite` writes what fits the model"
+    )
+    del data["model"]["inputs"][1]
+    with pytest.raises(InputError, match=r"model\.inputs: b of m\.tflite is not listed"):
+        pair(system, Workload.model_validate(data))

@@ -81,7 +81,6 @@ def test_batches_of_every_size_are_answered_rightly() -> None:
         ({"output_name": "x"}, "it has no output 'x', but ['serving_default_output_0_output']"),
         ({"input_dtype": "uint8"}, "its input is float32, not uint8"),
         ({"input_shape": (8, 8, 1)}, "its input is [batch, 1, 8, 8], not [batch, 8, 8, 1]"),
-        ({"fixed_batch": 4}, "its input is [batch, 1, 8, 8], not [4, 1, 8, 8]"),
         ({"input_quantization": Quantization(0.5, 3)}, "leave out model.input.quantization"),
         ({"output_quantization": Quantization(0.5, 3)}, "leave out model.output.quantization"),
     ],

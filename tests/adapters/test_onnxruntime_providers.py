@@ -7,13 +7,14 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, save
 
-from qutiperf.adapters.base import Model
+from qutiperf.adapters.base import InputTensor, Model
 from qutiperf.adapters.onnxruntime import OnnxRuntime, Options, _check_placement, _first_line
 from qutiperf.adapters.onnxruntime_device import DeviceTensors, placement
 from qutiperf.adapters.registry import make_options
 from qutiperf.errors import InputError, SetupError
 from qutiperf.spec import catalog
 from qutiperf.spec.sut import load_sut
+from tests import graphs
 
 PATH = str(catalog.root() / "scenarios/workloads/models/digits-mlp-12.5-fp32.onnx")
 DIGITS = Model(PATH, "image", "float32", (1, 8, 8), "scores")
@@ -105,3 +106,50 @@ def test_a_gpu_answers_as_the_cpu() -> None:
     assert np.allclose(np.asarray(outputs), np.asarray(host.infer(IMAGES)[0]), atol=1e-3)
     assert compute_ns is not None
     assert device.describe()["nodes"].endswith(CUDA)
+
+
+def test_several_bound_tensors_give_the_same_answers(tmp_path: Path) -> None:
+    path = graphs.time_major(tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    gain = InputTensor("gain", "int64", (), None)
+    model = Model(str(path), "x", "float32", (4, 2), "y", batch_axis=1, more_inputs=(gain,), many=True)
+    bound, x = DeviceTensors(session, model, "cpu", 0), np.random.default_rng(2).random((4, 3, 2), np.float32)
+    for count, factor in ((3, 2), (1, 5), (3, 7)):
+        given = {"x": np.ascontiguousarray(x[:, :count]), "gain": np.array(factor)}
+        (y,), compute_ns = bound.infer_many((x[:, :count], given["gain"]))
+        assert y.tolist() == session.run(["y"], given)[0].tolist()  # type: ignore[union-attr]  # a tensor
+        assert compute_ns > 0
+
+
+def test_several_outputs_come_from_the_memory_of_a_device(tmp_path: Path) -> None:
+    path = graphs.decaying(tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    state = InputTensor("state", "float32", (1, 2), 1)
+    model = Model(
+        *(str(path), "x", "float32", (2,), "out"), more_inputs=(state,), more_outputs=("next",), many=True
+    )
+    (out, following), _ = DeviceTensors(session, model, "cpu", 0).infer_many(
+        (np.ones((3, 2), np.float32), np.full((1, 3, 2), 4, np.float32))
+    )
+    assert (out.tolist(), following.tolist()) == ([[3.0, 3.0]] * 3, [[[3.0, 3.0]] * 3])
+
+
+@pytest.mark.parametrize("kind", [TensorProto.BFLOAT16, TensorProto.STRING])
+def test_types_that_are_not_put_into_the_memory_of_a_device(kind: int, tmp_path: Path) -> None:
+    path = graphs.copies(tmp_path / "m.onnx", {"x": kind})
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    dtype = "bfloat16" if kind == TensorProto.BFLOAT16 else "string"
+    with pytest.raises(InputError, match="x, x_copy: bfloat16 and text are not put into cuda memory"):
+        DeviceTensors(session, Model(str(path), "x", dtype, (2,), "x_copy"), "cuda", 0)
+
+
+def test_nodes_of_several_inputs_are_counted(tmp_path: Path) -> None:
+    path = graphs.sum_and_product(tmp_path / "m.onnx")
+    settings = onnxruntime.SessionOptions()
+    settings.enable_profiling, settings.profile_file_prefix = True, str(tmp_path / "profile")
+    session = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+    b = InputTensor("b", "float32", (3,))
+    model = Model(
+        str(path), "a", "float32", (3,), "sum", more_inputs=(b,), more_outputs=("product",), many=True
+    )
+    assert placement(session, model) == {"CPUExecutionProvider": 2}

@@ -173,7 +173,6 @@ def test_wrong_options_are_refused_before_any_run(options: dict[str, object], me
         ({"input_dtype": "uint8"}, "its input is f32, not uint8"),
         ({"input_shape": (3, 8, 8)}, r"its input is \['\?', 1, 8, 8\], not \['\?', 3, 8, 8\]"),
         ({"input_shape": (8, 8)}, r"its input is \['\?', 1, 8, 8\], not \['\?', 8, 8\]"),
-        ({"fixed_batch": 4}, r"its input is \['\?', 1, 8, 8\], not \[4, 1, 8, 8\]"),
     ],
 )
 def test_another_model_is_refused(change: dict[str, object], message: str) -> None:

@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 
 from qutiperf.errors import InputError
 from qutiperf.level0.count import requirements_of_file
+from qutiperf.level0.operators import rule_of
+from qutiperf.level0.running import _body, run_once
 from qutiperf.level0.subject import subject_of_workload
 from qutiperf.spec.workload import Workload
 from tests import graphs
@@ -148,3 +151,81 @@ def test_steps_multiply_the_operations_of_a_workload(tmp_path: Path) -> None:
     )
     network = subject_of_workload(made).network
     assert (network.total_ops, network.total_weights) == (30 * OPS, 20)
+
+
+@pytest.mark.parametrize(("kind", "bits"), [(TensorProto.BFLOAT16, 16), (TensorProto.STRING, None)])
+def test_types_that_numpy_lacks(kind: int, bits: int | None, tmp_path: Path) -> None:
+    """The number of rows that NonZero finds is known from a run alone."""
+    nodes = [
+        helper.make_node("Cast", ["flags"], ["truth"], to=TensorProto.BOOL),
+        helper.make_node("NonZero", ["truth"], ["found"]),
+        helper.make_node("Transpose", ["found"], ["rows"]),
+        helper.make_node("Shape", ["rows"], ["sizes"]),
+        helper.make_node("Identity", ["x"], ["taken"]),
+    ]
+    inputs = [graphs.tensor("x", [3, 4], kind), graphs.tensor("flags", [3])]
+    path = graphs.save(tmp_path / "m.onnx", nodes, inputs, [graphs.tensor("taken", [3, 4], kind)])
+    ran = run_once(path, {}, {"flags": 1})
+    assert ran.observed.shapes["rows"] == (3, 1)
+    assert (ran.observed.shapes["taken"], ran.observed.bits["taken"]) == ((3, 4), bits or 64)
+
+
+def scanned(path: Path, axis: int = 0) -> Path:
+    """state = state @ w + x[step] for 5 steps, of [1, 4]; the products of all steps are stacked."""
+    body = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["state", "w"], ["product"]),
+            helper.make_node("Add", ["product", "element"], ["next"]),
+            helper.make_node("Identity", ["product"], ["stacked"]),
+        ],
+        "body",
+        [graphs.tensor("state", [1, 4]), graphs.tensor("element", [1, 4])],
+        [graphs.tensor("next", [1, 4]), graphs.tensor("stacked", [1, 4])],
+    )
+    node = helper.make_node("Scan", ["start", "x"], ["last", "all"], num_scan_inputs=1, body=body)
+    if axis:
+        node.attribute.append(helper.make_attribute("scan_input_axes", [axis]))
+    shape = [5, 1, 4] if axis == 0 else [1, 5, 4]
+    return graphs.save(
+        path,
+        [node],
+        [graphs.tensor("start", [1, 4]), graphs.tensor("x", shape)],
+        [graphs.tensor("last", [1, 4]), graphs.tensor("all", [5, 1, 4])],
+        {"w": np.ones((4, 4), np.float32)},
+    )
+
+
+@pytest.mark.parametrize("axis", [0, 1, -2])
+def test_the_body_of_a_scan_is_counted_as_often_as_it_runs(axis: int, tmp_path: Path) -> None:
+    found = requirements_of_file(scanned(tmp_path / "m.onnx", axis))
+    assert found.ops == 5 * 2 * 4 * 4
+    assert found.other_ops == 5 * 4
+    assert (found.weights, dict(found.unknown_operators)) == (16, {})
+
+
+def test_a_scan_of_an_old_opset_has_no_rule_and_no_body(tmp_path: Path) -> None:
+    node = onnx.load(scanned(tmp_path / "m.onnx")).graph.node[0]
+    assert _body(node, {}) is not None
+    node.input.insert(0, "")  # sequence_lens, which opset 9 dropped
+    assert _body(node, {}) is None
+    assert rule_of(node) is None
+
+
+def test_sequences_move_data(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("SplitToSequence", ["x"], ["parts"], axis=0, keepdims=0),
+        helper.make_node("SequenceAt", ["parts", "second"], ["part"]),
+        helper.make_node("SequenceConstruct", ["part", "part"], ["pair"]),
+        helper.make_node("ConcatFromSequence", ["pair"], ["joined"], axis=0),
+        helper.make_node("MatMul", ["joined", "w"], ["y"]),
+    ]
+    path = graphs.save(
+        tmp_path / "m.onnx",
+        nodes,
+        [graphs.tensor("x", [3, 2, 4])],
+        [graphs.tensor("y", [None, 6])],
+        {"second": np.array(1, np.int64), "w": np.ones((4, 6), np.float32)},
+    )
+    found = requirements_of_file(path)
+    assert found.ops * found.batch == 2 * 4 * 4 * 6
+    assert (found.other_ops, dict(found.unknown_operators)) == (0, {})

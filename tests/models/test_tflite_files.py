@@ -22,7 +22,7 @@ from qutiperf.models.digits.manifest import (
 )
 from qutiperf.results.store import Store
 from qutiperf.spec.config import sha256_of_file
-from qutiperf.spec.model_format import for_suffixes
+from qutiperf.spec.formats import for_suffixes
 from qutiperf.spec.workload import load_workload
 from tests.places import CHECKOUT
 
