@@ -18,7 +18,7 @@ MOST_LOSSES = 3
 class GapRow:
     """Milliseconds of a batch; the steps add up to `loadgen_ms`.
 
-    roofline_ms is the plain prediction (None without peaks), layers_ms what the layers take beyond it, call_ms
+    roofline_ms is the plain prediction (None without peaks), layers_ms what layers take beyond it, call_ms
     the call and the borders, unexplained_ms the compute time beyond the prediction from layers (it may be
     negative), system_ms what LoadGen measures beyond the compute time. None is unknown.
     """
