@@ -18,6 +18,7 @@ from qutiperf.adapters.registry import adapter_class
 from qutiperf.cli import app
 from qutiperf.results.record import Figures
 from qutiperf.results.table import DERIVED
+from qutiperf.spec.audits import AuditRule, ScoreLimits
 from qutiperf.spec.block import Block
 from qutiperf.spec.layer import Build, Convolution, Dense, Elementwise, Function, Pool, Product, Recurrent
 from qutiperf.spec.level0_terms import Calibration, Terms
@@ -73,6 +74,7 @@ FILES: dict[str, list[type[BaseModel]]] = {
     ],
     "sut": [SystemUnderTest, Deployment, OperatingMode, Platform, Calibration, Terms, Power, Verified],
     "scenario": [Scenario, Metric],
+    "audit": [AuditRule, ScoreLimits],
     "round": [
         *(Round, Seeds, RoundRules, Layout, RequiredFiles, Fields, Limits, ScenarioRule, Inference),
         *(TestRule, TestFile, BenchmarkRule, ScenarioSet, SampleCounts, Score, TokenLimits),

@@ -1,6 +1,7 @@
 from qutiperf.api.answers import answers as answers
 from qutiperf.api.choices import best as best
 from qutiperf.api.explanations import explain as explain
+from qutiperf.api.figures import plot as plot
 from qutiperf.api.frame import load as load
 from qutiperf.api.progress import Progress as Progress
 from qutiperf.api.sweeps import measure as measure
@@ -27,6 +28,7 @@ __all__ = [
     "explain",
     "load",
     "measure",
+    "plot",
     "predict",
     "requirements",
     "run",

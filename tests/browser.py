@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -16,8 +17,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 REASON = "needs Chromium: apt-get install chromium"
 # the browser reads commands from descriptor 3 and writes answers to 4
 _PIPES = """
-import os, sys
-reading, writing = (os.dup(int(text)) for text in sys.argv[1:3])
+import fcntl, os, sys
+reading, writing = (fcntl.fcntl(int(text), fcntl.F_DUPFD, 10) for text in sys.argv[1:3])
 os.dup2(reading, 3)
 os.dup2(writing, 4)
 os.execv(sys.argv[3], sys.argv[3:])
@@ -42,7 +43,7 @@ class Browser:
         self._process = process
         self._to, self._from = to_browser, from_browser
         self._buffer, self._number = b"", 0
-        self._events: list[Json] = []
+        self._events: set[str] = set()
         self.errors: list[str] = []
         target = self._call("Target.createTarget", {"url": "about:blank"})["targetId"]
         attached = self._call("Target.attachToTarget", {"targetId": target, "flatten": True})
@@ -61,7 +62,7 @@ class Browser:
             message["sessionId"] = session
         os.write(self._to, json.dumps(message).encode() + b"\0")
         while True:
-            answer = self._read()
+            answer = self._read(method)
             if answer.get("id") == self._number:
                 if "error" in answer:
                     raise BrowserError(f"{method}: {answer['error']}")
@@ -70,8 +71,11 @@ class Browser:
                 return result
             self._note(answer)
 
-    def _read(self) -> Json:
+    def _read(self, what: str) -> Json:
         while b"\0" not in self._buffer:
+            ready, _, _ = select.select([self._from], [], [], _LIMIT_S)
+            if not ready:
+                raise BrowserError(f"no answer to {what[:200]} within {_LIMIT_S:.0f} s")
             read = os.read(self._from, 1 << 20)
             if not read:
                 raise BrowserError(f"the browser ended with {self._process.poll()}")
@@ -82,7 +86,7 @@ class Browser:
         return parsed
 
     def _note(self, event: Json) -> None:
-        self._events.append(event)
+        self._events.add(str(event.get("method")))
         parameters = event.get("params")
         if not isinstance(parameters, dict):
             return
@@ -100,14 +104,16 @@ class Browser:
                 self.errors.append(f"request to {parameters['request']['url']}")
 
     def open(self, url: str) -> None:
-        """Loads a page and waits for its load event."""
-        self._events.clear()
+        """Loads a page, also where only the fragment differs, and waits for its load event."""
+        self.call("Page.navigate", {"url": "about:blank"})
+        self._until_loaded("about:blank")
         self.call("Page.navigate", {"url": url})
-        limit = time.monotonic() + _LIMIT_S
-        while self.value("document.readyState") != "complete" or self.value("location.href") == "about:blank":
-            if time.monotonic() > limit:
-                raise BrowserError(f"{url} did not load within {_LIMIT_S:.0f} s")
-            time.sleep(0.02)
+        self._until_loaded(url)
+
+    def _until_loaded(self, url: str) -> None:
+        while "Page.loadEventFired" not in self._events:
+            self._note(self._read(url))
+        self._events.clear()
 
     def wait(self, expression: str) -> None:
         """Until a JavaScript expression is true."""

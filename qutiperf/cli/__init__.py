@@ -13,9 +13,11 @@ from qutiperf.cli import (
     adapter,
     agree,
     analyse,
+    audit,
     best,
     calibrate,
     check,
+    compare,
     console,
     doctor,
     explain,
@@ -26,11 +28,13 @@ from qutiperf.cli import (
     microbench,
     models,
     plan,
+    plot,
     published,
     report,
     run,
     serve,
     show,
+    submit,
     workload,
 )
 from qutiperf.cli.combinations import check_repeated, check_text
@@ -57,8 +61,12 @@ app.command("calibrate")(calibrate.calibrate)
 app.command("serve")(serve.serve)
 app.command("agree")(agree.agree)
 app.command("check")(check.check)
+app.command("submit")(submit.submit)
+app.command("audit")(audit.audit)
 app.command("import")(published.import_results)
 app.command("report")(report.report)
+app.command("plot")(plot.plot)
+app.command("compare")(compare.compare)
 level0.app.command("fit")(level0_fit.fit)
 level0.app.command("evaluate")(level0_fit.evaluate)
 app.add_typer(adapter.app, name="adapter")

@@ -26,6 +26,9 @@ def check(
         Path | None,
         typer.Option(help="A file of paths, one a line, that exist but are not in this copy of the tree."),
     ] = None,
+    rehearsal: bool = typer.Option(
+        False, "--rehearsal", help="Accept a tree whose systems say REHEARSAL; never submit one."
+    ),
     workers: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
 ) -> int:
     """Check a submission tree, anybody's; exit code 1 if there is an error.
@@ -36,7 +39,14 @@ def check(
 
     with _Bar() as bar:
         missing = _paths_in(unavailable)
-        report = check_tree(tree, mlperf_round, unavailable=missing, workers=workers, advance=bar.advance)
+        report = check_tree(
+            tree,
+            mlperf_round,
+            unavailable=missing,
+            workers=workers,
+            advance=bar.advance,
+            rehearsal=rehearsal,
+        )
     if as_json:
         console.out_json(_as_json(report, mlperf_round))
     else:

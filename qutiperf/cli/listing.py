@@ -19,6 +19,7 @@ _KINDS = (
     "adapters",
     "meters",
     "rounds",
+    "audits",
     "microbench",
 )
 
@@ -27,7 +28,7 @@ def list_files(
     kind: str = typer.Argument("all", help=f"One of: {', '.join(_KINDS)}, all."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
-    """List systems, workloads, scenarios, sweeps, datasets, adapters, meters, rounds and microbenchmarks."""
+    """List systems, workloads, scenarios, sweeps, datasets, adapters, meters, rounds, audits and suites."""
     from qutiperf.errors import InputError
     from qutiperf.spec.config import nearest
 
@@ -189,6 +190,13 @@ def _target(score: "Score") -> str:
     return f"{score.metric}{least}{most}"
 
 
+def _audits() -> Rows:
+    from qutiperf.spec.audits import audit_names, load_audit
+
+    audits = [load_audit(name) for name in audit_names()]
+    return [{"name": each.name, "shows": each.title, "source": each.source} for each in audits]
+
+
 def _microbench() -> Rows:
     from qutiperf.spec import catalog
     from qutiperf.spec.microbench import load_suite
@@ -214,5 +222,6 @@ _ROWS = {
     "adapters": adapter_rows,
     "meters": meter_rows,
     "rounds": _rounds,
+    "audits": _audits,
     "microbench": _microbench,
 }

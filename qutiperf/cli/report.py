@@ -19,6 +19,12 @@ def report(
         Path | None, typer.Option(help="The site's folder; default <name of the first>-report.")
     ] = None,
     title: Annotated[str | None, typer.Option(help="The site's title; default the names of RESULTS.")] = None,
+    published: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with", help="Add a page that sets the runs beside this table (mlperf-v6.0, qutibench)."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the index's path and the counts.")] = False,
 ) -> None:
     """Write a site with the answers, charts and tables of results; it needs no server and no network.
@@ -26,6 +32,7 @@ def report(
     An older report in the folder is replaced. Each page's view (filters, axes, sorting) is in its address.
     """
     from qutiperf.cli.results import report_damaged
+    from qutiperf.report.beside import beside
     from qutiperf.report.pages import page_name
     from qutiperf.report.site import check_target, write_site
     from qutiperf.report.sources import read_sources
@@ -35,7 +42,9 @@ def report(
     sources = read_sources(results)
     report_damaged(sources.damaged)
     folder = out or Path(f"{page_name(sources.labels[0])}-report")
-    written = write_site(sources, folder, title or ", ".join(sources.labels))
+    records = [record for each in sources.recorded for record in each.records]
+    compared = beside(records, published) if published else []
+    written = write_site(sources, folder, title or ", ".join(sources.labels), compared)
     if as_json:
         console.out_json({"index": str(written.index), "pages": written.pages, "rows": written.rows})
         return

@@ -8,6 +8,7 @@ import typer
 from qutiperf.cli import console
 from qutiperf.cli.answers import show_answers
 from qutiperf.cli.combinations import check_one_form
+from qutiperf.cli.front import print_front
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,6 +84,7 @@ def show(
     else:
         _print_rows(table, option_columns(records), everything=everything)
         _print_warnings(warnings(table))
+        print_front(summarise(records))
         console.out(UNVERIFIED)
 
 
@@ -134,6 +136,7 @@ def print_summary(lines: "list[BestOfModel]") -> None:
         for problem in line.problems:
             console.out_line(f"{line.workload}: {problem}")
     _print_warnings(warning for line in lines for warning in line.warnings)
+    print_front(lines)
     console.out(UNVERIFIED)
 
 

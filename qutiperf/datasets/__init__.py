@@ -18,6 +18,7 @@ from qutiperf.datasets.normalised import with_normalisation
 from qutiperf.datasets.npz import Npz
 from qutiperf.datasets.npz_inputs import open_npz
 from qutiperf.datasets.quantized import Quantized
+from qutiperf.datasets.rehearsal import Rehearsal
 from qutiperf.datasets.synthetic import Synthetic
 from qutiperf.datasets.tasks import task_for
 from qutiperf.errors import InputError
@@ -30,6 +31,7 @@ _DATASETS: dict[str, Callable[[DatasetSpec, InputSpec], Dataset]] = {
     "digits": open_digits,
     "imagenet": ImageNet,
     "mnist": open_mnist,
+    "rehearsal": Rehearsal,
     "synthetic": Synthetic,
 }
 

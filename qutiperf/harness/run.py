@@ -65,7 +65,10 @@ class Trial:
 
     def run(self, estimated: Callable[[float], None]) -> Outcome:
         """Runs until LoadGen had what it was promised, at most three times."""
-        probe = Probe() if self._point.mode is Mode.ACCURACY else self._probe()
+        accuracy = self._point.mode is Mode.ACCURACY
+        # LoadGen issues the queries of Server at this rate in an accuracy run too
+        given = Probe(rate_per_s=self._point.settings.target_qps)
+        probe = given if accuracy else self._probe()
         estimated(self._estimate_s(probe))
         recorders = self._test(self._request(probe))
         while self._point.profile is not Profile.SUBMISSION and probe.attempts < _ATTEMPTS:

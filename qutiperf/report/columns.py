@@ -6,7 +6,7 @@ from typing import Literal
 
 Cell = str | int | float | bool | None
 Row = dict[str, Cell]
-Kind = Literal["string", "integer", "number"]
+Kind = Literal["string", "integer", "number", "boolean"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,11 @@ COLUMNS = (
     _number("base_power_w", "base power", "W", "lower", "nothing loaded"),
     _number("idle_power_w", "idle power", "W", "lower", "loaded, no queries"),
     _number("full_power_w", "full power", "W", "lower", "in the measured window"),
+    _number("design_power_w", "design power", "W", "", "nameplate, declared and not measured"),
     Column("power_source", "power source"),
-    Column("power_grade", "power grade"),
+    Column("power_grade", "power grade", description="A to D, by the meter"),
+    Column("power_valid", "power valid", "boolean"),
+    Column("power_reason", "power reason"),
     _number("energy_per_input_mj", "energy per input", "mJ", "lower", "full power over compute throughput"),
     _number("ips_per_watt", "throughput per watt", "inputs/s/W", "higher", "compute throughput, full power"),
     _number("energy_delay_mj_ms", "energy-delay", "mJ ms", "lower"),
@@ -82,6 +85,7 @@ COLUMNS = (
         "compute_efficiency_percent", "efficiency", "%", "higher", "compute throughput over the predicted one"
     ),
     _number("utilisation_percent", "utilisation", "%", "higher", "achieved ops/s over the datatype's peak"),
+    _number("padding_share_percent", "padding", "%", "lower", "of the elements of inputs of several lengths"),
     _number("system_gops", "system GOP/s", "GOP/s", "higher"),
     _number("compute_gops", "compute GOP/s", "GOP/s", "higher"),
     _number("ops", "operations", "ops", "", "of one input; a multiply-accumulate is two"),

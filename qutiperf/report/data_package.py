@@ -9,7 +9,12 @@ _QUTIBENCH = (
     "Trinity College Dublin 2021, DOI 10.13140/RG.2.2.35785.57448"
 )
 _MLPERF = "MLCommons, MLPerf Inference results, Apache-2.0"
-_TYPES: Mapping[str, str] = {"string": "string", "integer": "integer", "number": "number"}
+_TYPES: Mapping[str, str] = {
+    "string": "string",
+    "integer": "integer",
+    "number": "number",
+    "boolean": "boolean",
+}
 
 
 def citation(source: str) -> str | None:

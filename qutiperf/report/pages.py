@@ -203,6 +203,11 @@ def _texts(values: Mapping[str, object]) -> list[tuple[str, str]]:
     ]
 
 
+def number(value: float | None) -> str:
+    """A cell of a table; unknown is empty."""
+    return "" if value is None else format_number(value)
+
+
 def run_script(details: RunDetails, scenario: str) -> str:
     shown = {**asdict(details), "scenario": scenario}
     return script_json({"kind": "run", "base": "../", "run_pages": True, "fixed": {}, "details": shown})

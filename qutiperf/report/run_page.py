@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from qutiperf.report.columns import Cell
+from qutiperf.report.power_lines import power_lines
 from qutiperf.results.histogram import Integers, value_of
 from qutiperf.results.record import RunRecord
 from qutiperf.units import NANOSECONDS_PER_SECOND, milliseconds_from_ns
@@ -29,13 +30,19 @@ class RunDetails:
     histograms: dict[str, list[list[float]]]
     environment: dict[str, list[float | None]]
     sustained: dict[str, list[float | None]]
+    power: dict[str, list[list[float]]]
 
 
 def details(record: RunRecord, folder: Path) -> RunDetails:
     """Parts that the folder does not have, or that cannot be read, are empty."""
     stored = stored_phases(folder / "phases.npz")
     return RunDetails(
-        _phases(record), _percentiles(record), histograms(stored), environment(folder), sustained(stored)
+        _phases(record),
+        _percentiles(record),
+        histograms(stored),
+        environment(folder),
+        sustained(stored),
+        power_lines(folder / "power.csv"),
     )
 
 

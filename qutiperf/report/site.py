@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from qutiperf import __version__
 from qutiperf.errors import InputError, SetupError
 from qutiperf.printable import bounded, one_line, printable
 from qutiperf.report import pages
+from qutiperf.report.beside import DERIVED_NOTE, Beside
 from qutiperf.report.bundles import copy_bundles
 from qutiperf.report.columns import Column, Row, columns_of
 from qutiperf.report.data_package import data_package, dataset_terms
@@ -75,11 +76,16 @@ class _Site:
 
 
 def write_site(
-    sources: ReportSources, out: Path, title: str = "Results", step: Callable[[int, int], None] | None = None
+    sources: ReportSources,
+    out: Path,
+    title: str = "Results",
+    compared: Sequence[Beside] = (),
+    step: Callable[[int, int], None] | None = None,
 ) -> Written:
     """Writes the site; an older one in `out` is replaced. Raises InputError if `out` holds anything else.
 
-    `step` is called with the number of run pages that are written and their total.
+    `compared` runs get a page beside published results. `step` is called with the number of run pages that
+    are written and their total.
     """
     check_target(out)
     try:
@@ -87,7 +93,7 @@ def write_site(
         with tempfile.TemporaryDirectory(prefix=".qutiperf-report-", dir=out.parent) as name:
             folder = Path(name) / "site"
             folder.mkdir()
-            count = _write_all(folder, sources, title, step)
+            count = _write_all(folder, sources, title, compared, step)
             _put_in_place(folder, out, Path(name) / "old")
     except OSError as error:
         cure = "name another folder with --out"
@@ -112,7 +118,11 @@ def _put_in_place(folder: Path, out: Path, old: Path) -> None:
 
 
 def _write_all(
-    folder: Path, sources: ReportSources, title: str, step: Callable[[int, int], None] | None
+    folder: Path,
+    sources: ReportSources,
+    title: str,
+    compared: Sequence[Beside],
+    step: Callable[[int, int], None] | None,
 ) -> int:
     runs = sum(len(each.records) for each in sources.recorded)
     columns = columns_of(sources.rows)
@@ -120,7 +130,17 @@ def _write_all(
     site = _Site(folder, sources, columns, pages.environment(), title, created, runs <= MOST_RUN_PAGES)
     _write_assets(folder / "assets")
     shown = _write_data(site)
-    count = _write_explorers(site, len(shown))
+    count = _write_explorers(site, len(shown), beside=bool(compared))
+    if compared:
+        page = site.page("beside", "")
+        title = "Beside published results"
+        site.write(
+            *("beside.html", "beside.html", title, "", page),
+            compared=compared,
+            derived_note=DERIVED_NOTE,
+            number=pages.number,
+        )
+        count += 1
     if site.run_pages:
         count += _write_runs(site, runs, step)
     marker = {"kind": "qutiperf_report", "schema_version": 1, "qutiperf": __version__}
@@ -148,7 +168,7 @@ def _write_data(site: _Site) -> list[Row]:
     return shown
 
 
-def _write_explorers(site: _Site, shown: int) -> int:
+def _write_explorers(site: _Site, shown: int, *, beside: bool) -> int:
     """The index, a page per task, system and workload, one chart alone, and one row of the table."""
     links = pages.links_of(site.sources.rows)[:MOST_VALUE_PAGES]
     total = len(site.sources.rows)
@@ -168,6 +188,7 @@ def _write_explorers(site: _Site, shown: int) -> int:
         contents=pages.contents_of(links),
         facts=pages.facts_of(site.sources),
         citations=pages.citations_of(site.sources),
+        beside=beside,
         analyses=None,
     )
     for link in links:

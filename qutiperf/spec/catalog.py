@@ -15,7 +15,7 @@ from qutiperf.errors import InputError, SetupError
 from qutiperf.regular_file import MISSING, unreadable
 from qutiperf.spec.config import Yaml, nearest, read_yaml, sha256_of_file, shortened
 
-Kind = Literal["scenario", "workload", "sweep", "sut", "round", "microbench"]
+Kind = Literal["scenario", "workload", "sweep", "sut", "round", "audit", "microbench"]
 SCHEMA_VERSION = 1
 CONTENT_FOLDERS = ("scenarios", "sut", "audit", "reports")
 _SUFFIXES = {".yaml", ".yml"}
@@ -25,6 +25,7 @@ _FOLDER_OF: Mapping[Kind, str] = {
     "sweep": "scenarios/sweeps",
     "sut": "sut",
     "round": "audit/rounds",
+    "audit": "audit",
     "microbench": "scenarios/microbench",
 }
 

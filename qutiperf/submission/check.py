@@ -20,7 +20,9 @@ from qutiperf.submission.entry_check import EntryResult, check_entry
 from qutiperf.submission.hygiene import hygiene_findings
 from qutiperf.submission.json_file import read_object
 from qutiperf.submission.log_rules import RunContext
+from qutiperf.submission.rehearsal_rule import rehearsal_findings
 from qutiperf.submission.seal import MANIFEST, verify_seal
+from qutiperf.submission.submitted_runs import submitted_findings
 
 _MAPPING = "model_mapping.json"
 _WORTH_A_POOL = 40
@@ -61,6 +63,7 @@ def check_tree(
     unavailable: frozenset[str] = frozenset(),
     advance: Advance | None = None,
     workers: int | None = None,
+    rehearsal: bool = False,
 ) -> CheckReport:
     """Raises InputError if the folder or the round cannot be read; what the tree holds never raises."""
     mlperf_round, rules = rules_of(round_name)
@@ -73,6 +76,12 @@ def check_tree(
         count += len(entries)
         findings += structure.submitter_findings(tree, rules, submitter, entries)
         systems = _systems(tree, rules, submitter, entries, findings)
+        for name, system in systems.items():
+            make = FindingMaker(
+                f"{submitter.folder}/{rules.layout.system.format(system=name)}", rules.sources
+            )
+            findings += rehearsal_findings(system, make, allowed=rehearsal)
+        findings += submitted_findings(tree, submitter.folder, rules.sources)
         suites = {name: descriptions.suites_of(system) for name, system in systems.items()}
         findings += structure.scenario_findings(rules, submitter, entries, suites)
         for entry in entries:

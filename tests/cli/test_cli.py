@@ -176,6 +176,7 @@ def test_list_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
         "adapters",
         "meters",
         "rounds",
+        "audits",
         "microbench",
     ]
     assert [row["name"] for row in found["datasets"]] == [
@@ -184,6 +185,7 @@ def test_list_of_everything(capsys: pytest.CaptureFixture[str]) -> None:
         "imagenet",
         "mnist",
         "npz",
+        "rehearsal",
         "synthetic",
     ]
 

@@ -204,6 +204,8 @@ def test_a_run_has_its_share_of_padding_and_no_operations(
     rows = json.loads(capsys.readouterr().out)
     assert len(rows) == 5
     for row in rows:
-        assert row["padding_share_percent"] == pytest.approx(100 * 6 / 16, abs=2)  # LoadGen's own choice
+        # LoadGen picks samples at random, of which Server has few
+        error = 20 if row["scenario"] == "Server" else 3
+        assert row["padding_share_percent"] == pytest.approx(100 * 6 / 16, abs=error)
         assert row["system_throughput_ips"] > 0
         assert (row["system_gops"], row["utilisation_percent"]) == (None, None)

@@ -12,6 +12,7 @@ from qutiperf.cli import main
 from qutiperf.errors import InputError, SetupError
 from qutiperf.report import bundles
 from qutiperf.report.pages import page_name
+from qutiperf.report.power_lines import power_lines
 from qutiperf.report.recorded import recorded, status
 from qutiperf.report.run_page import binned, environment, histograms, stored_phases, sustained
 from qutiperf.report.site import write_site
@@ -209,3 +210,16 @@ def test_the_environment_keeps_columns_of_numbers(tmp_path: Path) -> None:
     (tmp_path / "environment.csv").write_text("elapsed_s,load,note,power_w\n0,1.5,a,\n1,2.5,b,7\n")
     assert environment(tmp_path) == {"elapsed_s": [0.0, 1.0], "load": [1.5, 2.5], "power_w": [None, 7.0]}
     assert environment(tmp_path / "none") == {}
+
+
+def test_power_over_time_by_rail(tmp_path: Path) -> None:
+    path = tmp_path / "power.csv"
+    assert power_lines(path) == {}
+    path.write_text(
+        "meter,time_s,rail,watts,joules\nfile,10.0,in,5.0,\nfile,11.5,in,7.0,\nfile,x,in,9,\nfile,12,in,nan,\n"
+        "rapl,10.5,package,,100\nrapl,12.5,package,,130\nrapl,13.5,package,,2\nrapl,14.5,package,,12\n"
+    )
+    assert power_lines(path) == {
+        "file in": [[0.0, 5.0], [1.5, 7.0]],
+        "rapl package (from energy)": [[2.5, 15.0], [4.5, 10.0]],
+    }

@@ -7,6 +7,7 @@ import pytest
 from qutiperf.errors import InputError
 from qutiperf.run.plan import gather, make_plan
 from qutiperf.spec import catalog
+from qutiperf.spec.audits import load_audit
 from qutiperf.spec.microbench import load_suite
 from qutiperf.spec.rounds import load_round, round_of_version
 from qutiperf.spec.scenario import Profile, ScenarioName, load_scenario
@@ -14,7 +15,7 @@ from qutiperf.spec.sut import load_sut
 from qutiperf.spec.sweep import load_sweep
 from qutiperf.spec.workload import load_workload
 
-KINDS: tuple[catalog.Kind, ...] = ("scenario", "workload", "sut", "round", "sweep", "microbench")
+KINDS: tuple[catalog.Kind, ...] = ("scenario", "workload", "sut", "round", "sweep", "audit", "microbench")
 SHIPPED: list[tuple[catalog.Kind, str]] = [(kind, name) for kind in KINDS for name in catalog.names(kind)]
 
 
@@ -30,6 +31,8 @@ def test_shipped_files_are_valid(kind: catalog.Kind, name: str) -> None:
         assert load_workload(name)[0].name == name
     elif kind == "sut":
         assert load_sut(name)[0].name == name.rsplit("/", 1)[-1]
+    elif kind == "audit":
+        assert load_audit(name).name == name
     else:
         assert load_round(name)[0].name == name
 

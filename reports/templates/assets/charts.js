@@ -79,6 +79,11 @@
       return { ...row, label: name };
     });
   }
+  // What tells rows apart: the system is left out where all have the same, the datatype where the workload's name has it.
+  const namer = (rows) => {
+    const one = new Set(rows.map(system)).size === 1;
+    return (row) => [one ? null : system(row), row.workload, String(row.workload).includes(String(row.datatype)) ? null : row.datatype].filter(Boolean).join(" ");
+  };
   const leftOf = (rows) => Math.min(260, 24 + 6.6 * Math.max(4, ...rows.map((row) => row.label.length)));
   const most = (width) => (width < 500 ? 26 : 34);
 
@@ -240,11 +245,11 @@
     id: "efficiency", title: "Measured, in percent of the prediction",
     selects: () => [],
     draw: function (view, width) {
-      const rows = labelled(bestOf(view.visible, (row) => q.configuration(row), "compute_efficiency_percent").slice(0, MOST_BARS),
-        (row) => `${system(row)} ${row.workload} ${row.datatype || ""}`, most(width));
+      const best = bestOf(view.visible, (row) => q.configuration(row), "compute_efficiency_percent").slice(0, MOST_BARS);
+      const rows = labelled(best, namer(best), most(width));
       if (rows.length < 2) return null;
       return { rows, columns: ["sut", "operating_mode", "workload", "datatype", "setting", "compute_throughput_ips", "predicted_throughput_ips", "compute_efficiency_percent"],
-        options: { ...base(width, 66 + 22 * rows.length), marginLeft: leftOf(rows), marginRight: 46, x: { domain: [0, 100], ticks: 5, label: "compute throughput, % of level 0's prediction" }, y: { label: null, domain: rows.map((row) => row.label) },
+        options: { ...base(width, 66 + 22 * rows.length), marginLeft: leftOf(rows), marginRight: 46, x: { domain: [0, 100], ticks: width < 500 ? [0, 50, 100] : 5, label: "compute throughput, % of level 0's prediction" }, y: { label: null, domain: rows.map((row) => row.label) },
           marks: [Plot.ruleX([100], { stroke: ink(), strokeDasharray: "4,3" }), Plot.barX(rows, { x: "compute_efficiency_percent", y: "label", fill: (row) => q.colour(row.sut), fillOpacity: 0.8, title: q.tip, tip: true }),
             Plot.text(rows, { x: "compute_efficiency_percent", y: "label", text: (row) => q.number(row.compute_efficiency_percent, 2) + " %", dx: 4, textAnchor: "start", fill: ink() })] },
         note: "The best setting of each configuration, most efficient first; configurations that exceed the prediction have no efficiency and are left out.",
@@ -257,13 +262,14 @@
     selects: () => [],
     draw: function (view, width) {
       const both = view.visible.filter((row) => q.known(row, "system_throughput_ips") && q.known(row, "compute_throughput_ips") && row.system_throughput_ips <= row.compute_throughput_ips);
-      const rows = labelled(bestOf(both, (row) => system(row) + row.workload + row.datatype, "system_throughput_ips").slice(0, MOST_BARS), (row) => `${system(row)} ${row.workload} ${row.datatype || ""}`, most(width));
+      const best = bestOf(both, (row) => system(row) + row.workload + row.datatype, "system_throughput_ips").slice(0, MOST_BARS);
+      const rows = labelled(best, namer(best), most(width));
       if (rows.length < 2) return null;
       const parts = rows.flatMap((row) => [
         { ...row, part: "compute", share: (100 * row.system_throughput_ips) / row.compute_throughput_ips },
         { ...row, part: "rest of the system", share: 100 - (100 * row.system_throughput_ips) / row.compute_throughput_ips }]);
       return { rows, columns: ["sut", "operating_mode", "workload", "datatype", "setting", "system_throughput_ips", "compute_throughput_ips"],
-        options: { ...base(width, 66 + 22 * rows.length), marginLeft: leftOf(rows), marginRight: width < 500 ? 20 : 74, x: { domain: [0, 100], ticks: 5, label: "share of the system's time, %" }, y: { label: null, domain: rows.map((row) => row.label) },
+        options: { ...base(width, 66 + 22 * rows.length), marginLeft: leftOf(rows), marginRight: width < 500 ? 20 : 74, x: { domain: [0, 100], ticks: width < 500 ? [0, 50, 100] : 5, label: "share of the system's time, %" }, y: { label: null, domain: rows.map((row) => row.label) },
           marks: [Plot.barX(parts, { x: "share", y: "label", fill: (part) => q.colour(part.sut), fillOpacity: (part) => (part.part === "compute" ? 0.9 : 0.28), title: (part) => `${part.part}: ${q.number(part.share, 3)} %\n${q.tip(part)}`, tip: true }),
             ...(width < 500 ? [] : [Plot.text(rows, { x: () => 100, y: "label", text: (row) => short(MICROSECONDS / row.system_throughput_ips) + " µs", dx: 6, textAnchor: "start", fill: ink() })])] },
         note: "Full colour: compute on the accelerator; pale: everything else between LoadGen and it. At the right the whole time per input.",

@@ -10,14 +10,22 @@
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", q.plain(q.short(`${chart.title} ${drawn.alt}`, 600)));
     svg.style.overflow = "visible";
+    // the picture is one image with one label; Plot's labels of its parts would be attributes of nothing
+    for (const part of svg.querySelectorAll("[aria-label], [aria-hidden], [aria-description]")) {
+      for (const name of ["aria-label", "aria-hidden", "aria-description"]) part.removeAttribute(name);
+    }
     if (drawn.rows.some((row) => row.id)) {
       plot.addEventListener("click", () => { if (plot.value && plot.value.id) location.href = q.link(plot.value); });
     }
     const node = q.element("figure", { class: "chart", id: "chart-" + chart.id, "data-points": drawn.rows.length },
       q.element("div", { class: "head" }, q.element("h3", {}, chart.title), ...(chart.selects ? chart.selects(view) : []).map((select) => q.select(select, change))),
-      plot, q.element("figcaption", {}, drawn.note), q.tools(chart, drawn, svg, view));
+      plot, q.element("figcaption", {}, drawn.note), drawn.legend ? q.legend(drawn.legend) : q.page.kind === "chart" ? q.legend(q.systemLegend(drawn.rows)) : null, q.tools(chart, drawn, svg, view));
     return node;
   };
+  // On a page of its own a chart has no filters, which are the legend elsewhere.
+  q.systemLegend = (rows) => [...new Set(rows.map((row) => row.sut))].filter((sut) => q.systems.includes(sut)).map((sut) => [sut, q.colour(sut)]);
+  q.legend = (entries) => q.element("p", { class: "note legend" }, entries.map(([name, colour]) =>
+    q.element("span", {}, q.element("span", { class: "dot", style: `background:${colour}` }), q.short(q.plain(name), 40))));
   q.select = function ({ key, label, value, options }, change) {
     const select = q.element("select", { id: "choose-" + key, onchange: (event) => change({ [key]: event.target.value }, "choose-" + key) },
       options.map(([name, text]) => q.element("option", { value: name, selected: name === value }, q.short(q.plain(text), 60))));

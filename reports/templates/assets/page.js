@@ -51,7 +51,7 @@
   }
 
   function card(title, big, lines, ...more) {
-    return q.element("li", {}, q.element("h3", {}, title), q.element("p", { class: "big" }, big), lines.filter(Boolean).map((line) => q.element("p", {}, line)), ...more);
+    return q.element("li", {}, q.element("h2", {}, title), q.element("p", { class: "big" }, big), lines.filter(Boolean).map((line) => q.element("p", {}, line)), ...more);
   }
   function cards(chosen) {
     const best = q.best(chosen.visible, chosen);

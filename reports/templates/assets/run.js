@@ -56,10 +56,25 @@
         marks: [Plot.gridY({ stroke: q.faint() }), Plot.line(rows, { x: "elapsed_s", y: name, stroke: "#4269d0" }), ...(rows.length < 60 ? [Plot.dot(rows, { x: "elapsed_s", y: name, r: 2.5, fill: "#4269d0", tip: true, title: (row) => `${q.number(row.elapsed_s)} s: ${q.number(row[name])} ${unit}` })] : [])] },
       note: "", alt: `from ${q.number(Math.min(...values))} to ${q.number(Math.max(...values))} ${unit}` };
   } });
+  const rails = Object.keys(details.power);
+  const railColours = ["#4269d0", "#d98b00", "#2f9e90", "#d1559b", "#8f5bd6", "#7f8794"];
+  const power = { id: "power-over-time", title: "Power over time", draw: function (view, width) {
+    const rows = rails.flatMap((rail) => details.power[rail].map(([elapsed_s, watts]) => ({ rail, elapsed_s, watts })));
+    if (rows.length < 2) return null;
+    const values = rows.map((row) => row.watts);
+    const ends = rows.map((row) => row.elapsed_s);
+    const shown = rails.slice(0, railColours.length);
+    return { rows, columns: ["rail", "elapsed_s", "watts"],
+      options: { ...q.base(width, 260), x: { domain: [Math.min(...ends), Math.max(...ends)], ticks: q.room(width), label: "time since the first reading, s" }, y: { domain: [Math.min(0, ...values), Math.max(...values) * 1.1 || 1], ticks: 5, tickFormat: q.shortNumber, label: "W" },
+        marks: [Plot.gridY({ stroke: q.faint() }), Plot.line(rows, { x: "elapsed_s", y: "watts", z: "rail", stroke: (row) => railColours[rails.indexOf(row.rail) % railColours.length] })] },
+      legend: shown.map((rail) => [rail, railColours[rails.indexOf(rail)]]),
+      note: "The readings of the meters, from a second before the measured window to one after it." + (rails.length > shown.length ? ` ${rails.length} rails share ${shown.length} colours; data has all.` : ""),
+      alt: `${rails.length} rails, from ${q.number(Math.min(...values))} to ${q.number(Math.max(...values))} W` };
+  } };
   const titles = { foreign_cpu_percent: ["Other processes", "% of the cores"], load_1min: ["Load of the machine", "processes, mean of a minute"], cpu_frequency_mhz: ["CPU frequency", "MHz"], power_w: ["Power", "W"] };
   const timelines = Object.keys(details.environment).filter((name) => name !== "elapsed_s")
     .map((name) => over("over-" + name, (titles[name] || [name.replaceAll("_", " ")])[0], details.environment, name, (titles[name] || ["", name.split("_").pop()])[1]));
-  const charts = [phases, percentiles, histogram, over("sustained", "Sustained compute throughput", details.sustained, "compute_throughput_ips", "inputs/s"), ...timelines];
+  const charts = [phases, percentiles, histogram, over("sustained", "Sustained compute throughput", details.sustained, "compute_throughput_ips", "inputs/s"), power, ...timelines];
   let view = q.readView();
   function draw() {
     const merged = { ...view, phase: phaseNames.includes(view.phase) ? view.phase : phaseNames.includes("compute") ? "compute" : phaseNames[0] };

@@ -42,7 +42,7 @@
       return q.element("th", { scope: "col", "aria-sort": state, class: q.columns[name].kind === "string" ? null : "number" },
         q.element("button", { type: "button", id: "sort-" + name, title: q.columns[name].description || null, onclick: () => change({ sort: view.sort === "-" + name ? name : "-" + name }, "sort-" + name) }, q.titleUnit(name) + mark));
     }));
-    const body = matches.slice(0, most).map((row) => q.element("tr", {}, q.element("td", {}, q.element("a", { href: q.link(row), "aria-label": "page of " + q.short(q.plain(q.name(row)), 90) }, q.short(q.plain(row.id || ""), 14))),
+    const body = matches.slice(0, most).map((row) => q.element("tr", {}, q.element("td", {}, q.element("a", { href: q.link(row), "aria-label": q.short(q.plain(row.id || ""), 14) + ", page of " + q.short(q.plain(q.name(row)), 90) }, q.short(q.plain(row.id || ""), 14))),
       names.map((name) => q.element("td", { class: name === "status" ? "status-" + String(row.status).replace(/\W/g, "") : typeof row[name] === "number" ? "number" : String(row[name] ?? "").length > 40 ? "wide" : null }, q.short(q.text(row[name]), 300)))));
     const node = q.element("div", { id: "table" }, bar, q.element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "rows" }, q.element("table", {}, q.element("thead", {}, head), q.element("tbody", {}, body))));
     if (most < matches.length) node.append(q.element("p", {}, q.element("button", { type: "button", id: "more", onclick: () => change({ rows: String(most + 10 * PAGE) }, "more") }, "more rows")));
