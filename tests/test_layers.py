@@ -177,8 +177,8 @@ ROOMS: dict[str, list[str]] = {
     "cli": [
         "combinations console",
         "results",
-        "adapter agree calibrate check export front level0 listing models plan plot progress published "
-        "serve workload",
+        "adapter agree calibrate check export front level0 listing models plan plot progress published serve "
+        "workload",
         "analyse answers audit best doctor explain level0_fit report submit",
         "show",
         "compare run",

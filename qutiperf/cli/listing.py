@@ -11,15 +11,7 @@ if TYPE_CHECKING:
     from qutiperf.spec.round_rules import BenchmarkRule, ScenarioSet, Score
 
 _KINDS = (
-    "suts",
-    "workloads",
-    "scenarios",
-    "sweeps",
-    "datasets",
-    "adapters",
-    "meters",
-    "rounds",
-    "audits",
+    *("suts", "workloads", "scenarios", "sweeps", "datasets", "adapters", "meters", "rounds", "audits"),
     "microbench",
 )
 
