@@ -18,7 +18,7 @@ MOST_LOSSES = 3
 class GapRow:
     """Milliseconds of a batch; the steps add up to `loadgen_ms`.
 
-    roofline_ms is the plain prediction, layers_ms what the layers inside the network take beyond it, call_ms
+    roofline_ms is the plain prediction (None without peaks), layers_ms what layers take beyond it, call_ms
     the call and the borders, unexplained_ms the compute time beyond the prediction from layers (it may be
     negative), system_ms what LoadGen measures beyond the compute time. None is unknown.
     """
@@ -26,7 +26,7 @@ class GapRow:
     network: str
     batch_size: int
     roofline_ms: float | None
-    layers_ms: float | None
+    layers_ms: float
     call_ms: float
     unexplained_ms: float
     system_ms: float | None
@@ -66,7 +66,7 @@ def _row(point: NetworkPoint, record: RunRecord, model: LayerModel, network: Net
         network=point.network,
         batch_size=point.batch_size,
         roofline_ms=roofline,
-        layers_ms=None if roofline is None else inside - roofline,
+        layers_ms=inside - (roofline or 0.0),
         call_ms=predicted - inside,
         unexplained_ms=compute - predicted,
         system_ms=None if loadgen is None else loadgen - compute,

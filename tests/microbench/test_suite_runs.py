@@ -9,6 +9,8 @@ import yaml
 
 from qutiperf.cli import main
 from qutiperf.harness.correctness import batches_to_check
+from qutiperf.harness.load import built_path
+from qutiperf.microbench.networks import workload_named
 from qutiperf.microbench.suite_plan import plan_parts, settings_of, within_budget
 from qutiperf.results.record import RunRecord
 from qutiperf.results.store import Store
@@ -135,3 +137,10 @@ def test_bad_input_is_one_line(
     line = fails(capsys, ["microbench", "run", *arguments, "--out", str(tmp_path / "results")], 2)
     assert message in line
     assert not (tmp_path / "results").exists()
+
+
+def test_each_built_model_of_a_worker_has_its_own_file(tmp_path: Path) -> None:
+    names = ("mlp@12.5", "cnv@12.5", "mlp@25")
+    paths = {built_path(workload_named(name).model, tmp_path) for name in names}
+    assert len(paths) == 3
+    assert all(path.parent == tmp_path.resolve() and path.suffix == ".onnx" for path in paths)
