@@ -34,9 +34,10 @@ from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.run import Trial
 from qutiperf.harness.streams import FirstError
 from qutiperf.mlperf_logs import LoadGenResult, read_result
+from qutiperf.spec.dataset import DatasetSpec
 from qutiperf.spec.point import Point
 from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName
-from qutiperf.spec.workload import DatasetSpec, InputSpec, ModelSpec, OutputSpec, Workload
+from qutiperf.spec.workload import InputSpec, ModelSpec, OutputSpec, Workload
 
 SAMPLES = 64
 STREAMS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

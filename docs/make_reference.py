@@ -20,6 +20,7 @@ from qutiperf.results.record import Figures
 from qutiperf.results.table import DERIVED
 from qutiperf.spec.audits import AuditRule, ScoreLimits
 from qutiperf.spec.block import Block
+from qutiperf.spec.dataset import DatasetSpec
 from qutiperf.spec.layer import Build, Convolution, Dense, Elementwise, Function, Pool, Product, Recurrent
 from qutiperf.spec.level0_terms import Calibration, Terms
 from qutiperf.spec.normalisation import NormalisationSpec
@@ -53,7 +54,6 @@ from qutiperf.spec.sut import Deployment, OperatingMode, Platform, Power, System
 from qutiperf.spec.sweep import CacheSettings, Sweep
 from qutiperf.spec.variant import Variant
 from qutiperf.spec.workload import (
-    DatasetSpec,
     InputSpec,
     ModelSpec,
     OtherFile,

@@ -29,7 +29,7 @@ ROOMS: dict[str, list[str]] = {
     "spec": [
         "config",
         "catalog layer level0_terms normalisation round_rules source tensor_references variant",
-        "audits block rounds scenario sut",
+        "audits block dataset rounds scenario sut",
         "part",
         "workload",
         "formats limits",

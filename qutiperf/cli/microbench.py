@@ -84,23 +84,24 @@ def _planned(
         )
     if whole and not names:
         raise InputError("--whole has no effect without --for", cure="name the networks")
+    budget_s = None if budget is None else _seconds(budget)
     system, _ = load_sut(sut_name)
     suite, parts = _suite(suite_name, system)
-    found = [whole_network(name, system) for name in names]
-    parts = [*parts_of_networks([each.layers for each in found], suite, cache_bytes(system)), *parts]
-    _report_uncovered([each.layers.name for each in found], [each.layers.uncovered for each in found])
+    measured = [whole_network(name, system) for name in names]
+    parts = [*parts_of_networks([each.layers for each in measured], suite, cache_bytes(system)), *parts]
+    _report_uncovered([each.layers.name for each in measured], [each.layers.uncovered for each in measured])
     settings = settings_of(suite)
     if batch is not None:
         settings = replace(settings, batch_sizes=_counts(batch, "--batch", "batch_size"))
     if threads is not None:
         [count] = _counts(str(threads), "--threads", "threads")
         settings = replace(settings, threads=count)
-    networks = {each.workload.name: each.workload for each in found} if whole else {}
+    networks = {each.workload.name: each.workload for each in measured} if whole else {}
     unique = {part.name: part for part in parts}
     planned = plan_parts(list(unique.values()), networks, sut_name, settings)
-    if budget is None:
+    if budget_s is None:
         return planned
-    return within_budget(planned, _seconds(budget), [*networks, *unique], networks)
+    return within_budget(planned, budget_s, [*networks, *unique], networks)
 
 
 def _suite(name: str | None, system: "SystemUnderTest") -> "tuple[MicrobenchSuite, list[SuitePart]]":

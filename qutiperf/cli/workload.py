@@ -8,7 +8,8 @@ import typer
 from qutiperf.cli import console
 
 if TYPE_CHECKING:
-    from qutiperf.spec.workload import DatasetSpec, Workload
+    from qutiperf.spec.dataset import DatasetSpec
+    from qutiperf.spec.workload import Workload
 
 app = typer.Typer(no_args_is_help=True, help="Write the workload file of a model.")
 
@@ -74,7 +75,7 @@ def _dataset(
     name: str | None, directory: Path | None, file: Path | None, preprocessing: str | None
 ) -> "DatasetSpec | None":
     from qutiperf.cli.combinations import check_unused
-    from qutiperf.spec.workload import DatasetSpec
+    from qutiperf.spec.dataset import DatasetSpec
 
     if name is None:
         given = {"--directory": directory, "--file": file, "--preprocessing": preprocessing}

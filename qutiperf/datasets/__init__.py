@@ -23,8 +23,9 @@ from qutiperf.datasets.synthetic import Synthetic
 from qutiperf.datasets.tasks import task_for
 from qutiperf.errors import InputError
 from qutiperf.spec.config import nearest
+from qutiperf.spec.dataset import DatasetSpec
 from qutiperf.spec.limits import check_sample
-from qutiperf.spec.workload import DatasetSpec, InputSpec, Workload
+from qutiperf.spec.workload import InputSpec, Workload
 
 _DATASETS: dict[str, Callable[[DatasetSpec, InputSpec], Dataset]] = {
     "cifar10": open_cifar10,

@@ -13,8 +13,9 @@ from qutiperf.datasets.normalised import COLOURS, channel_axis, normalised, reor
 from qutiperf.datasets.npz import Npz
 from qutiperf.datasets.quantized import Quantized
 from qutiperf.datasets.synthetic import Synthetic
+from qutiperf.spec.dataset import DatasetSpec
 from qutiperf.spec.normalisation import ChannelOrder, NormalisationSpec
-from qutiperf.spec.workload import DatasetSpec, InputSpec, ModelSpec, Workload
+from qutiperf.spec.workload import InputSpec, ModelSpec, Workload
 
 _CENTRED = NormalisationSpec(mean=[0.5], std=[0.5])
 _MEAN_COLOUR = NormalisationSpec(scale=255, mean=[123.68, 116.78, 103.94])

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from qutiperf.datasets.images_in_memory import ImagesInMemory, Source
 from qutiperf.errors import InputError
-from qutiperf.spec.workload import DatasetSpec, InputSpec
+from qutiperf.spec.dataset import DatasetSpec
+from qutiperf.spec.workload import InputSpec
 
 LICENCE = "not stated by its authors (A. Krizhevsky, V. Nair, G. Hinton)"
 _RECORD = 1 + 3 * 32 * 32

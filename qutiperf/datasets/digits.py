@@ -5,7 +5,8 @@ from importlib import resources
 import numpy as np
 
 from qutiperf.datasets.images_in_memory import ImagesInMemory, Source
-from qutiperf.spec.workload import DatasetSpec, InputSpec
+from qutiperf.spec.dataset import DatasetSpec
+from qutiperf.spec.workload import InputSpec
 
 LICENCE = "CC BY 4.0, E. Alpaydin and C. Kaynak 1998, doi 10.24432/C50P49"
 

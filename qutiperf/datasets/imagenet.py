@@ -16,7 +16,8 @@ import numpy.typing as npt
 from qutiperf.datasets.base import Array, Dataset, Description, Raw, dtype_of
 from qutiperf.errors import InputError, RunError, SetupError
 from qutiperf.spec.config import canonical_json, nearest
-from qutiperf.spec.workload import DatasetSpec, InputSpec
+from qutiperf.spec.dataset import DatasetSpec
+from qutiperf.spec.workload import InputSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from qutiperf.datasets.base import Array, Dataset, Description, Labels, Raw, dtype_of
 from qutiperf.errors import InputError
-from qutiperf.spec.workload import DatasetSpec, InputSpec
+from qutiperf.spec.dataset import DatasetSpec
+from qutiperf.spec.workload import InputSpec
 
 Images = npt.NDArray[np.uint8]
 _TYPES = ("float32", "float16", "uint8")

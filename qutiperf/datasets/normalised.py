@@ -8,8 +8,8 @@ import numpy.typing as npt
 from qutiperf.datasets.base import Array, Dataset, Description, Raw
 from qutiperf.errors import InputError
 from qutiperf.spec.config import canonical_json
+from qutiperf.spec.dataset import DatasetSpec
 from qutiperf.spec.normalisation import ChannelOrder, NormalisationSpec
-from qutiperf.spec.workload import DatasetSpec
 
 COLOURS = 3
 

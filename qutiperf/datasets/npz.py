@@ -19,7 +19,7 @@ from qutiperf.datasets.values import elements_of
 from qutiperf.errors import InputError
 from qutiperf.regular_file import unreadable
 from qutiperf.spec.config import sha256_of_file, shortened
-from qutiperf.spec.workload import DatasetSpec
+from qutiperf.spec.dataset import DatasetSpec
 
 LABEL = "label"
 _CURE = "save it with numpy.savez"

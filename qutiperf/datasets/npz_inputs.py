@@ -23,7 +23,8 @@ from qutiperf.datasets.ragged import (
 from qutiperf.datasets.values import described, elements_of, example, holds
 from qutiperf.element_type import BEYOND_NUMPY
 from qutiperf.errors import InputError
-from qutiperf.spec.workload import DatasetSpec, InputSpec, ModelSpec
+from qutiperf.spec.dataset import DatasetSpec
+from qutiperf.spec.workload import InputSpec, ModelSpec
 
 
 def open_npz(data: Npz, spec: DatasetSpec, model: ModelSpec, where: str) -> Dataset:

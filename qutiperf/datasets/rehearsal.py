@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from qutiperf.datasets.base import Array, Dataset, Description, Labels, Raw, dtype_of
 from qutiperf.errors import InputError
-from qutiperf.spec.workload import DatasetSpec, InputSpec
+from qutiperf.spec.dataset import DatasetSpec
+from qutiperf.spec.workload import InputSpec
 
 CLASSES = 1000
 _DEFAULT_COUNT = 50_000

@@ -9,7 +9,8 @@ from qutiperf.datasets.base import Array, Dataset, Description, Raw, dtype_of
 from qutiperf.datasets.values import default_range, random_values
 from qutiperf.element_type import BEYOND_NUMPY
 from qutiperf.errors import InputError
-from qutiperf.spec.workload import DTYPES, DatasetSpec, InputSpec
+from qutiperf.spec.dataset import DatasetSpec
+from qutiperf.spec.workload import DTYPES, InputSpec
 
 _DEFAULT_COUNT = 1024
 

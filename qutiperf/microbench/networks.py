@@ -14,17 +14,10 @@ from qutiperf.models.workload_of import Given, workload_of_file
 from qutiperf.regular_file import unreadable
 from qutiperf.run.pairing import chosen_for
 from qutiperf.spec.config import shortened
+from qutiperf.spec.dataset import DatasetSpec
 from qutiperf.spec.sut import SystemUnderTest
 from qutiperf.spec.variant import Variant
-from qutiperf.spec.workload import (
-    DatasetSpec,
-    InputSpec,
-    ModelSpec,
-    OutputSpec,
-    Topology,
-    Workload,
-    load_workload,
-)
+from qutiperf.spec.workload import InputSpec, ModelSpec, OutputSpec, Topology, Workload, load_workload
 
 SCALE_SIGN = "@"
 _SAMPLES = 64

@@ -12,17 +12,10 @@ from qutiperf.models.onnx_file import read_onnx
 from qutiperf.models.tensors import EXAMPLE_SIZE, FileTensor, ModelTensors
 from qutiperf.models.tflite_file import read_tflite
 from qutiperf.spec.config import nearest, shortened, whole_number
+from qutiperf.spec.dataset import DatasetSpec
 from qutiperf.spec.source import ConstantSource, RandomSource, Source
 from qutiperf.spec.variant import Variant
-from qutiperf.spec.workload import (
-    DTYPES,
-    DatasetSpec,
-    InputSpec,
-    ModelSpec,
-    OutputSpec,
-    QuantizationSpec,
-    Workload,
-)
+from qutiperf.spec.workload import DTYPES, InputSpec, ModelSpec, OutputSpec, QuantizationSpec, Workload
 
 BATCH = "batch"
 _SAMPLES = 256

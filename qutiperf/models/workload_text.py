@@ -10,7 +10,8 @@ import yaml
 from qutiperf.models.tensors import FileTensor
 from qutiperf.models.workload_of import tensors_of
 from qutiperf.spec.config import sha256_of_file
-from qutiperf.spec.workload import DatasetSpec, InputSpec, OutputSpec, Workload
+from qutiperf.spec.dataset import DatasetSpec
+from qutiperf.spec.workload import InputSpec, OutputSpec, Workload
 
 GUESS = "a guess, check it"
 _BACKGROUND = 1001  # classes of ImageNet models whose class 0 is the background

@@ -12,7 +12,8 @@ from qutiperf.models.tensors import EXAMPLE_SIZE, FileTensor
 from qutiperf.models.workload_of import BATCH, Given, tensors_of, workload_of_file
 from qutiperf.models.workload_text import judged_output
 from qutiperf.spec.config import shortened
-from qutiperf.spec.workload import DTYPES, DatasetSpec, Workload
+from qutiperf.spec.dataset import DatasetSpec
+from qutiperf.spec.workload import DTYPES, Workload
 
 
 def workload_of_model(path: Path, given: Given) -> Workload:

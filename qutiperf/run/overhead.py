@@ -9,10 +9,11 @@ from qutiperf.results.store import Store
 from qutiperf.run.child import Nursery
 from qutiperf.run.plan import Material, PlannedRun, make_plan
 from qutiperf.run.runner import Runner
+from qutiperf.spec.dataset import DatasetSpec
 from qutiperf.spec.scenario import Mode, RunSettings, ScenarioName, load_scenario
 from qutiperf.spec.sut import Platform, Power, SystemUnderTest
 from qutiperf.spec.sweep import Sweep
-from qutiperf.spec.workload import DatasetSpec, InputSpec, ModelSpec, OutputSpec, Workload
+from qutiperf.spec.workload import InputSpec, ModelSpec, OutputSpec, Workload
 
 _BATCH = 64
 _SECONDS = 0.3

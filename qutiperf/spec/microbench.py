@@ -11,11 +11,12 @@ from pydantic import Field, JsonValue
 from qutiperf.errors import InputError
 from qutiperf.spec.catalog import CatalogFile, read
 from qutiperf.spec.config import StrictModel, parse_model
+from qutiperf.spec.dataset import DatasetSpec
 from qutiperf.spec.layer import Build, DatatypeName
 from qutiperf.spec.limits import MOST_POINTS
 from qutiperf.spec.part import BuiltPart
 from qutiperf.spec.variant import Variant
-from qutiperf.spec.workload import DatasetSpec, ModelSpec, Workload
+from qutiperf.spec.workload import ModelSpec, Workload
 
 State = Literal["resident", "streamed"]
 Depth = Literal[1, 2, 4]

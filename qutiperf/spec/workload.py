@@ -10,8 +10,8 @@ from qutiperf.errors import InputError
 from qutiperf.spec.block import Block
 from qutiperf.spec.catalog import CatalogFile, read
 from qutiperf.spec.config import Percent, StrictModel, YamlValue, parse_model
+from qutiperf.spec.dataset import DatasetSpec, without_unset
 from qutiperf.spec.layer import Build, Layer
-from qutiperf.spec.normalisation import ChannelOrder, NormalisationSpec
 from qutiperf.spec.part import PART_KEYS, BuiltPart, tensors_of
 from qutiperf.spec.source import (
     ConstantSource,
@@ -35,11 +35,6 @@ DTYPES = (
 )
 CLASSIFICATION = "image-classification"
 TASK_FILE = ".py:"  # in the name of a task that is a class in a file
-
-
-def without_unset(data: dict[str, object], *names: str) -> dict[str, object]:
-    """Without the keys that are None: what a file does not use has no part in its digest."""
-    return {key: value for key, value in data.items() if value is not None or key not in names}
 
 
 class QuantizationSpec(StrictModel):
@@ -348,27 +343,6 @@ class ModelSpec(StrictModel):
     def files(self) -> list[str]:
         """Every file of the model, the one that is loaded first."""
         return [*([self.file] if self.file else []), *(other.file for other in self.other_files)]
-
-
-class DatasetSpec(StrictModel):
-    """A registered dataset by name, its folder or file where it is not shipped, and its own options.
-
-    `normalisation` takes the place of what `preprocessing` does to values, but not to sizes.
-    """
-
-    name: str
-    split: Literal["train", "test"] = "test"
-    directory: str | None = None
-    file: str | None = None
-    preprocessing: str | None = None
-    normalisation: NormalisationSpec | None = None
-    channel_order: ChannelOrder | None = None
-    count: Annotated[int, Field(ge=1)] | None = None
-    seed: int = 1
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
-        return without_unset(serialize(self), "file", "normalisation", "channel_order")
 
 
 def _same(spec: InputSpec, fixed_batch: int | None) -> bool:

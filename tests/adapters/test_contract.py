@@ -25,7 +25,8 @@ from qutiperf.harness.phases import combine
 from qutiperf.harness.samples import PreparedSamples, RawSamples
 from qutiperf.harness.streams import Completers, FirstError, Serving, Stream, Streams
 from qutiperf.spec import catalog
-from qutiperf.spec.workload import DatasetSpec, InputSpec, OutputSpec
+from qutiperf.spec.dataset import DatasetSpec
+from qutiperf.spec.workload import InputSpec, OutputSpec
 
 DIGITS = Model(
     path=str(catalog.root() / "scenarios/workloads/models/digits-mlp-12.5-fp32.onnx"),

@@ -16,16 +16,11 @@ from qutiperf.level0.subject import subject_of_workload
 from qutiperf.models.workload_of import workload_of_file
 from qutiperf.run.pairing import pair
 from qutiperf.spec import catalog
+from qutiperf.spec.dataset import DatasetSpec
 from qutiperf.spec.formats import for_suffixes
 from qutiperf.spec.source import LengthSource, StateSource
 from qutiperf.spec.sut import load_sut
-from qutiperf.spec.workload import (
-    DatasetSpec,
-    InputSpec,
-    QuantizationSpec,
-    Workload,
-    load_workload,
-)
+from qutiperf.spec.workload import InputSpec, QuantizationSpec, Workload, load_workload
 
 ONNX = catalog.root() / "scenarios/workloads/models/digits-mlp-12.5-fp32.onnx"
 TEXT = f"""

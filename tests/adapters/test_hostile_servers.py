@@ -191,6 +191,7 @@ def test_an_answer_that_trickles_in(start: bytes) -> None:
     assert time.monotonic() - started < 2
 
 
+@pytest.mark.slow
 def test_the_time_of_one_answer_is_not_taken_from_the_next() -> None:
     """Three answers that take most of the time each."""
 

@@ -403,6 +403,7 @@ def test_a_token_is_required(tmp_path: Path) -> None:
         served.close()
 
 
+@pytest.mark.slow
 def test_tls(tmp_path: Path) -> None:
     command = [
         "openssl",
@@ -436,6 +437,7 @@ def test_tls(tmp_path: Path) -> None:
         served.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
@@ -539,6 +541,7 @@ def test_the_runtime_need_not_be_here_to_be_packed(
     assert "a_runtime_that_nobody_has is not installed" in fails(capsys, ["serve", *what], 3)
 
 
+@pytest.mark.slow
 def test_the_one_file_is_the_same_each_time(tmp_path: Path) -> None:
     what = ["--sut", "examples/my_adapter", "--workload", "digits-mlp-12.5-fp32"]
     for name in ("a.pyz", "b.pyz"):

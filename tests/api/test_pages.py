@@ -45,6 +45,7 @@ def test_the_page_about_python(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(predicted) == 2
 
 
+@pytest.mark.slow
 def test_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
     blocks = examples("README.md")
     assert len(blocks) == 1

@@ -289,6 +289,7 @@ def test_results_folders_that_cannot_be_used(capsys: pytest.CaptureFixture[str],
     assert "no such folder" in fails(capsys, ["explain", str(tmp_path / "none")], 2)
 
 
+@pytest.mark.slow
 def test_rounds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     line = fails(capsys, ["run", "quickstart", "--round", "v5.1", "--out", str(tmp_path / "out")], 3)
     assert "does not carry the seeds of v5.1; pip install 'mlcommons-loadgen==5.1.2'" in line

@@ -45,6 +45,7 @@ EMPTY = "sizes are at least 1, and the batch may be a name"
 QUICK = ["--set", "settings.min_duration_s=0.1", "--set", "deployment.threads=1", "--json"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "more", "batches"),
     [
@@ -213,6 +214,7 @@ def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert "LoadGen" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_doctor_without_loadgen(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     real = metadata.version
 

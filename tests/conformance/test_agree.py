@@ -73,6 +73,7 @@ def test_another_computation_is_a_verdict(capsys: pytest.CaptureFixture[str], su
     assert main([*command, "--at-least", "0"], False) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "code", "message"),
     [

@@ -50,6 +50,7 @@ def found(sut: Path, name: str, folder: Path, budget_s: float = BUDGET_S) -> Che
         return kit.in_process(nursery, name, job, folder, 60.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offender", [each.__name__ for each in PLANTED])
 def test_each_fault_is_found(offender: str, tmp_path: Path, sut_file: SutFile) -> None:
     planted = {each.__name__: name for each, name in PLANTED.items()}[offender]
@@ -66,6 +67,7 @@ def test_each_fault_fails_one_check_alone(offender: str, sut_file: SutFile) -> N
     assert [each.check for each in report.findings if each.verdict == "FAIL"] == [planted]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(CHECKS))
 def test_an_honest_adapter_passes(name: str, tmp_path: Path, sut_file: SutFile) -> None:
     finding = found(sut_file(f"{OFFENDERS}:Honest"), name, tmp_path)
@@ -94,6 +96,7 @@ def test_the_simulated_device_passes_where_it_applies(tmp_path: Path, sut_file: 
     assert "FAIL" not in verdicts.values()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("offender", "seen"),
     [
@@ -144,6 +147,7 @@ def test_bad_input_has_exit_code_2(
     assert "a_runtime_that_nobody_has is not installed" in fails(capsys, ["adapter", "test", str(missing)], 3)
 
 
+@pytest.mark.slow
 def test_one_failure_is_exit_code_1(capsys: pytest.CaptureFixture[str], sut_file: SutFile) -> None:
     from qutiperf.cli import main
 

@@ -9,7 +9,8 @@ import pytest
 from qutiperf.datasets import imagenet, open_dataset
 from qutiperf.datasets.base import Dataset
 from qutiperf.errors import InputError, SetupError
-from qutiperf.spec.workload import DatasetSpec, InputSpec
+from qutiperf.spec.dataset import DatasetSpec
+from qutiperf.spec.workload import InputSpec
 
 cv2 = pytest.importorskip("cv2")
 

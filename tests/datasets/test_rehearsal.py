@@ -8,7 +8,8 @@ from qutiperf.adapters.simulated import Options, Simulated
 from qutiperf.datasets import open_dataset
 from qutiperf.datasets.rehearsal import Rehearsal
 from qutiperf.errors import InputError
-from qutiperf.spec.workload import DatasetSpec, InputSpec, load_workload
+from qutiperf.spec.dataset import DatasetSpec
+from qutiperf.spec.workload import InputSpec, load_workload
 
 
 def opened(dtype: str = "uint8", shape: tuple[int, ...] = (3, 32, 32), seed: int = 1) -> Rehearsal:

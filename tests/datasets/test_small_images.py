@@ -9,7 +9,8 @@ import pytest
 
 from qutiperf.datasets import open_dataset
 from qutiperf.errors import InputError
-from qutiperf.spec.workload import DatasetSpec, InputSpec
+from qutiperf.spec.dataset import DatasetSpec
+from qutiperf.spec.workload import InputSpec
 from tests.places import CHECKOUT
 
 REAL_MNIST = CHECKOUT.parent / "shared" / "data" / "mnist"

@@ -18,7 +18,8 @@ from qutiperf.errors import InputError, RunError
 from qutiperf.harness.samples import PreparedSamples
 from qutiperf.harness.streams import Completers, FirstError, Serving, Stream, Streams
 from qutiperf.results.store import Store
-from qutiperf.spec.workload import DatasetSpec, InputSpec, Workload, load_workload
+from qutiperf.spec.dataset import DatasetSpec
+from qutiperf.spec.workload import InputSpec, Workload, load_workload
 from tests import graphs, own_task
 from tests.own_task import Selected
 from tests.places import CHECKOUT

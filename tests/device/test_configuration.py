@@ -122,6 +122,7 @@ def test_a_key_with_a_password_is_refused_without_asking_for_it(tmp_path: Path) 
         DeviceServer(made, adapters)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number",
     [

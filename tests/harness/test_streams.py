@@ -16,7 +16,8 @@ from qutiperf.errors import RunError
 from qutiperf.harness.phases import combine
 from qutiperf.harness.samples import PreparedSamples, Samples
 from qutiperf.harness.streams import Completers, FirstError, Serving, Stream, Streams
-from qutiperf.spec.workload import DatasetSpec, InputSpec, OutputSpec
+from qutiperf.spec.dataset import DatasetSpec
+from qutiperf.spec.workload import InputSpec, OutputSpec
 
 SCORES = OutputSpec(name="scores", kind="scores")
 

@@ -94,6 +94,7 @@ def test_layers_have_compute_figures_only_and_are_not_repeated(
     assert all(not record.valid for records in attempts for record in records[:-1])
 
 
+@pytest.mark.slow
 def test_small_models_share_a_worker_and_a_budget_keeps_the_first() -> None:
     suite, file = load_suite("resnet50-published")
     parts = expand_suite(

@@ -55,6 +55,7 @@ def test_no_answers_make_no_file(tmp_path: Path) -> None:
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.slow
 def test_answers_are_not_gathered_in_memory(tmp_path: Path) -> None:
     """Each is written before the next is made, and read before the next is parsed."""
     file = tmp_path / "a"

@@ -81,6 +81,7 @@ def test_with_a_cache_it_is_a_step_of_its_own_for_all_workers(slow_sweep: Path, 
     assert source.sample_s > 0.005
 
 
+@pytest.mark.slow
 def test_more_than_the_cache_holds_is_prepared_by_each_worker(slow_sweep: Path, tmp_path: Path) -> None:
     least_gb = COUNT * SAMPLE_BYTES / 1e9
     for most_gb, kept in ((least_gb, True), (least_gb * 0.999, False)):

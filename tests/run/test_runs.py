@@ -75,6 +75,7 @@ def test_phases_add_up_to_what_loadgen_saw(
     assert parts == pytest.approx(record.loadgen.latency_ns["mean"], rel=0.1)
 
 
+@pytest.mark.slow
 def test_records_are_whole(sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path) -> None:
     out = tmp_path / "results"
     assert run(sweep_file(sut_file(SIMULATED, extra=TIMES)), out) == 0

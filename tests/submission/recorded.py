@@ -8,11 +8,12 @@ from qutiperf.mlperf_logs import read_result
 from qutiperf.results.record import Figures, Inputs, Observed, RunRecord
 from qutiperf.results.store import Store
 from qutiperf.spec.config import sha256_of
+from qutiperf.spec.dataset import DatasetSpec
 from qutiperf.spec.point import Point
 from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName, load_scenario
 from qutiperf.spec.sut import Platform, SystemUnderTest
 from qutiperf.spec.variant import Variant
-from qutiperf.spec.workload import DatasetSpec, InputSpec, ModelSpec, OutputSpec, Workload
+from qutiperf.spec.workload import InputSpec, ModelSpec, OutputSpec, Workload
 from tests.places import TESTS
 from tests.submission.good_tree import LOGS, SCENARIOS
 

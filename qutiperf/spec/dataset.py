@@ -1,0 +1,34 @@
+"""The data of a workload."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+
+from qutiperf.spec.config import StrictModel
+from qutiperf.spec.normalisation import ChannelOrder, NormalisationSpec
+
+
+def without_unset(data: dict[str, object], *names: str) -> dict[str, object]:
+    """Without the keys that are None: what a file does not use has no part in its digest."""
+    return {key: value for key, value in data.items() if value is not None or key not in names}
+
+
+class DatasetSpec(StrictModel):
+    """A registered dataset by name, its folder or file where it is not shipped, and its own options.
+
+    `normalisation` takes the place of what `preprocessing` does to values, but not to sizes.
+    """
+
+    name: str
+    split: Literal["train", "test"] = "test"
+    directory: str | None = None
+    file: str | None = None
+    preprocessing: str | None = None
+    normalisation: NormalisationSpec | None = None
+    channel_order: ChannelOrder | None = None
+    count: Annotated[int, Field(ge=1)] | None = None
+    seed: int = 1
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
+        return without_unset(serialize(self), "file", "normalisation", "channel_order")
