@@ -126,6 +126,7 @@ def busy_cores() -> Iterator[None]:
             process.wait()
 
 
+@pytest.mark.slow
 def test_a_busy_host_is_refused_before_anything_is_measured(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -95,6 +95,7 @@ def test_a_batch_equals_its_samples(name: str) -> None:
     assert_close(whole, single, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_instances_work_side_by_side(name: str) -> None:
     images = digits().load(range(64))
     expected = np.array(loaded(name).infer(images)[0])
@@ -124,6 +125,7 @@ def test_the_device_clock_is_within_the_wall(name: str) -> None:
         assert compute_ns is None or 0 <= compute_ns <= wall
 
 
+@pytest.mark.slow
 def test_it_can_be_closed_and_loaded_again(name: str) -> None:
     images = digits().load(range(4))
     first = loaded(name)

@@ -77,6 +77,7 @@ ONE_BY_ONE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sut", "dtype"), ONE_BY_ONE)
 def test_samples_come_back_as_they_went_in(sut: str, dtype: str, tmp_path: Path) -> None:
     pytest.importorskip(SUTS[sut])
@@ -91,6 +92,7 @@ def test_samples_come_back_as_they_went_in(sut: str, dtype: str, tmp_path: Path)
             assert found.dtype.name == {BFLOAT16: "float32", STRING: "object"}.get(dtype, dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sut", SUTS)
 def test_all_types_at_once(sut: str, tmp_path: Path) -> None:
     pytest.importorskip(SUTS[sut])

@@ -174,6 +174,7 @@ def test_interim_answers_that_never_end(monkeypatch: pytest.MonkeyPatch) -> None
     assert refusal(flood) == "its answer is longer than 1000000 bytes"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "start", [b"HTTP/1.1 200 OK\r\na: ", b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n"]
 )

@@ -297,6 +297,7 @@ def test_requests_that_the_device_refuses(
     connection.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "message"),
     [

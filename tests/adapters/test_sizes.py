@@ -75,6 +75,7 @@ def with_first(made: Workload, size: Size) -> Workload:
     return Workload.model_validate(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["batch", "N", "unusual", None, -1])
 def test_an_open_first_size_is_the_batch(first: Size, sut: str, tmp_path: Path) -> None:
     made = workload_of_file(FILES[sut](tmp_path, first))
@@ -102,6 +103,7 @@ def test_a_workload_may_fix_what_a_file_leaves_open(sut: str, tmp_path: Path) ->
     assert_right(made, sut, (2, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("second", ["channels", None, -1])
 def test_another_open_size_is_the_workloads(second: Size, sut: str, tmp_path: Path) -> None:
     if sut == "cpu-litert":

@@ -113,6 +113,7 @@ def test_models_that_cannot_be_fed(
     assert [entry.name for entry in tmp_path.iterdir()] == ["mine.onnx"]
 
 
+@pytest.mark.slow
 def test_show_in_every_form(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], sweep_file: SweepFile
 ) -> None:
@@ -202,6 +203,7 @@ def test_list(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert all(str(row["name"]) in capsys.readouterr().out for row in rows[:1])
 
 
+@pytest.mark.slow
 def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"], debug=True) == 0
     report = json.loads(capsys.readouterr().out)

@@ -326,6 +326,7 @@ def test_a_request_that_trickles_in_is_ended(
         assert trickled(connection, request_bytes[head:]) == (408, "the request did not arrive in time")
 
 
+@pytest.mark.slow
 def test_a_connection_that_was_never_used_is_ended_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "_FIRST_REQUEST_S", 0.2)
     with serving() as server, connected(server) as idle, connected(server) as used:

@@ -109,6 +109,7 @@ def test_shipped_constants_are_those_of_the_fit(dataflow: Calibration) -> None:
     assert dataflow.constants == pytest.approx(shipped.constants, rel=0.02)
 
 
+@pytest.mark.slow
 def test_one_network_gives_no_interval() -> None:
     measured = _stick()
     one = measured.take(np.flatnonzero(measured.group == 0))

@@ -59,6 +59,7 @@ def test_user_conf_is_in_milliseconds(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", list(ScenarioName))
 def test_loadgen_takes_every_setting(scenario: ScenarioName, tmp_path: Path) -> None:
     answers = np.arange(1024, dtype=np.float32)
@@ -86,6 +87,7 @@ def test_loadgen_takes_every_setting(scenario: ScenarioName, tmp_path: Path) -> 
     assert result.error_count == 0
 
 
+@pytest.mark.slow
 def test_an_audit_config_is_used_only_when_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     audit = tmp_path / "audit.config"

@@ -50,6 +50,7 @@ def outcomes(whole: bytes, path: Path, seeds: range) -> Counter[str]:
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["onnx", "tflite"])
 @pytest.mark.parametrize("name", ["digits-mlp-12.5-int4", "digits-cnv-12.5-int8"])
 def test_damaged_files_are_read_or_refused(name: str, suffix: str, tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ def test_manifest_lists_the_files_that_are_there() -> None:
     assert sum(model.size_bytes for model in MANIFEST.models) < 5_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", MANIFEST.models, ids=lambda model: str(model.name))
 def test_file_and_accuracy_of_one_model(model: ShippedModel) -> None:
     path = MODELS / model.file

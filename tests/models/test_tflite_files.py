@@ -44,6 +44,7 @@ def test_every_model_is_converted() -> None:
     assert {path.name for path in MODELS.glob("*.tflite")} == {tflite_of(model).file for model in CONVERTED}
 
 
+@pytest.mark.slow
 @each_model
 def test_file_and_accuracy(model: ShippedModel) -> None:
     pytest.importorskip("ai_edge_litert")

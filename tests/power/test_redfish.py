@@ -18,6 +18,7 @@ from tests.power.redfish_server import (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("resources", "expected"),
     [

@@ -60,6 +60,7 @@ WITHOUT = "sample_cache.most_gb=0"
 SAMPLE_BYTES = 3 * 224 * 224 * 4
 
 
+@pytest.mark.slow
 def test_without_a_cache_the_estimate_counts_it_once_a_worker(slow_sweep: Path) -> None:
     [group] = planned(slow_sweep, WITHOUT)
     first, second = (run.preparation_s for run in group.runs)
@@ -70,6 +71,7 @@ def test_without_a_cache_the_estimate_counts_it_once_a_worker(slow_sweep: Path) 
     assert preparations_of([group]) == []
 
 
+@pytest.mark.slow
 def test_with_a_cache_it_is_a_step_of_its_own_for_all_workers(slow_sweep: Path, tmp_path: Path) -> None:
     [group] = planned(slow_sweep, f"sample_cache.folder={tmp_path}/cache", "sample_cache.most_gb=0.5")
     assert [run.preparation_s for run in group.runs] == [0, 0]
@@ -107,6 +109,7 @@ def test_what_is_generated_or_small_is_not_kept(tmp_path: Path, sut_file: SutFil
         assert [group.samples for group in planned(path)] == [None]
 
 
+@pytest.mark.slow
 def test_a_cache_folder_that_is_a_file_is_refused(slow_sweep: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"sample_cache\.folder: .*/file: is not a folder"):

@@ -98,6 +98,7 @@ def test_records_are_whole(sut_file: SutFile, sweep_file: SweepFile, tmp_path: P
     assert not (out / ".staging").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("adapter", "kind", "stage", "reason"),
     [
