@@ -14,7 +14,7 @@ check: .venv/developing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -m "slow or not slow"
+	$(BIN)/pytest -q -n logical -m "slow or not slow"
 
 coverage: .venv/developing
 	$(BIN)/pytest -q --cov --cov-report=term
