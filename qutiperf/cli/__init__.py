@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from functools import cache
 from typing import NoReturn
 
 import typer
@@ -120,10 +121,14 @@ def _interrupt(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
+# All verbs, made once in a process: that takes longer than many of them. Its type is private to typer.
+_command = cache(lambda: typer.main.get_command(app))
+
+
 def _dispatch(arguments: list[str], debug: bool) -> int:
     _interrupt_on_signals()
     try:
-        command = typer.main.get_command(app)
+        command = _command()
         check_text(arguments)
         check_repeated(command, arguments)
         result = command(arguments or ["--help"], standalone_mode=False)

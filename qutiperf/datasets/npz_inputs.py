@@ -24,6 +24,7 @@ from qutiperf.datasets.values import described, elements_of, example, holds
 from qutiperf.element_type import BEYOND_NUMPY
 from qutiperf.errors import InputError
 from qutiperf.spec.dataset import DatasetSpec
+from qutiperf.spec.source import PaddingSpec
 from qutiperf.spec.workload import InputSpec, ModelSpec
 
 
@@ -58,7 +59,7 @@ class _Fields:
         if array is None:
             self.problems.append(f"no array '{spec.name}' (it has {', '.join(self.data.names)})")
         elif spec.padding is not None:
-            self._add_ragged(number, spec, array)
+            self._add_ragged(number, spec, spec.padding, array)
         elif spec.name in self.data.lengths:
             self.problems.append(f"'{spec.name}' has lengths, but the input has no padding")
         else:
@@ -77,24 +78,23 @@ class _Fields:
             self.data.convert(spec.name, spec.dtype)
         self.loads[number] = partial(self.data.rows, spec.name)
 
-    def _add_ragged(self, number: int, spec: InputSpec, array: Array) -> None:
+    def _add_ragged(self, number: int, spec: InputSpec, padding: PaddingSpec, array: Array) -> None:
         leader = leader_spec(self.model, spec)
-        assert spec.padding is not None
-        assert leader.padding is not None
+        of_leader = leader.padding or padding
         if array.dtype != np.dtype(spec.dtype):
             self.problems.append(f"'{spec.name}' is {array.dtype}, not {spec.dtype}")
-        if not holds(spec.dtype, spec.padding.value):
-            self.problems.append(f"'{spec.name}': padding.value {spec.padding.value} is not a {spec.dtype}")
-        shape, axis = sample_shape(self.model, number), ragged_axis(spec, spec.padding)
+        if not holds(spec.dtype, padding.value):
+            self.problems.append(f"'{spec.name}': padding.value {padding.value} is not a {spec.dtype}")
+        shape, axis = sample_shape(self.model, number), ragged_axis(spec, padding)
         lengths = self._lengths(leader)
         one = None if lengths is None else self._samples(spec.name, array, shape, lengths, axis)
         if lengths is None or one is None:
             return
-        lengths, most = lengths[: self.data.count], (leader.padding.buckets or [shape[axis]])[-1]
+        lengths, most = lengths[: self.data.count], (of_leader.buckets or [shape[axis]])[-1]
         if problem := too_long(spec.name, lengths, most):
             self.problems.append(problem)
-        value, dtype = spec.padding.value, np.dtype(spec.dtype)
-        self.ragged[number] = Ragged(shape, dtype, axis, lengths, leader.padding, value, one)
+        value, dtype = padding.value, np.dtype(spec.dtype)
+        self.ragged[number] = Ragged(shape, dtype, axis, lengths, of_leader, value, one)
 
     def _lengths(self, leader: InputSpec) -> Lengths | None:
         """Of all samples: those in the file, or the size of an array in which all have the same."""

@@ -21,7 +21,7 @@ def check_part(part: BuiltPart, spec: ModelSpec, adapter: AnyAdapter, batches: S
     from qutiperf.models.parts import build_part
 
     model = build_part(part)
-    worst: Correctness | None = None
+    checked: list[Correctness] = []
     for batch in batches:
         inputs = _inputs(spec, batch)
         adapter.tune(batch)
@@ -31,10 +31,10 @@ def check_part(part: BuiltPart, spec: ModelSpec, adapter: AnyAdapter, batches: S
                 f"wrong output at batch {batch}: off by {verdict.error:.3g}, {verdict.tolerance:.3g} allowed"
             )
             raise RunError(f"{problem} (reference: onnx in float64)")
-        if worst is None or verdict.error / (verdict.tolerance or 1) > worst.error / (worst.tolerance or 1):
-            worst = Correctness(error=verdict.error, tolerance=verdict.tolerance, batch_sizes=list(batches))
-    assert worst is not None
-    return worst
+        checked.append(
+            Correctness(error=verdict.error, tolerance=verdict.tolerance, batch_sizes=list(batches))
+        )
+    return max(checked, key=lambda each: each.error / (each.tolerance or 1))
 
 
 def batches_to_check(most: int) -> list[int]:
