@@ -191,8 +191,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 @cache
-def parsed(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
+def nodes(path: Path) -> list[ast.Import | ast.ImportFrom | ast.ClassDef | ast.Call]:
+    """What the checks look at, from one walk over each file."""
+    kinds = (ast.Import, ast.ImportFrom, ast.ClassDef, ast.Call)
+    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds)]
 
 
 def level(name: str) -> int:
@@ -206,7 +208,7 @@ def owner(path: Path) -> str:
 def imported(path: Path) -> set[str]:
     """First parts below qutiperf of everything a module imports, inside functions too."""
     found: set[str] = set()
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -244,7 +246,7 @@ NAMES = {module_name(path) for path in MODULES}
 def imported_files(path: Path) -> set[str]:
     """Names of every module of the package that a module imports, inside functions too."""
     found: set[str] = set()
-    for node in ast.walk(parsed(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -290,7 +292,7 @@ def test_class_names_are_unique() -> None:
     """But for `Options`, which every adapter has by the interface."""
     places: dict[str, list[str]] = {}
     for path in MODULES:
-        for node in ast.walk(parsed(path)):
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef) and node.name != "Options":
                 places.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
     assert {name: files for name, files in places.items() if len(files) > 1} == {}
@@ -305,7 +307,7 @@ def test_only_the_command_line_prints_or_exits() -> None:
     for path in MODULES:
         names = {
             node.func.id
-            for node in ast.walk(parsed(path))
+            for node in nodes(path)
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         }
         if owner(path) not in {"cli"} and path.name != "__main__.py":

@@ -86,6 +86,7 @@ def answers(adapter: AnyAdapter, batches: Sequence[Array]) -> list[Array]:
     return [np.array(adapter.infer(batch)[0]) for batch in batches]
 
 
+@pytest.mark.slow
 def test_a_batch_equals_its_samples(name: str) -> None:
     adapter, images = loaded(name), digits().load(range(32))
     whole = np.array(adapter.infer(images)[0])

@@ -85,6 +85,7 @@ def test_an_open_first_size_is_the_batch(first: Size, sut: str, tmp_path: Path) 
     assert_right(made, sut, (1, 4))
 
 
+@pytest.mark.slow
 def test_a_fixed_first_size_is_a_fixed_batch(sut: str, tmp_path: Path) -> None:
     made = workload_of_file(FILES[sut](tmp_path, 4))
     assert [spec.shape for spec in made.model.inputs] == [[4, 3]] * 2

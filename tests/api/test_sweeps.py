@@ -102,6 +102,7 @@ def test_wrong_settings(changes: dict[str, object], message: str, tmp_path: Path
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_wrong_arguments(tmp_path: Path) -> None:
     for words in ({"sut": "nowhere"}, {"scenarios": "Sideways"}, {"batch": 0}, {"shape": {"x": [1, 2]}}):
         with pytest.raises(qutiperf.InputError):

@@ -57,6 +57,7 @@ def test_predictions_in_three_forms(capsys: pytest.CaptureFixture[str]) -> None:
     assert "refined" in run(capsys, *question)[1]
 
 
+@pytest.mark.slow
 def test_the_published_suite(capsys: pytest.CaptureFixture[str]) -> None:
     for model in ("published", "plain", "refined"):
         out = run(capsys, "level0", "predict", "--suite", "qutibench", "--model", model, "--csv")[1]

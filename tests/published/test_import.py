@@ -147,6 +147,7 @@ def test_bad_tables_are_one_error(name: str, content: object, message: str, tmp_
         read(tmp_path, name, content)
 
 
+@pytest.mark.slow
 def test_reference_tables_are_as_long_as_they_say() -> None:
     assert {table.mlperf_round: (len(table.results()), table.published) for table in tables()} == {
         "v0.5": (595, 595),
@@ -159,6 +160,7 @@ def test_reference_tables_are_as_long_as_they_say() -> None:
     assert all(table.rows == len(table.results()) for table in tables())
 
 
+@pytest.mark.slow
 def test_reference_rows_have_sources() -> None:
     rows = mlperf_results()
     assert all(row.url and row.round and row.submitter and row.figure for row in rows)

@@ -60,6 +60,7 @@ def test_nothing_else_is_flagged(rows: list[PublishedResult]) -> None:
     assert relations(*rows) == []
 
 
+@pytest.mark.slow
 def test_the_published_rows_that_do_not_fit() -> None:
     """The numbers of docs/published.md; a new table or relation changes both."""
     broken = implausible([*mlperf_results(), *qutibench_results()], peak_ops_per_s, ops_per_input)

@@ -50,6 +50,7 @@ def test_every_scenario_has_every_profile() -> None:
         assert set(load_scenario(name)[0].profiles) == set(Profile)
 
 
+@pytest.mark.slow
 def test_the_quickstart_is_what_it_says() -> None:
     from qutiperf import host
 

@@ -348,6 +348,7 @@ def test_a_rehearsal_says_so_and_fails_without_the_flag(tmp_path: Path) -> None:
     assert check_tree(out, ROUND, rehearsal=True).passed
 
 
+@pytest.mark.slow
 def test_check_knows_which_log_was_submitted(tmp_path: Path) -> None:
     out = written(results(tmp_path / "results"), tmp_path / "tree")
     path = out / "closed/Acme/documentation/qutibench/submitted.json"
