@@ -176,7 +176,7 @@ ROOMS: dict[str, list[str]] = {
     ],
     "api": ["figures frame progress", "answers choices explanations plans sweeps theory", "__init__"],
     "cli": [
-        "combinations console",
+        "combinations console sweep_options",
         "results",
         "adapter agree calibrate check export front level0 listing models plan plot progress published serve "
         "workload",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from qutiperf import host
-from qutiperf.audit.finished_runs import FinishedRuns, log_digest, times_of, verdict
+from qutiperf.audit.finished_runs import FinishedRuns, times_of, verdict
 from qutiperf.audit.stored_run import StoredRun, model_digests
 from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.spec.audits import AuditRule
@@ -28,8 +28,7 @@ def judge(rule: AuditRule, run: StoredRun, finished: FinishedRuns) -> AuditVerdi
 
 
 def _twice(run: StoredRun, finished: FinishedRuns) -> Iterator[str]:
-    digest = log_digest(run)
-    others = [each for each in finished.by_log.get(digest or "", []) if each.folder != run.folder]
+    others = finished.same_log.get(run.folder, [])
     if others:
         yield f"its log is that of run {others[0].record.run_id} too"
 

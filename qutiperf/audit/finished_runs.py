@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 
 from qutiperf.audit.evidence import DETAIL
 from qutiperf.audit.stored_run import StoredRun
@@ -24,13 +25,14 @@ class FinishedRuns:
         return {run.record.run_id: run for run in self.runs}
 
     @cached_property
-    def by_log(self) -> dict[str, list[StoredRun]]:
-        """Runs by the sha256 of their detail log; runs without one are left out."""
+    def same_log(self) -> dict[Path, list[StoredRun]]:
+        """By folder, the other runs with the same detail log; of those that have another's only."""
         logs: defaultdict[str, list[StoredRun]] = defaultdict(list)
         for run in self.runs:
-            if (digest := log_digest(run)) is not None:
+            if (digest := _log_digest(run)) is not None:
                 logs[digest].append(run)
-        return dict(logs)
+        shared = [runs for runs in logs.values() if len(runs) > 1]
+        return {run.folder: [other for other in runs if other is not run] for runs in shared for run in runs}
 
     @cached_property
     def by_host(self) -> dict[str, list[tuple[datetime, datetime, StoredRun]]]:
@@ -42,7 +44,7 @@ class FinishedRuns:
         return {name: sorted(each, key=lambda entry: entry[:2]) for name, each in hosts.items()}
 
 
-def log_digest(run: StoredRun) -> str | None:
+def _log_digest(run: StoredRun) -> str | None:
     try:
         return hashlib.sha256((run.folder / DETAIL).read_bytes()).hexdigest()
     except OSError:

@@ -55,12 +55,8 @@ def _audit_finished(results: Sequence[Path], only: Sequence[str], *, as_json: bo
     if not runs:
         raise InputError("holds no runs", where=", ".join(map(str, results)), cure="qutiperf run SWEEP")
     finished = FinishedRuns(runs)
-    verdicts = [
-        (run, judged(load_audit(name), run, finished))
-        for name, judged in FINISHED.items()
-        if not only or name in only
-        for run in runs
-    ]
+    chosen = [(load_audit(name), judged) for name, judged in FINISHED.items() if not only or name in only]
+    verdicts = [(run, judged(rule, run, finished)) for rule, judged in chosen for run in runs]
     if as_json:
         console.out_json([verdict.model_dump(mode="json") for _, verdict in verdicts])
     else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qutiperf.cli import console
+from qutiperf.cli.sweep_options import OnlyRuns, Out, ProfileName, Set
 
 if TYPE_CHECKING:
     from qutiperf.results.table import Row
@@ -28,18 +29,10 @@ _NOT_PARAMETERS = (
 
 def plan(
     sweep: Annotated[str, typer.Argument(help="A shipped sweep (quickstart) or a sweep file.")],
-    out: Annotated[Path | None, typer.Option(help="Results folder; default results/<sweep>.")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Override a key of the sweep: deployment.batch_size=1,8,64"),
-    ] = None,
-    profile: Annotated[str | None, typer.Option(help="submission, standard or test_run (short).")] = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Only these runs: scenario=Offline, batch_size=8,16, workload=digits-*; repeatable."
-        ),
-    ] = None,
+    out: Out = None,
+    settings: Set = None,
+    profile: ProfileName = None,
+    only: OnlyRuns = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a row for each run as JSON.")] = False,
 ) -> None:
     """Show what a sweep would measure, in which order, for how long, and what cannot be measured.

@@ -9,6 +9,7 @@ import typer
 from qutiperf.cli import console
 from qutiperf.cli.combinations import check_unused
 from qutiperf.cli.plan import print_plan
+from qutiperf.cli.sweep_options import OnlyRuns, Out, ProfileName, Set
 from qutiperf.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,12 +22,9 @@ _LIST = "comma-separated"
 
 def run(
     sweep: Annotated[str | None, typer.Argument(help="A shipped sweep (quickstart) or a sweep file.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Results folder; default results/<sweep>.")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Override a key of the sweep: deployment.batch_size=1,8,64"),
-    ] = None,
-    profile: Annotated[str | None, typer.Option(help="submission, standard or test_run (short).")] = None,
+    out: Out = None,
+    settings: Set = None,
+    profile: ProfileName = None,
     model: Annotated[
         Path | None, typer.Option(help="Measure this ONNX or TFLite model instead of a sweep.")
     ] = None,
@@ -73,12 +71,7 @@ def run(
     audit_config: Annotated[
         Path | None, typer.Option(help="An audit.config for LoadGen; none is ever found by chance.")
     ] = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Only these runs: scenario=Offline, batch_size=8,16, workload=digits-*; repeatable."
-        ),
-    ] = None,
+    only: OnlyRuns = None,
     again: Annotated[bool, typer.Option(help="Measure what is done once more, as another attempt.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; measure nothing.")] = False,
     keep_answers: Annotated[

@@ -1,6 +1,7 @@
 """The interface of every dataset to the harness: samples by index, in the form of the model's input."""
 
 import abc
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -59,6 +60,18 @@ class Dataset(abc.ABC):
         for row, index in enumerate(indices):
             loaded[row] = self.prepare(self.raw(index))
         return loaded
+
+
+def generated(name: str, count: int, seed: int, recipe: str) -> Description:
+    """The description of samples that a seed gives; `recipe` says how, in place of their files."""
+    return {
+        "name": name,
+        "split": None,
+        "count": count,
+        "seed": seed,
+        "licence": "none needed",
+        "sha256": hashlib.sha256(recipe.encode()).hexdigest(),
+    }
 
 
 def dtype_of(spec: InputSpec, allowed: Sequence[str], where: str) -> np.dtype[np.generic]:

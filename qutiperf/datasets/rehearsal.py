@@ -4,14 +4,13 @@ The label of an image is the sum of its values modulo the number of classes, whi
 system answers: accuracy says nothing of a model, and everything of the way from sample to accuracy.txt.
 """
 
-import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from qutiperf.datasets.base import Array, Dataset, Description, Labels, Raw, dtype_of
+from qutiperf.datasets.base import Array, Dataset, Description, Labels, Raw, dtype_of, generated
 from qutiperf.errors import InputError
 from qutiperf.spec.dataset import DatasetSpec
 from qutiperf.spec.workload import InputSpec
@@ -63,11 +62,4 @@ class Rehearsal(Dataset):
 
     def describe(self) -> Description:
         text = f"PCG64 {self._seed} {self.count} {self.sample_shape} {self.dtype} sum mod {CLASSES}"
-        return {
-            "name": self.name,
-            "split": None,
-            "count": self.count,
-            "seed": self._seed,
-            "licence": "none needed",
-            "sha256": hashlib.sha256(text.encode()).hexdigest(),
-        }
+        return generated(self.name, self.count, self._seed, text)

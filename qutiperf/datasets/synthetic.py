@@ -1,11 +1,10 @@
 """Random samples of any shape, identical on every machine; without labels, so without accuracy."""
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 
-from qutiperf.datasets.base import Array, Dataset, Description, Raw, dtype_of
+from qutiperf.datasets.base import Array, Dataset, Description, Raw, dtype_of, generated
 from qutiperf.datasets.values import default_range, random_values
 from qutiperf.element_type import BEYOND_NUMPY
 from qutiperf.errors import InputError
@@ -55,11 +54,4 @@ class Synthetic(Dataset):
 
     def describe(self) -> Description:
         text = f"PCG64 {self._seed} {self.count} {self.sample_shape} {self._elements}"
-        return {
-            "name": self.name,
-            "split": None,
-            "count": self.count,
-            "seed": self._seed,
-            "licence": "none needed",
-            "sha256": hashlib.sha256(text.encode()).hexdigest(),
-        }
+        return generated(self.name, self.count, self._seed, text)

@@ -5,26 +5,21 @@ amdsmi_get_power_info (W).
 """
 
 from collections.abc import Callable
-from time import time_ns
 
 from qutiperf.errors import SetupError
-from qutiperf.power.gpu import GpuSource, chosen_devices
-from qutiperf.power.meter import Coverage, PowerMeter, Rail, Reading
+from qutiperf.power.gpu import GpuMeter, chosen_devices
+from qutiperf.power.meter import Rail
 
 _FROM_MICRO = 1e-6
 _POWER_KEYS = ("current_socket_power", "average_socket_power", "socket_power")
 
 
-class AmdSmi(PowerMeter):
+class AmdSmi(GpuMeter):
     """`amdsmi` with one GPU, `amdsmi:0,1` with several."""
 
     name = "amdsmi"
     title = "energy accumulator of AMD GPUs (AMD SMI)"
     verified = "untried"
-
-    def __init__(self, argument: str) -> None:
-        super().__init__(argument)
-        self._sources: list[GpuSource] = []
 
     def start(self) -> list[Rail]:
         try:
@@ -40,10 +35,7 @@ class AmdSmi(PowerMeter):
         except amdsmi.AmdSmiException as error:
             cure = "install AMD's driver, and add the user to the groups render and video"
             raise SetupError(str(error), where="amdsmi", cure=cure) from None
-        if not self._sources:
-            cure = "virtual functions of a GPU have no power reading"
-            raise SetupError("no power reading for this device", where="amdsmi", cure=cure)
-        return [source.rail for source in self._sources]
+        return self.rails("virtual functions of a GPU have none: name another device")
 
     def _add(self, index: int, handle: object) -> None:
         import amdsmi
@@ -61,31 +53,17 @@ class AmdSmi(PowerMeter):
                 raise OSError("no power reading")
             return float(value)
 
-        counter = _works(joules)
-        if counter:
-            self._sources.append(GpuSource(Rail(name, "energy"), joules))
-        if _works(watts):
-            rail = Rail(f"{name} power", "power", counts=not counter, checks=name if counter else None)
-            self._sources.append(GpuSource(rail, watts))
+        self.add(name, joules, watts, _works)
 
-    def read(self) -> list[Reading]:
+    def errors(self) -> tuple[type[Exception], ...]:
         import amdsmi
 
-        try:
-            return [Reading(time_ns(), source.rail.name, source.value()) for source in self._sources]
-        except amdsmi.AmdSmiException as error:
-            raise OSError(f"amdsmi: {error}") from None
+        return (amdsmi.AmdSmiException,)
 
-    @property
-    def coverage(self) -> Coverage:
-        return "device"
+    def shut_down(self) -> None:
+        import amdsmi
 
-    def close(self) -> None:
-        if self._sources:
-            import amdsmi
-
-            amdsmi.amdsmi_shut_down()
-            self._sources.clear()
+        amdsmi.amdsmi_shut_down()
 
 
 def _works(read: Callable[[], float]) -> bool:

@@ -5,27 +5,22 @@ nvmlDeviceGetPowerUsage (mW). On Grace Hopper and Grace Blackwell the counter is
 """
 
 from collections.abc import Callable
-from time import time_ns
 
 from qutiperf.errors import SetupError
-from qutiperf.power.gpu import GpuSource, chosen_devices
-from qutiperf.power.meter import Coverage, PowerMeter, Rail, Reading
+from qutiperf.power.gpu import GpuMeter, chosen_devices
+from qutiperf.power.meter import Rail
 
 _FROM_MILLI = 1e-3
 _MODULES = ("GH200", "GB200", "GB300", "GB10", "Grace")
 _UPDATE_S = 0.1  # of the counter, measured by others on A100 and H100 as 20 to 100 ms
 
 
-class Nvml(PowerMeter):
+class Nvml(GpuMeter):
     """`nvml` with one GPU, `nvml:0,1` with several."""
 
     name = "nvml"
     title = "energy counter of NVIDIA GPUs (NVML)"
     verified = "untried"
-
-    def __init__(self, argument: str) -> None:
-        super().__init__(argument)
-        self._sources: list[GpuSource] = []
 
     def start(self) -> list[Rail]:
         try:
@@ -40,13 +35,10 @@ class Nvml(PowerMeter):
         except pynvml.NVMLError as error:
             cure = "install NVIDIA's driver; on a Jetson use the meter ina"
             raise SetupError(str(error), where="nvml", cure=cure) from None
-        if not self._sources:
-            cure = "on a Jetson use the meter ina"
-            raise SetupError("NVML has no power reading for this device", where="nvml", cure=cure)
-        return [source.rail for source in self._sources]
+        return self.rails("on a Jetson use the meter ina")
 
     def _add(self, index: int) -> None:
-        """The counter with the power reading as a check, or that alone on GPUs before Volta."""
+        """GPUs before Volta have no counter."""
         import pynvml
 
         handle = pynvml.nvmlDeviceGetHandleByIndex(index)
@@ -60,36 +52,24 @@ class Nvml(PowerMeter):
         def watts() -> float:
             return float(pynvml.nvmlDeviceGetPowerUsage(handle)) * _FROM_MILLI
 
-        counter = _works(joules, pynvml.NVMLError)
-        if counter:
-            self._sources.append(GpuSource(Rail(name, "energy", update_s=_UPDATE_S), joules))
-        if _works(watts, pynvml.NVMLError):
-            rail = Rail(f"{name} power", "power", counts=not counter, checks=name if counter else None)
-            self._sources.append(GpuSource(rail, watts))
+        self.add(name, joules, watts, _works, _UPDATE_S)
 
-    def read(self) -> list[Reading]:
+    def errors(self) -> tuple[type[Exception], ...]:
         import pynvml
 
-        try:
-            return [Reading(time_ns(), source.rail.name, source.value()) for source in self._sources]
-        except pynvml.NVMLError as error:
-            raise OSError(f"nvml: {error}") from None
+        return (pynvml.NVMLError,)
 
-    @property
-    def coverage(self) -> Coverage:
-        return "device"
+    def shut_down(self) -> None:
+        import pynvml
 
-    def close(self) -> None:
-        if self._sources:
-            import pynvml
-
-            pynvml.nvmlShutdown()
-            self._sources.clear()
+        pynvml.nvmlShutdown()
 
 
-def _works(read: Callable[[], float], error: type[Exception]) -> bool:
+def _works(read: Callable[[], float]) -> bool:
+    import pynvml
+
     try:
         read()
-    except error:
+    except pynvml.NVMLError:
         return False
     return True

@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 _MOST_BYTES = 64 << 20
-_MOST_SAMPLES = 2_000
+MOST_SAMPLES = 2_000  # of a line
 Point = tuple[float, float]
 
 
@@ -17,17 +17,22 @@ def power_lines(path: Path) -> dict[str, list[list[float]]]:
 
     Empty if the file is missing or damaged; rails are thinned evenly to 2,000 samples.
     """
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            return {}
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return {}
+    rows = rows_of(path)
     lines = _rails(rows, "watts")
     lines |= {f"{name} (from energy)": _means(points) for name, points in _rails(rows, "joules").items()}
     start = min((points[0][0] for points in lines.values() if points), default=0.0)
     return {name: _thinned(points, start) for name, points in lines.items() if len(points) > 1}
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file beside a record; empty if it is missing, damaged or too large."""
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            return []
+        with path.open(encoding="utf-8", newline="") as stream:
+            return list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return []
 
 
 def _rails(rows: Iterable[Mapping[str, str]], column: str) -> dict[str, list[Point]]:
@@ -58,5 +63,5 @@ def _means(points: list[Point]) -> list[Point]:
 
 
 def _thinned(points: list[Point], start: float) -> list[list[float]]:
-    step = max(1, -(-len(points) // _MOST_SAMPLES))
+    step = max(1, -(-len(points) // MOST_SAMPLES))
     return [[round(time - start, 6), watts] for time, watts in points[::step]]

@@ -1,6 +1,5 @@
 """What the page of one run shows beyond its row: phases, histograms, the machine during the run."""
 
-import csv
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -10,13 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from qutiperf.report.columns import Cell
-from qutiperf.report.power_lines import power_lines
+from qutiperf.report.power_lines import MOST_SAMPLES, power_lines, rows_of
 from qutiperf.results.histogram import Integers, value_of
 from qutiperf.results.record import RunRecord
 from qutiperf.units import NANOSECONDS_PER_SECOND, milliseconds_from_ns
 
 _BINS = 80
-_MOST_SAMPLES = 2_000
 _MOST_BYTES = 64 << 20
 _PERCENTILES = ("p50", "p90", "p99", "p99_9", "max")
 
@@ -106,7 +104,7 @@ def sustained(stored: Mapping[str, Integers]) -> dict[str, list[float | None]]:
     windows = stored.get("windows")
     if windows is None or windows.ndim != 2 or windows.shape[1] != 3 or len(windows) < 2:
         return {}
-    step = max(1, -(-len(windows) // _MOST_SAMPLES))
+    step = max(1, -(-len(windows) // MOST_SAMPLES))
     chosen = windows[::step].astype(np.float64)
     ends = (chosen[:, 0] - chosen[0, 0]) / NANOSECONDS_PER_SECOND
     rates = [
@@ -133,15 +131,8 @@ def binned(buckets: Integers, numbers: Integers) -> list[list[float]]:
 
 def environment(folder: Path) -> dict[str, list[float | None]]:
     """Columns of numbers in environment.csv, thinned evenly to 2,000 samples."""
-    path = folder / "environment.csv"
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            return {}
-        with path.open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error):
-        return {}
-    step = max(1, -(-len(rows) // _MOST_SAMPLES))
+    rows = rows_of(folder / "environment.csv")
+    step = max(1, -(-len(rows) // MOST_SAMPLES))
     names = [name for name in (rows[0] if rows else {}) if name]
     return {name: column for name in names if (column := _numbers(row.get(name) for row in rows[::step]))}
 

@@ -1,7 +1,5 @@
 """Runs that repeat a stored one, as it was or in another scenario or mode, from what its record holds."""
 
-from dataclasses import replace
-
 from qutiperf import host
 from qutiperf.adapters.registry import adapter_class, make_options, option_names
 from qutiperf.errors import InputError
@@ -85,9 +83,3 @@ def _options(inputs: Inputs, point: Point) -> Settings:
     options = {**inputs.sut.options, **swept}
     make_options(adapter, dict(options), inputs.sut.name)
     return options
-
-
-def with_preparation(group: Group, seconds: float) -> Group:
-    """The group with what its first run needs beyond its duration, for the estimate."""
-    first, *rest = group.runs
-    return group.only([replace(first, preparation_s=seconds), *rest])

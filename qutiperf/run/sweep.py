@@ -199,7 +199,8 @@ def _measure_rest(
 
 def _run(runner: Runner, planned: PlannedSweep, groups: Sequence[Group], store: Store) -> None:
     """Each group without the repeats that the ones before it have made unnecessary."""
-    rule = RepeatRule(planned.sweep, planned.groups, store.attempts())
+    stored = store.attempts() if planned.sweep.repeat_until else {}
+    rule = RepeatRule(planned.sweep, planned.groups, stored)
     for group in groups:
         needed = rule.needed(group)
         if needed.runs:
