@@ -50,8 +50,8 @@ QUICK = ["--set", "settings.min_duration_s=0.1", "--set", "deployment.threads=1"
     ("shape", "more", "batches"),
     [
         (["batch", 3, 4], ["--batch", "1,8"], [1, 1, 8]),
-        pytest.param(["n", 3, "width"], ["--shape", "x0=batch,3,4"], [1, 1], marks=pytest.mark.slow),
-        pytest.param([4, 3], ["--batch", "1,4"], [1, 1, 4], marks=pytest.mark.slow),
+        (["n", 3, "width"], ["--shape", "x0=batch,3,4"], [1, 1]),
+        ([4, 3], ["--batch", "1,4"], [1, 1, 4]),
     ],
 )
 def test_a_model_of_ones_own(

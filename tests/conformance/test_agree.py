@@ -81,7 +81,7 @@ def test_another_computation_is_a_verdict(capsys: pytest.CaptureFixture[str], su
         ("NotInstalled", 3, "its runtime a_runtime_that_nobody_has is not installed"),
         ("NotANumber", 4, "scores contain NaN or infinity"),
         ("Exits", 4, "the process ended with exit status 5"),
-        pytest.param("Hangs", 4, "no answers within 2 s; give --count", marks=pytest.mark.slow),
+        ("Hangs", 4, "no answers within 2 s; give --count"),
     ],
 )
 def test_a_system_that_fails(

@@ -127,8 +127,8 @@ def test_a_key_with_a_password_is_refused_without_asking_for_it(tmp_path: Path) 
     "number",
     [
         signal.SIGTERM,
-        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
-        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        signal.SIGHUP,
+        signal.SIGINT,
     ],
 )
 @pytest.mark.parametrize("way", ["qutiperf serve", "qutiperf-device"])
