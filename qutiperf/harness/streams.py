@@ -132,9 +132,10 @@ class Stream:
         address, size = rows.ctypes.data, rows.strides[0]
         prepare, gather, scratch = samples.prepare, samples.gather, samples.scratch(batch_size)
         record, keep_queries = self.recorder.record, self.recorder.queries
-        response = task.response
+        responses, response = task.responses, task.response
         in_memory, short = samples.in_memory, task.response_length == 1
-        keep, (many, one) = _keeping(task, rows, completers)
+        held = Responses(task, completers.one) if task.response_length is None else None
+        many, one = Completers(held.complete, held.complete) if held else completers
 
         def answer(
             ids: Sequence[int],
@@ -159,8 +160,10 @@ class Stream:
                     answered = now()
                     if count == 1 and short:
                         rows[0, 0] = response(outputs)
+                    elif held is None:
+                        rows[:count] = responses(outputs, count)
                     else:
-                        keep(outputs, count)
+                        held.keep(outputs, count)
                     if observe is not None:
                         observe(outputs, indices)
                 except BaseException as error:  # noqa: BLE001 - nothing may reach LoadGen
@@ -176,21 +179,6 @@ class Stream:
                 record(issued, dequeued, prepared, gathered, answered, completed, None, count)
 
         return answer
-
-
-def _keeping(
-    task: Task, rows: Array, completers: Completers
-) -> tuple[Callable[[Array, int], None], Completers]:
-    """What keeps the responses of a batch, in `rows` if they have one length, and what completes queries."""
-    if task.response_length is None:
-        held = Responses(task, completers.one)
-        return held.keep, Completers(held.complete, held.complete)
-    responses = task.responses
-
-    def keep(outputs: Array, count: int) -> None:
-        rows[:count] = responses(outputs, count)
-
-    return keep, completers
 
 
 def padded(infer: Infer, fixed_batch: int, like: Array) -> Infer:
