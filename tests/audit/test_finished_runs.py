@@ -175,6 +175,21 @@ def test_plausibility_finds_what_cannot_be(change: dict[str, float], message: st
     assert message in verdict.evidence[0]
 
 
+def test_the_last_query_is_not_in_the_rate_of_loadgen(results: Path) -> None:
+    """A stall of 10 % of the run in the last query raises the mean latency, not the time of the rate."""
+    folder = results / f"{SINGLE}-1"
+    duration_ns = value_of(folder, "loadgen/duration_s") * 1e9
+    changes: dict[str, object] = {
+        "figures/system_latency_mean_ms": 1.05e3 / value_of(folder, "figures/system_throughput_ips"),
+        "figures/compute_throughput_ips": value_of(folder, "figures/system_throughput_ips") / 1.05,
+        "loadgen/latency_ns/max": round(0.1 * duration_ns),
+    }
+    edit(folder, changes)
+    assert audited("plausibility", results)[SINGLE].outcome == "pass"
+    edit(folder, {**changes, "loadgen/latency_ns/max": round(0.02 * duration_ns)})
+    assert len(audited("plausibility", results)[SINGLE].evidence) == 2
+
+
 def test_the_command(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["audit", str(OLD)], debug=True) == 0
     assert "recompute        7     0             1" in capsys.readouterr().out
