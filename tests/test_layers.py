@@ -146,8 +146,8 @@ ROOMS: dict[str, list[str]] = {
         "reference",
     ],
     "audit": [
-        "accuracy finding power_session scores stored_run tree verdict",
-        "log_checks",
+        "accuracy finding kept_phases power_session scores stored_run tree verdict",
+        "log_checks phase_relations",
         "evidence power_samples",
         "finished_runs ptdaemon_log tested_run",
         "consistency possible_figures recompute test01",

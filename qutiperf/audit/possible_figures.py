@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from qutiperf.audit.finished_runs import FinishedRuns, verdict
+from qutiperf.audit.phase_relations import phase_problems
 from qutiperf.audit.stored_run import StoredRun
 from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.results.derived import basis_of, utilisation_percent
@@ -16,7 +17,7 @@ _ALONE = (ScenarioName.SINGLE_STREAM, ScenarioName.MULTI_STREAM)
 _MILLISECONDS_PER_SECOND = 1000.0
 
 
-def judge(rule: AuditRule, run: StoredRun, _: FinishedRuns) -> AuditVerdict:
+def judge(rule: AuditRule, run: StoredRun, finished: FinishedRuns) -> AuditVerdict:
     record = run.record
     if record.failure is not None or record.point.mode is not Mode.PERFORMANCE:
         return verdict(rule, run, [], [], _CURE)
@@ -28,6 +29,7 @@ def judge(rule: AuditRule, run: StoredRun, _: FinishedRuns) -> AuditVerdict:
         *_compute_throughput(record, rate + last),
         *_beside_harness(record, floor),
         *_beside_roofline(record, rate),
+        *phase_problems(run, finished.by_id.get(record.accuracy_run_id or ""), rule.limits),
     ]
     return verdict(rule, run, problems, [], _CURE)
 
