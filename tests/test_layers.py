@@ -54,7 +54,7 @@ ROOMS: dict[str, list[str]] = {
     ],
     "models": [
         "damage part_builder part_reference tensors topologies_builder",
-        "digits onnx_file parts tflite_file",
+        "digits onnx_file parts permuted tflite_file",
         "topologies_efficientnet topologies_imagenet",
         "topologies workload_of",
         "workload_text",
@@ -106,6 +106,7 @@ ROOMS: dict[str, list[str]] = {
         "__init__",
     ],
     "harness": [
+        "fresh_samples",
         "correctness kept_answers network_fields phases responses rotation sample_file samples schedule "
         "significance",
         "load many sample_cache streams",
@@ -148,12 +149,12 @@ ROOMS: dict[str, list[str]] = {
     "audit": [
         "accuracy finding kept_phases power_session scores stored_run tree verdict",
         "log_checks phase_relations",
-        "evidence power_samples",
-        "finished_runs ptdaemon_log tested_run",
-        "consistency possible_figures recompute test01",
-        "test04",
+        "answers evidence machine_state power_samples",
+        "finished_runs new_run ptdaemon_log speed tested_run",
+        "consistency environment possible_figures recompute repeat test01",
+        "perturb replay test04",
         "registry",
-        "compliance",
+        "compliance new_runs",
     ],
     "submission": [
         "accuracy_text entries host_facts ignored_files json_file obstacle official_power rehearsal_rule",
@@ -180,10 +181,10 @@ ROOMS: dict[str, list[str]] = {
         "results",
         "adapter agree calibrate check export front level0 listing models plan plot progress published serve "
         "workload",
-        "analyse answers audit best doctor explain level0_fit report submit",
+        "analyse answers best doctor explain level0_fit report submit",
         "show",
         "compare run",
-        "microbench",
+        "audit microbench",
         "__init__",
     ],
 }

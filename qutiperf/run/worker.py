@@ -24,6 +24,7 @@ from qutiperf.datasets.tasks import task_for
 from qutiperf.errors import QutiperfError, SetupError
 from qutiperf.harness.accuracy_check import check_accuracy
 from qutiperf.harness.correctness import batches_to_check, check_part
+from qutiperf.harness.fresh_samples import fresh_samples
 from qutiperf.harness.kept_answers import answers_in
 from qutiperf.harness.load import built_path, load_instances, model_for
 from qutiperf.harness.loaded_model import LoadedModel
@@ -103,6 +104,8 @@ def load_model(job: Job, workload: Workload, reporter: Reporter) -> LoadedPart:
         model_for(workload, Path()),
     )
     model.preparing = preparing(job, workload, dataset, reporter)
+    if job.seeds is not None and job.fresh_after is not None:
+        model.numbers = fresh_samples(dataset.count, job.fresh_after, job.seeds.qsl_rng_seed)
     described, load_s = adapters[0].describe(), monotonic() - started
     network: dict[str, str] = {}
     if model.over_network:
@@ -143,14 +146,15 @@ def preparing(job: Job, workload: Workload, dataset: Dataset, reporter: Reporter
     )
 
 
-def run_one(run: JobRun, model: LoadedModel, audit: Path | None, reporter: Reporter) -> Outcome:
+def run_one(run: JobRun, job: Job, model: LoadedModel, reporter: Reporter) -> Outcome:
     """One run; the first error anywhere ends the process through the reporter."""
     folder = Path(run.folder)
     reporter.send(Event(event="started", folder=run.folder))
     model.tune(int(run.point.deployment["batch_size"]))
     failure = FirstError(partial(reporter.fail, "run", run.folder))
     per_query = samples_per_query(run.samples_per_query, run.point)
-    trial = Trial(model, run.point, per_query, folder, failure, audit)
+    audit = Path(job.audit_config) if job.audit_config else None
+    trial = Trial(model, run.point, per_query, folder, failure, audit, job.seeds)
     return trial.run(
         lambda seconds: reporter.send(Event(event="estimated", folder=run.folder, seconds=seconds))
     )
@@ -265,14 +269,13 @@ def main(folder: str, descriptor: str) -> None:
     if part.workload.model.part is not None or any(run.workload for run in job.runs):
         gc.freeze()  # each test collects garbage first; examining imported modules takes longer than a layer
     sleep(job.idle_s)  # the idle power is measured now
-    audit = Path(job.audit_config) if job.audit_config else None
     for run in job.runs:
         try:
             part = _next_part(job, run, part, reporter)
         except BaseException as error:  # noqa: BLE001 - as above
             reporter.fail("load", run.folder, error)
         try:
-            outcome = run_one(run, part.model, audit, reporter)
+            outcome = run_one(run, job, part.model, reporter)
             save(run, observe(run, outcome, part), outcome.phases)
             if job.keep_answers:
                 keep_answers(run, part.model)

@@ -14,12 +14,12 @@ from qutiperf.spec.workload import InputSpec
 from tests.zoo.device import Device, network, timed, wait_until
 
 _CLASSES = np.eye(10, dtype=np.float32)
-_CHEAP = "digits-mlp-12.5-fp32.onnx"
+_CHEAP = "digits-cnv-12.5-fp32.onnx"
 _BITS = 3
 
 
 class CheapModel(Device):
-    """A quarter of the weights while it is timed; the declared model when accuracy is measured."""
+    """Another, smaller model while it is timed; the declared model when accuracy is measured."""
 
     def prepare(self, model: Model) -> None:
         self._cheap = network(replace(model, path=str(Path(model.path).with_name(_CHEAP))))
