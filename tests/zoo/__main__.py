@@ -22,8 +22,10 @@ def run(names: Sequence[str]) -> int:
         with tempfile.TemporaryDirectory() as folder:
             caught, honest = Enclosure(cheat, Path(folder)).sights()
         right = caught.shows(cheat.evidence) and honest.outcome != "fail"
-        wrong += not right
-        print(f"{'as it must be' if right else 'WRONG'}: {cheat.animal}, {cheat.caught_by}")
+        unsure = not right and (caught.noisy or honest.noisy)
+        wrong += not (right or unsure)
+        word = "as it must be" if right else "too noisy to tell" if unsure else "WRONG"
+        print(f"{word}: {cheat.animal}, {cheat.caught_by}")
         print(f"  cheat:       {_shown(caught)}\n  honest twin: {_shown(honest)}", flush=True)
     return int(wrong > 0)
 

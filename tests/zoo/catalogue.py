@@ -56,6 +56,13 @@ CHEATS: tuple[Cheat, ...] = (
     Cheat(_ANSWERS, "Guesses", "a class at random", ACCURACY_CHECK, "is no better than guessing"),
     Cheat(_ANSWERS, "WrongClass", "the class after the right one", ACCURACY_CHECK, "label_offset: 1"),
     Cheat(
+        _ANSWERS,
+        "LooksUpLabels",
+        "knows the label of each sample by its bytes",
+        "perturb",
+        r"^\d+ of [1-9][\d,]+ answers follow a change",
+    ),
+    Cheat(
         _KNOWING,
         "CachesAnswers",
         "keeps the last answers",
@@ -83,6 +90,27 @@ CHEATS: tuple[Cheat, ...] = (
         "is honest in a folder named audit",
         "TEST01",
         r"score is \+[1-9][\d,]*\d\d\.",
+    ),
+    Cheat(
+        _KNOWING,
+        "KnowsTheOrder",
+        "plays back answers in the order of the known seeds",
+        "replay",
+        r"^[1-9][\d,]* of [\d,]+ answers to [\d,]+ samples differ",
+    ),
+    Cheat(
+        _KNOWING,
+        "DetectsOtherSeeds",
+        "is honest if the samples do not come in the order of the known seeds",
+        "replay",
+        r"times slower|\d\d\.\d % slower",
+    ),
+    Cheat(
+        _TIMES,
+        "SprintsOnce",
+        "is fast in its first run only",
+        "repeat",
+        r"times slower|\d\d\.\d % slower",
     ),
     Cheat(
         _TIMES,

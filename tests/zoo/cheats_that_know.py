@@ -130,7 +130,7 @@ def rehearse(order: list[int]) -> None:
         if request.mode is Mode.PERFORMANCE:
             order.clear()
             with tempfile.TemporaryDirectory() as folder:
-                known = replace(request, log_dir=Path(folder), audit_config=None)
+                known = replace(request, log_dir=Path(folder), audit_config=None, seeds=None)
                 test(known, note, lambda _: None, lambda _: None)
         test(request, issue, load, unload)
 

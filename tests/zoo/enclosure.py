@@ -10,7 +10,8 @@ import yaml
 
 from qutiperf.api.progress import Tracker
 from qutiperf.audit.finished_runs import FinishedRuns
-from qutiperf.audit.registry import COMPLIANCE, FINISHED
+from qutiperf.audit.new_runs import decide, new_run_cases
+from qutiperf.audit.registry import COMPLIANCE, FINISHED, NEW_RUNS
 from qutiperf.audit.stored_run import StoredRun, stored_runs
 from qutiperf.audit.tested_run import TestedRun
 from qutiperf.conformance import kit
@@ -74,19 +75,21 @@ class Enclosure:
         self.measure()
         if audit in COMPLIANCE:
             self.measure(audit)
+        if audit in NEW_RUNS:
+            return self._decided(self.names[0]), self._decided(self.names[1])
         return self.sight(self.names[0], audit), self.sight(self.names[1], audit)
 
     def sight(self, system: str, audit: str) -> Sight:
         """What an audit says of the runs that were measured."""
         runs = self._runs(system)
         timed, accuracy = runs[Mode.PERFORMANCE], runs[Mode.ACCURACY]
-        noisy = timed.record.quality in ("noisy", "unstable")
+        noisy = _disturbed(timed)
         if audit == ACCURACY_CHECK:
             suspect = accuracy.record.quality == SUSPECT
             return Sight("fail" if suspect else "pass", tuple(accuracy.record.reasons))
         if audit in COMPLIANCE:
             test = self._runs(system, self.results / "audit" / audit)[Mode.PERFORMANCE]
-            noisy |= test.record.quality in ("noisy", "unstable")
+            noisy |= _disturbed(test)
             point = timed.record.point
             subject = TestedRun(
                 timed.record.run_id, point.scenario, timed.folder, accuracy.folder, test.folder
@@ -103,6 +106,14 @@ class Enclosure:
         mine = [run for run in runs if run.record.point.sut == system]
         assert [run.record.failure for run in mine if run.record.failure] == []
         return {run.record.point.mode: run for run in mine}
+
+    def _decided(self, system: str) -> Sight:
+        """What an audit by new runs says, after as many of them as it needs."""
+        runs, _ = stored_runs([self.results])
+        cases = new_run_cases(FinishedRuns(runs), [self.cheat.audit])
+        [case] = [case for case in cases if case.run.record.point.sut == system]
+        verdict = decide(case, SILENT)
+        return Sight(verdict.outcome, tuple(verdict.evidence), _disturbed(case.run))
 
     def _checked(self, system: Path) -> Sight:
         """A check of `qutiperf adapter test`, in a process of its own."""
@@ -134,3 +145,27 @@ class Enclosure:
         }
         path.write_text(yaml.safe_dump(sweep))
         return path
+
+
+def _disturbed(run: StoredRun) -> bool:
+    return run.record.quality in ("noisy", "unstable")
+
+
+def simulated_runs(folder: Path, count: int) -> list[StoredRun]:
+    """Short runs of a simulated device that takes 2 ms for an input."""
+    system = folder / "simulated.yaml"
+    data = {
+        **{"kind": "sut", "schema_version": 1, "name": "two-ms", "title": "2 ms", "adapter": "simulated"},
+        **{"options": {"latency_us": 2000}, "platform": _PLATFORM, "power": {"meter": "none"}},
+    }
+    system.write_text(yaml.safe_dump(data))
+    sweep = folder / "sweep.yaml"
+    text = {
+        **{"kind": "sweep", "schema_version": 1, "name": "honest", "suts": [str(system)]},
+        **{"workloads": [WORKLOAD], "scenarios": ["SingleStream"], "repeats": count},
+        **{"settings": {"min_duration_s": 0.3}, "modes": [Mode.PERFORMANCE.value]},
+        "deployment": {"batch_size": [1], "streams": [1]},
+    }
+    sweep.write_text(yaml.safe_dump(text))
+    measure_sweep(plan_sweep(str(sweep), []), folder / "results", SILENT)
+    return stored_runs([folder / "results"])[0]
