@@ -146,10 +146,8 @@ def _tests(
 
 
 def _run(tests: "Sequence[ComplianceTest]", round_name: str) -> None:
-    from qutiperf.api.progress import Tracker
     from qutiperf.audit.compliance import run_tests
-    from qutiperf.cli.progress import Bar
-    from qutiperf.cli.results import report_damaged
+    from qutiperf.cli.progress import following
 
-    with Bar() as bar:
-        run_tests(tests, Tracker(bar, console.note, report_damaged), round_name)
+    with following() as tracker:
+        run_tests(tests, tracker, round_name)

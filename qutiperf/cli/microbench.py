@@ -125,13 +125,11 @@ def _report_uncovered(names: "Sequence[str]", shares: "Sequence[object]") -> Non
 
 
 def _measured(planned: "PlannedSweep", folder: Path) -> "list[RunRecord]":
-    from qutiperf.api.progress import Tracker
-    from qutiperf.cli.progress import Bar
-    from qutiperf.cli.results import report_damaged
+    from qutiperf.cli.progress import following
     from qutiperf.run.sweep import measure_sweep
 
-    with Bar() as bar:
-        return measure_sweep(planned, folder, Tracker(bar, console.note, report_damaged))
+    with following() as tracker:
+        return measure_sweep(planned, folder, tracker)
 
 
 def _print_records(records: "Sequence[RunRecord]") -> None:

@@ -145,15 +145,12 @@ def _measure(
     as_json: bool,
     again: bool,
 ) -> int:
-    from qutiperf.api.progress import Tracker
     from qutiperf.api.sweeps import default_folder
-    from qutiperf.cli.progress import Bar
-    from qutiperf.cli.results import report_damaged
+    from qutiperf.cli.progress import following
     from qutiperf.run.sweep import measure_sweep
 
     folder = out or default_folder(planned)
-    with Bar() as bar:
-        tracker = Tracker(bar, console.note, report_damaged)
+    with following(as_json=as_json) as tracker:
         records = measure_sweep(
             planned, folder, tracker, audit_config=audit_config, round_name=mlperf_round, again=again
         )
