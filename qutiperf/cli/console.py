@@ -51,12 +51,20 @@ def error(text: str) -> None:
 
 def out_json(value: object) -> None:
     """Prints JSON; unknown values, NaN and infinity are null."""
-    print(json_text(json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)))
+    print(_json(value, indent=1))
 
 
 def json_line(value: object) -> str:
     """JSON on one line; unknown values, NaN and infinity are null."""
-    return json_text(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False))
+    return _json(value, indent=None)
+
+
+def _json(value: object, indent: int | None) -> str:
+    try:
+        text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # NaN or infinity
+        text = json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    return json_text(text)
 
 
 def _finite(value: object) -> object:

@@ -39,7 +39,7 @@ def import_results(
     if plausibility:
         _print_implausible(results, as_json)
     elif as_json:
-        console.out_json([result.model_dump() for result in results])
+        console.out_json_rows(result.model_dump() for result in results)
     elif out is None:
         _print(results)
 

@@ -163,7 +163,7 @@ def _report(records: "Sequence[RunRecord]", folder: Path, as_json: bool) -> None
     from qutiperf.results.table import rows, summarise
 
     if as_json:
-        console.out_json(rows(records))
+        console.out_json_rows(rows(records))
         return
     print_summary(summarise(records))
     console.note(f"every run: qutiperf show {folder}    why: qutiperf explain {folder}")

@@ -76,7 +76,7 @@ def show(
     if everything:
         table = [{**row, "superseded": row["run_id"] in read.superseded} for row in table]
     if as_json:
-        console.out_json(table)
+        console.out_json_rows(table)
     elif as_csv:
         console.out_csv(table)
     elif summary:
