@@ -28,6 +28,7 @@ LAYERS: list[set[str]] = [
 ROOMS: dict[str, list[str]] = {
     "spec": [
         "config",
+        "duration",
         "catalog layer level0_terms normalisation round_rules source tensor_references variant",
         "audits block dataset rounds scenario sut",
         "part",
@@ -90,7 +91,7 @@ ROOMS: dict[str, list[str]] = {
     ],
     "results": [
         "histogram lock record",
-        "answers derived metrics predictions store superseded",
+        "answers derived metrics predictions store superseded sustained",
         "analysed table",
         "selection",
         "requirement spread",
@@ -100,14 +101,15 @@ ROOMS: dict[str, list[str]] = {
         "log_tail wording",
         "finding",
         "conditions errors explained labels server",
-        "context invalid summary",
+        "context invalid summary sustained",
         "verdict",
         "records",
         "__init__",
     ],
     "harness": [
-        "correctness kept_answers network_fields phases responses rotation sample_file samples schedule "
-        "significance",
+        "correctness interval_series kept_answers network_fields responses rotation sample_file samples "
+        "schedule significance",
+        "phases",
         "load many sample_cache streams",
         "padded",
         "loaded_model probe",
@@ -115,7 +117,7 @@ ROOMS: dict[str, list[str]] = {
     ],
     "run": [
         "child governor job model_tensors model_workload sample_source supervisor watch",
-        "accuracy_outcome metering operating_mode pairing prepare worker_events",
+        "accuracy_outcome hold metering operating_mode pairing prepare worker_events",
         "possible",
         "plan worker",
         "only preparation repeated repeats runner unfinished",

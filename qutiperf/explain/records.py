@@ -9,6 +9,7 @@ from qutiperf.explain.explained import Explained
 from qutiperf.explain.finding import Finding
 from qutiperf.explain.labels import suspect_accuracy
 from qutiperf.explain.log_tail import telling_lines
+from qutiperf.explain.sustained import sustained
 from qutiperf.explain.verdict import explain
 from qutiperf.explain.wording import rounded_up
 from qutiperf.results.derived import excess
@@ -47,6 +48,7 @@ def _findings(record: RunRecord, folder: Path | None, round_name: str | None) ->
     return [
         *verdict,
         *suspicions,
+        *sustained(record),
         *_after_run(record),
         *_prediction(record),
         *_clock(record),

@@ -1,10 +1,14 @@
 """One run on a loaded model: probe, LoadGen test, phases; again if the probe's finding proved wrong."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import psutil
+
 from qutiperf.datasets.classification import TopFive
+from qutiperf.errors import RunError
+from qutiperf.harness.interval_series import HoldClock, IntervalSeries, intervals_of
 from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.phases import Integers, PhaseRecorder, Phases, combine
 from qutiperf.harness.probe import StreamProbe, inline_latency_ns
@@ -15,9 +19,11 @@ from qutiperf.loadgen import driver
 from qutiperf.loadgen.settings import Targets, TestRequest
 from qutiperf.mlperf_logs import LoadGenResult, read_result
 from qutiperf.results.record import Probe
+from qutiperf.results.sustained import Interval
+from qutiperf.spec.limits import MOST_QUERIES
 from qutiperf.spec.point import Point
 from qutiperf.spec.scenario import Mode, Profile, ScenarioName
-from qutiperf.units import NANOSECONDS_PER_SECOND, ns_from_seconds
+from qutiperf.units import BYTES_PER_GB, NANOSECONDS_PER_SECOND, ns_from_seconds
 
 SUBMISSION_MULTISTREAM = 8  # samples per query in mlperf.conf
 _BUDGET_S = 0.1
@@ -25,15 +31,17 @@ _ATTEMPTS = 3
 _RATE_MARGIN = 1.15  # LoadGen must issue enough samples to fill the minimum duration
 _SERVER_TRIALS = 8
 _SERVER_TRIAL_S = 0.5
+_BYTES_OF_QUERY = 200  # of LoadGen and of the lists of numbers that it passes to Python
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one run gave."""
+    """What one run gave; `intervals` are those of a held run."""
 
     phases: Phases
     probe: Probe
     top_five: TopFive
+    intervals: list[Interval] = field(default_factory=list)
 
 
 class Trial:
@@ -69,6 +77,8 @@ class Trial:
         # LoadGen issues the queries of Server at this rate in an accuracy run too
         given = Probe(rate_per_s=self._point.settings.target_qps)
         probe = given if accuracy else self._probe()
+        if not accuracy:
+            check_hold(self._point, probe)
         estimated(self._estimate_s(probe))
         recorders = self._test(self._request(probe))
         while self._point.profile is not Profile.SUBMISSION and probe.attempts < _ATTEMPTS:
@@ -77,7 +87,9 @@ class Trial:
                 break
             probe = corrected
             recorders = self._test(self._request(probe))
-        return Outcome(combine(recorders, self._schedule(probe)), probe, self._top_five)
+        phases = combine(recorders, self._schedule(probe))
+        series = [recorder.series for recorder in recorders if recorder.series is not None]
+        return Outcome(phases, probe, self._top_five, intervals_of(series))
 
     def _schedule(self, probe: Probe) -> Integers | None:
         """When LoadGen meant to issue each query of Server."""
@@ -111,6 +123,11 @@ class Trial:
     def _test(self, request: TestRequest) -> list[PhaseRecorder]:
         completers = Completers(driver.complete, driver.complete_one)
         members = self._make_streams(completers, accuracy=request.mode is Mode.ACCURACY)
+        hold_s = request.settings.sustained_s
+        if hold_s is not None and request.mode is not Mode.ACCURACY:
+            clock = HoldClock(hold_s)
+            for member in members:
+                member.recorder.series = IntervalSeries(clock)
         if self._inline:
             driver.run_test(request, members[0].issue, self._samples.load, self._samples.unload)
         else:
@@ -167,7 +184,12 @@ class Trial:
             rate = (low + high) / 2
             queries = max(round(rate * _SERVER_TRIAL_S), 1)
             settings = self._point.settings.model_copy(
-                update={"min_duration_s": None, "min_query_count": queries, "max_query_count": queries}
+                update={
+                    "min_duration_s": None,
+                    "sustained_s": None,
+                    "min_query_count": queries,
+                    "max_query_count": queries,
+                }
             )
             request = replace(self._request(Probe(rate_per_s=rate)), settings=settings, submission=False)
             self._test(request)
@@ -206,6 +228,29 @@ class Trial:
         if probe.rate_per_s:
             return max(least * _RATE_MARGIN, queries / probe.rate_per_s)
         return least
+
+
+def check_hold(point: Point, probe: Probe) -> None:
+    """Raises RunError if LoadGen would prepare more queries for a held run than memory holds.
+
+    It prepares all of them before the first: for twice the duration at the latency of a query, or for 1.1
+    times at the rate of Offline and Server (loadgen.cc).
+    """
+    hold_s = point.settings.sustained_s
+    if hold_s is None:
+        return
+    if probe.latency_ns is not None:
+        queries = 2 * NANOSECONDS_PER_SECOND * hold_s / probe.latency_ns
+    else:
+        queries = 1.1 * hold_s * (probe.rate_per_s or 0.0)
+    available = psutil.virtual_memory().available
+    if queries > MOST_QUERIES or queries * _BYTES_OF_QUERY > available:
+        needed, there = queries * _BYTES_OF_QUERY / BYTES_PER_GB, available / BYTES_PER_GB
+        what = f"LoadGen would prepare {queries:,.0f} queries for a run of {hold_s:g} s"
+        cure = "hold it for less, or take a larger model or, in MultiStream, a larger batch"
+        raise RunError(
+            f"{what}: about {needed:,.0f} GB of {there:,.0f} GB, limit {MOST_QUERIES:,}", cure=cure
+        )
 
 
 def _ignore(ids: Sequence[int], address: int, size: int) -> None:

@@ -209,6 +209,42 @@ class StoredPrediction(StrictModel):
     note: str | None = None
 
 
+class ThrottleSign(StrictModel):
+    """A sign that a held run slowed down, `at_s` seconds after its begin.
+
+    `other programs` is a drop of the throughput for which those may be the cause, and not throttling.
+    """
+
+    kind: Literal["throttle count", "clock", "throughput", "other programs"]
+    at_s: float
+    text: str
+
+
+class Sustained(StrictModel):
+    """A run held for `requested_s`; sustained.csv has the throughput of each of its `intervals`.
+
+    `begin_s` is its begin by the clock of environment.csv; all other moments count from there. `first_ips`
+    and `last_ips` are the throughput of the first and the last `window_s`. `throttled_s` is the first sign of
+    throttling, None without one.
+    """
+
+    requested_s: float
+    held_s: float
+    begin_s: float
+    intervals: int
+    window_s: float
+    first_ips: float | None = None
+    last_ips: float | None = None
+    throttled_s: float | None = None
+    signs: list[ThrottleSign] = []
+    first_temperature_c: float | None = None
+    highest_temperature_c: float | None = None
+
+    @property
+    def last_over_first_percent(self) -> float | None:
+        return 100 * self.last_ips / self.first_ips if self.first_ips and self.last_ips is not None else None
+
+
 class UsedCache(StrictModel):
     """The cache of prepared samples of a run: its settings, and the key of the dataset's samples."""
 
@@ -271,6 +307,7 @@ class RunRecord(StrictModel):
     harness_tax: HarnessTax | None = None
     accuracy_run_id: str | None = None
     accuracy_check: AccuracyCheck | None = None
+    sustained: Sustained | None = None
     valid: bool
     quality: Quality
     reasons: list[str] = []

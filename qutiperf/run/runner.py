@@ -26,6 +26,7 @@ from qutiperf.results.store import Store
 from qutiperf.run import operating_mode
 from qutiperf.run.accuracy_outcome import check_in
 from qutiperf.run.child import Child, Nursery
+from qutiperf.run.hold import hold_of
 from qutiperf.run.job import OBSERVED, Event, Job, JobRun
 from qutiperf.run.metering import Metering, PowerOutcome
 from qutiperf.run.plan import Group, PlannedRun
@@ -239,8 +240,10 @@ class Runner:
         except (QutiperfError, ValueError, OSError) as error:
             failure = Failure(stage="run", kind="error", reason=f"its logs cannot be read: {error}")
             return self._failed_record(run, folder, failure, watch)
-        machine = watch.disturbances(test_window_ns(folder))
+        window_ns = test_window_ns(folder)
+        machine, hold = watch.disturbances(window_ns), hold_of(run.point, folder, watch, window_ns)
         record = self._judged(run, watch, observed, result, self._power(run, folder), machine, check)
+        record = record.model_copy(update={"sustained": hold})
         if end is not None:
             record = _with_end(record, end)
         (folder / OBSERVED).unlink()

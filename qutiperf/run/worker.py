@@ -28,7 +28,6 @@ from qutiperf.harness.kept_answers import answers_in
 from qutiperf.harness.load import built_path, load_instances, model_for
 from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.network_fields import network_fields
-from qutiperf.harness.phases import Phases
 from qutiperf.harness.run import Outcome, Trial, samples_per_query
 from qutiperf.harness.sample_cache import SampleCache
 from qutiperf.harness.samples import Preparing
@@ -37,6 +36,7 @@ from qutiperf.printable import error_text
 from qutiperf.results.answers import ANSWERS, write_answers
 from qutiperf.results.histogram import Histogram
 from qutiperf.results.record import Correctness, Failure, Observed, PhaseTime
+from qutiperf.results.sustained import SUSTAINED_CSV, write_intervals
 from qutiperf.run.child import Replies, end_now, read_task
 from qutiperf.run.job import CHECKED, OBSERVED, PHASES, Event, Job, JobRun
 from qutiperf.spec.scenario import Mode
@@ -211,9 +211,11 @@ def _phase_time(histogram: Histogram) -> PhaseTime | None:
     return PhaseTime(mean_ns=mean, p50_ns=p50, p90_ns=p90, p99_ns=p99, p99_9_ns=p99_9, max_ns=maximum)
 
 
-def save(run: JobRun, observed: Observed, phases: Phases) -> None:
+def save(run: JobRun, observed: Observed, outcome: Outcome) -> None:
     folder = Path(run.folder)
-    phases.save(folder / PHASES)
+    outcome.phases.save(folder / PHASES)
+    if outcome.intervals:
+        write_intervals(folder / SUSTAINED_CSV, outcome.intervals)
     (folder / OBSERVED).write_text(observed.model_dump_json(), encoding="utf-8")
 
 
@@ -272,7 +274,7 @@ def main(folder: str, descriptor: str) -> None:
             reporter.fail("load", run.folder, error)
         try:
             outcome = run_one(run, part.model, audit, reporter)
-            save(run, observe(run, outcome, part), outcome.phases)
+            save(run, observe(run, outcome, part), outcome)
             if job.keep_answers:
                 keep_answers(run, part.model)
             check(run, job, part.model, reporter)
