@@ -92,7 +92,7 @@ ROOMS: dict[str, list[str]] = {
     "results": [
         "histogram lock record",
         "answers derived metrics predictions store superseded sustained",
-        "analysed table",
+        "analysed stability table",
         "selection",
         "requirement spread",
         "choice",

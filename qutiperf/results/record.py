@@ -16,7 +16,10 @@ Quality = Literal["ok", "noisy", "unstable", "generator_limited", "suspect_accur
 
 
 class Inputs(StrictModel):
-    """The resolved inputs of the run, with the sha256 of every file that was read for it."""
+    """The resolved inputs of the run, with the sha256 of every file that was read for it.
+
+    `stable_within_percent` is the sweep's bound of the difference between repeats, None for the default.
+    """
 
     sweep: str
     sut: SystemUnderTest
@@ -25,6 +28,7 @@ class Inputs(StrictModel):
     dataset: dict[str, int | str | None]
     files_sha256: dict[str, str]
     resolved_sha256: str
+    stable_within_percent: float | None = None
 
 
 _FORMER_FIGURES = frozenset(

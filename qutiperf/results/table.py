@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
 from qutiperf.results.derived import Derived, derived_of, efficiency_reason
+from qutiperf.results.metrics import kind_of_reason
 from qutiperf.results.record import Figures, Quality, RunRecord, StoredPrediction
 from qutiperf.spec.config import canonical_json
 from qutiperf.spec.scenario import Mode, ScenarioName
@@ -241,10 +242,17 @@ def _number(row: Row | None, figure: str) -> float | None:
 
 
 def warnings(group: Iterable[Row]) -> list[str]:
-    """What is suspect about the accuracy of each workload, with the value to set."""
+    """What is suspect about the accuracy of each workload, with the value to set, and unstable repeats."""
+    group = list(group)
     suspect = [row for row in group if row["mode"] == Mode.ACCURACY.value and row["quality"] == SUSPECT]
     reasons = [(row["workload"], row["reasons"]) for row in suspect]
     lines = [f"{name}: {each[0]}" for name, each in reasons if isinstance(each, list) and each]
+    lines += [
+        f"{row['workload']} {row['scenario']} batch {row['batch_size']}: {reason}"
+        for row in group
+        for reason in (row["reasons"] if isinstance(row["reasons"], list) else [])
+        if kind_of_reason(reason) == "repeats"
+    ]
     return list(dict.fromkeys(lines))
 
 

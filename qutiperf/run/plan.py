@@ -288,4 +288,5 @@ class _Planner:
             dataset=pairing.dataset,
             files_sha256=self._files(point),
             resolved_sha256=sha256_of(resolved),
+            stable_within_percent=self._sweep.stable_within_percent,
         )

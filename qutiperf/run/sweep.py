@@ -13,6 +13,7 @@ from qutiperf.power.registry import AUTO, NONE
 from qutiperf.regular_file import unreadable
 from qutiperf.results.answers import without_answers
 from qutiperf.results.record import RunRecord
+from qutiperf.results.stability import with_stability
 from qutiperf.results.store import Store
 from qutiperf.results.table import in_table_order
 from qutiperf.run.executor import HERE, Executor, Measuring, SweepWork, WorkObserver
@@ -159,7 +160,7 @@ def measure_sweep(
         store.clean()
         _measure_rest(planned, store, observer, audit_config, executor, again=again)
     ids = {run.run_id for group in planned.groups for run in group.runs}
-    return in_table_order([record for record in store.latest() if record.run_id in ids])
+    return in_table_order(with_stability([record for record in store.latest() if record.run_id in ids]))
 
 
 def groups_to_measure(planned: PlannedSweep, store: Store, *, again: bool = False) -> list[Group]:

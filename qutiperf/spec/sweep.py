@@ -60,6 +60,8 @@ class Sweep(StrictModel):
     `repeats: auto` stands for 3 repeats and `repeat_until: {}`. `order` is that of the points: random with
     `order_seed`, as listed, or balanced, which loads the model anew for every repeat and reverses the
     compared loads in every other repeat.
+    `stable_within_percent` bounds the difference between the lowest and the highest repeat of a point, 10 by
+    default; runs of repeats that differ by more are `unstable`.
     `power` replaces the meters of the SUT files.
     `keep_answers` stores the answer to each sample of accuracy runs, and of performance runs where an
     audit.config has LoadGen log some.
@@ -76,6 +78,7 @@ class Sweep(StrictModel):
     sample_cache: CacheSettings = CacheSettings()
     repeats: Annotated[int, Field(ge=1, le=MOST_POINTS)] = 1
     repeat_until: RepeatUntil | None = None
+    stable_within_percent: Annotated[float, Field(gt=0, le=1000)] | None = None
     order: Order = Order.RANDOM
     order_seed: int = 0
     exclude: list[dict[str, Setting]] = []
