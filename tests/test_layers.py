@@ -29,7 +29,7 @@ ROOMS: dict[str, list[str]] = {
     "spec": [
         "config",
         "duration",
-        "catalog layer level0_terms normalisation round_rules source tensor_references variant",
+        "build catalog layer level0_terms normalisation round_rules source tensor_references variant",
         "audits block dataset rounds scenario sut",
         "part",
         "workload",
@@ -54,8 +54,10 @@ ROOMS: dict[str, list[str]] = {
         "alternatives",
     ],
     "models": [
-        "damage part_builder part_reference tensors topologies_builder",
-        "digits onnx_file parts tflite_file",
+        "damage part_reference part_weights tensors topologies_builder",
+        "digits onnx_file part_builder tflite_file",
+        "part_composed",
+        "parts",
         "topologies_efficientnet topologies_imagenet",
         "topologies workload_of",
         "workload_text",

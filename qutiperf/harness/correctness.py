@@ -6,6 +6,7 @@ import numpy as np
 
 from qutiperf.adapters.base import Array, Arrays
 from qutiperf.adapters.registry import AnyAdapter
+from qutiperf.element_type import BFLOAT16, bits_of_bfloat16
 from qutiperf.errors import RunError
 from qutiperf.results.record import Correctness
 from qutiperf.spec.part import BuiltPart
@@ -50,7 +51,8 @@ def _inputs(spec: ModelSpec, batch: int) -> Arrays:
 def _values(generator: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Array:
     if dtype == "uint8":
         return generator.integers(0, 256, shape).astype(np.uint8)
-    return generator.random(shape, np.float32).astype(dtype)
+    reals = generator.random(shape, np.float32)
+    return bits_of_bfloat16(reals) if dtype == BFLOAT16 else reals.astype(dtype)
 
 
 def _output(adapter: AnyAdapter, spec: ModelSpec, inputs: Arrays) -> Array:
