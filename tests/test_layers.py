@@ -20,6 +20,7 @@ LAYERS: list[set[str]] = [
     {"calibrate", "conformance", "device_file", "microbench"},
     {"audit"},
     {"submission", "report"},
+    {"packs"},
     {"api"},
     {"cli"},
     {"__main__"},
@@ -175,12 +176,13 @@ ROOMS: dict[str, list[str]] = {
         "pages tables",
         "site",
     ],
+    "packs": ["manifest contribution", "reading writing"],
     "api": ["figures frame progress", "answers choices explanations plans sweeps theory", "__init__"],
     "cli": [
         "combinations console sweep_options",
         "results",
-        "adapter agree calibrate check export front level0 listing models plan plot progress published serve "
-        "workload",
+        "adapter agree calibrate check contribute export front level0 listing models plan plot progress "
+        "published serve workload",
         "analyse answers audit best doctor explain level0_fit report submit",
         "show",
         "compare run",
