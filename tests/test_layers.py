@@ -173,7 +173,7 @@ ROOMS: dict[str, list[str]] = {
         "figure gaps published_rows run_page table",
         "downloads recorded",
         "beside change data_package sources",
-        "pages tables",
+        "pages portal tables",
         "site",
     ],
     "packs": ["manifest contribution", "reading writing"],

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import stat
 import struct
 import threading
@@ -30,11 +31,12 @@ from tests.report.folders import accuracy, kept, performance, stored
 RUN = f"{0:012x}-1"
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     host = {"hostname": "lab7", "cores": 2}
     folder = stored(
-        tmp_path / "mine", [performance(0, 100.0, host=host), performance(1, 200.0), accuracy(97.5)]
+        tmp_path_factory.mktemp("made") / "mine",
+        [performance(0, 100.0, host=host), performance(1, 200.0), accuracy(97.5)],
     )
     (folder / RUN / "mlperf_log_detail.txt").write_text("a log\n" * 1000)
     kept(folder, AuditVerdict(audit="recompute", run_id="0" * 12, scenario="Offline", outcome="pass"))
@@ -42,8 +44,20 @@ def results(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def pack(results: Path, tmp_path: Path) -> Path:
-    write_pack(contribution(results), tmp_path / "mine.zip", "CC-BY-4.0", "A. Author")
+def results(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made, tmp_path / "mine")
+
+
+@pytest.fixture(scope="module")
+def packed(made: Path) -> bytes:
+    pack = made.parent / "mine.zip"
+    write_pack(contribution(made), pack, "CC-BY-4.0", "A. Author")
+    return pack.read_bytes()
+
+
+@pytest.fixture
+def pack(packed: bytes, tmp_path: Path) -> Path:
+    (tmp_path / "mine.zip").write_bytes(packed)
     return tmp_path / "mine.zip"
 
 
@@ -438,6 +452,7 @@ def test_names_of_real_runs_are_allowed() -> None:
     check_names(names, "here")
 
 
+@pytest.mark.slow
 def test_no_changed_byte_gives_other_results(pack: Path, results: Path, tmp_path: Path) -> None:
     """Any byte flipped: refused with an InputError, or the import is what was packed."""
     original, refused = pack.read_bytes(), 0

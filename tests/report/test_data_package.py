@@ -118,6 +118,7 @@ def test_what_is_not_stated_is_left_out(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_every_table_of_a_report_is_a_file(results: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     words = ["--licence", "CC-BY-4.0", "--creator", "A. Author", "--parquet", "--with", "mlperf-v6.0"]
