@@ -45,6 +45,7 @@ COLUMNS = (
     Column("setting", "setting", description="the deployment parameters in one text"),
     Column("status", "status", description="ok, published, a mark of quality, INVALID or failed"),
     Column("reasons", "reasons"),
+    Column("audits", "audits", description="outcomes of the audits whose verdicts the results folder keeps"),
     _number("top1_percent", "top-1 accuracy", "%", "higher"),
     _number("top5_percent", "top-5 accuracy", "%", "higher"),
     _number("system_throughput_ips", "system throughput", "inputs/s", "higher", "what LoadGen measures"),
@@ -96,6 +97,10 @@ COLUMNS = (
         "",
         "operations over bytes of weights",
     ),
+    _number("gap_layers_ms", "layers beyond the roofline", "ms", "", "of a batch, from measured layers"),
+    _number("gap_call_ms", "call and borders", "ms", "", "of a batch, from measured layers"),
+    _number("gap_unexplained_ms", "not explained by layers", "ms", "", "of a batch; may be negative"),
+    _number("gap_system_ms", "system beyond compute", "ms", "", "of a batch, from LoadGen's figure"),
     Column("host", "host"),
     Column("versions", "versions"),
     Column("started_utc", "started"),
@@ -103,7 +108,7 @@ COLUMNS = (
 )
 BY_NAME: Mapping[str, Column] = {column.name: column for column in COLUMNS}
 CLEAN = ("ok", "published", "generator_limited")
-MARKED = ("noisy", "unstable", "suspect_accuracy", "doubtful")
+MARKED = ("noisy", "unstable", "suspect_accuracy", "doubtful", "audit_failed")
 
 
 def columns_of(rows: list[Row]) -> list[Column]:

@@ -1,13 +1,16 @@
 """Rows and rooflines of a results folder."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.errors import InputError, QutiperfError
 from qutiperf.level0.capability import bandwidth_of, peaks_of
 from qutiperf.report.columns import BY_NAME, Row
+from qutiperf.report.gaps import gaps_of
 from qutiperf.report.roofs import Roof
+from qutiperf.report.verdicts import FAILED, Verdicts, failures, stored_verdicts, summary
 from qutiperf.results.record import RunRecord
 from qutiperf.results.selection import select
 from qutiperf.results.table import Row as TableRow
@@ -22,7 +25,10 @@ _SHOWN_SETTINGS = ("batch_size", "threads", "streams", "operating_mode")
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a results folder holds: a row and a record per run, roofs, and an error per damaged part."""
+    """What a results folder holds: a row and a record per run, roofs, and an error per damaged part.
+
+    `verdicts` are those of audits, by run id.
+    """
 
     label: str
     folder: Path
@@ -31,14 +37,24 @@ class Recorded:
     roofs: list[Roof]
     damaged: list[InputError]
     omitted: int
+    verdicts: Verdicts = field(default_factory=dict)
 
 
 def recorded(folder: Path, label: str) -> Recorded:
     """Raises InputError if this is not a results folder; superseded runs are left out."""
     selection = select(folder)
     records = selection.records
-    built = [_row(record, row, label) for record, row in zip(records, table_rows(records), strict=True)]
-    return Recorded(label, folder, built, records, roofs_of(records), selection.damaged, selection.omitted)
+    verdicts, damaged = stored_verdicts(folder)
+    gaps = gaps_of(records, str(folder))
+    built = [
+        _row(record, row, label) | _marks(record, row, verdicts.get(record.run_id, [])) | gap
+        for record, row in zip(records, table_rows(records), strict=True)
+        for gap in (gaps.get(record.run_id, {}),)
+    ]
+    broken = selection.damaged + damaged
+    return Recorded(
+        label, folder, built, records, roofs_of(records), broken, selection.omitted, dict(verdicts)
+    )
 
 
 def run_key(record: RunRecord) -> str:
@@ -58,7 +74,6 @@ def _row(record: RunRecord, table_row: TableRow, label: str) -> Row:
         "datatype": record.inputs.workload.variant.weight_datatype,
         "threads": _text(record.point.deployment.get("threads")),
         "setting": setting(record.point.deployment, record.point.repeat),
-        "status": status(record),
         "hardware_cost": record.inputs.sut.platform.hardware_cost,
         "ops": prediction.ops if prediction else None,
         "operational_intensity_ops_per_byte": _intensity(record),
@@ -77,6 +92,18 @@ def _own(table_row: TableRow) -> Row:
         if name not in known and not name.startswith(("system_", "compute_", "activation_"))
     }
     return own | {"end_to_end": "yes" if table_row.get("end_to_end") else None}
+
+
+def _marks(record: RunRecord, table_row: TableRow, verdicts: Sequence[AuditVerdict]) -> Row:
+    """The status and reasons of a run with the verdicts of its audits; a valid run may be marked by one."""
+    failed = failures(verdicts)
+    reasons = [text for text in (_cell(table_row.get("reasons")), *failed) if text]
+    marked = failed and record.valid and record.failure is None
+    return {
+        "status": FAILED if marked else status(record),
+        "reasons": "; ".join(map(str, reasons)) or None,
+        "audits": summary(verdicts),
+    }
 
 
 def status(record: RunRecord) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.cli import main
 from qutiperf.errors import InputError, SetupError
 from qutiperf.report import bundles
@@ -20,7 +21,7 @@ from qutiperf.report.sources import read_sources
 from qutiperf.results.record import Failure
 from tests.conftest import fails
 from tests.places import DATA
-from tests.report.folders import accuracy, hostile_records, performance, stored
+from tests.report.folders import accuracy, hostile_records, kept, performance, stored
 
 
 @pytest.fixture
@@ -62,7 +63,8 @@ def test_the_site_has_its_pages_and_its_data(results: Path, tmp_path: Path) -> N
     }
     assert (written.pages, written.rows, written.index) == (10, 4, site / "index.html")
     content = (site / "data/rows.csv").read_bytes()
-    [resource] = json.loads((site / "data/datapackage.json").read_text())["resources"]
+    resource, correlation = json.loads((site / "data/datapackage.json").read_text())["resources"]
+    assert correlation["path"] == "correlation.csv"
     assert resource["hash"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
     read = list(csv.DictReader(content.decode().splitlines()))
     assert [field["name"] for field in resource["schema"]["fields"]] == list(read[0])
@@ -223,3 +225,39 @@ def test_power_over_time_by_rail(tmp_path: Path) -> None:
         "file in": [[0.0, 5.0], [1.5, 7.0]],
         "rapl package (from energy)": [[2.5, 15.0], [4.5, 10.0]],
     }
+
+
+def test_a_failed_audit_marks_its_run_on_every_page(results: Path, tmp_path: Path) -> None:
+    evidence = ["<b>faster</b> than its peak\u202e"]
+    for audit, outcome in (("plausibility", "fail"), ("recompute", "pass"), ("repeat", "inconclusive")):
+        verdict = AuditVerdict.model_validate(
+            {"audit": audit, "run_id": "0" * 12, "scenario": "Offline", "outcome": outcome}
+            | {"evidence": evidence, "cure": "measure it again"}
+        )
+        kept(results, verdict)
+    sources = read_sources([str(results)])
+    [marked] = [row for row in sources.rows if row["status"] == "audit_failed"]
+    assert (marked["id"], marked["audits"]) == (
+        "000000000000-1",
+        "fail: plausibility; inconclusive: repeat; pass: recompute",
+    )
+    assert str(marked["reasons"]).startswith("plausibility: ")
+    write_site(sources, tmp_path / "site")
+    page = (tmp_path / "site/run/000000000000-1.html").read_text()
+    assert "&lt;b&gt;faster&lt;/b&gt; than its peak\\u202e" in page
+    assert "measure it again" in page
+    assert "<h2>Audits</h2>" not in (tmp_path / "site/run/000000000001-1.html").read_text()
+
+
+def test_damaged_verdicts_are_named_and_links_are_not_followed(results: Path, tmp_path: Path) -> None:
+    folder = results / "audit/recompute"
+    folder.mkdir(parents=True)
+    (folder / "1.verdict.json").write_text("{")
+    (folder / "2.verdict.json").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/3.verdict.json").write_text("{}")
+    (results / "audit/link").symlink_to(tmp_path / "elsewhere")
+    damaged = [str(error) for error in read_sources([str(results)]).damaged]
+    assert [line.partition(": skipped, ")[0] for line in damaged] == [
+        str(folder / f"{number}.verdict.json") for number in (1, 2)
+    ]

@@ -2,7 +2,7 @@
 // Rows, filters, fronts and the answers of the cards.
 (function (q) {
   const CLEAN = ["ok", "published", "generator_limited"];
-  const MARKED = [...CLEAN, "noisy", "unstable", "suspect_accuracy", "doubtful"];
+  const MARKED = [...CLEAN, "noisy", "unstable", "suspect_accuracy", "doubtful", "audit_failed"];
   q.levels = { clean: CLEAN, marked: MARKED, all: null };
 
   q.loadRows = function (data) {
