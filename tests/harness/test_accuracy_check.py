@@ -34,6 +34,12 @@ def changed(workload: Workload, dataset: Mapping[str, object], offset: int = 0) 
     return Workload.model_validate(data)
 
 
+@pytest.fixture(autouse=True)
+def _all_alternatives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries every alternative, however slow the machine is."""
+    monkeypatch.setattr(accuracy_check, "_BUDGET_S", 300.0)
+
+
 def checked(workload: Workload, folder: Path, sut: str = "cpu-onnxruntime", batch: int = 32) -> AccuracyCheck:
     """The check after an accuracy run whose answers are the model's own."""
     system = load_sut(sut)[0]
