@@ -24,7 +24,7 @@ UNITS = ("_ns", "_us", "_ms", "_s", "_mb", "_mb_per_s", "_percent")
 class LoadedModel:
     """Instances of one model, one a stream, with data and task; `benchmark` is its name in mlperf.conf.
 
-    `spec` and `model` are needed for models that are `many`.
+    `spec` and `model` are needed for models that are `many`. `probed` is set by the first probe.
     """
 
     adapters: Sequence[AnyAdapter]
@@ -35,6 +35,7 @@ class LoadedModel:
     spec: ModelSpec | None = None
     model: Model | None = None
     preparing: Preparing = field(default_factory=Preparing)
+    probed: bool = False
     _samples: Samples | None = None
 
     def tune(self, batch_size: int) -> None:

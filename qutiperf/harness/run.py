@@ -27,6 +27,7 @@ from qutiperf.units import BYTES_PER_GB, NANOSECONDS_PER_SECOND, ns_from_seconds
 
 SUBMISSION_MULTISTREAM = 8  # samples per query in mlperf.conf
 _BUDGET_S = 0.1
+_FIRST_SHARE, _NEXT_SHARE = 1 / 5, 1 / 50  # of the duration, at most: the first probe of a load, the others
 _ATTEMPTS = 3
 _RATE_MARGIN = 1.15  # LoadGen must issue enough samples to fill the minimum duration
 _SERVER_TRIALS = 8
@@ -147,7 +148,9 @@ class Trial:
     def _probe(self) -> Probe:
         """Latency or rate to expect, unless the settings give it."""
         settings, scenario = self._point.settings, self._point.scenario
-        budget = ns_from_seconds(min(_BUDGET_S, (settings.min_duration_s or 1) / 5))
+        share = _NEXT_SHARE if self._model.probed else _FIRST_SHARE
+        self._model.probed = True
+        budget = ns_from_seconds(min(_BUDGET_S, (settings.min_duration_s or 1) * share))
         indices = samples_of_probe(self._model.dataset.count, self._count)
         self._samples.load(indices)
         if self._inline:
