@@ -16,8 +16,19 @@ from qutiperf.results.derived import excess
 from qutiperf.results.record import Failure, RunRecord
 from qutiperf.results.store import read_record
 
-_KINDS = {"error": "error", "time_limit": "time limit", "crash": "crash"}
-_STAGES = {"load": "while the model was loaded", "run": "during the run", "close": "in close()"}
+_KINDS = {
+    "error": "error",
+    "time_limit": "time limit",
+    "crash": "crash",
+    "memory": "more memory than its limit",
+    "condition": "a condition did not hold",
+}
+_STAGES = {
+    "load": "while the model was loaded",
+    "before": "before the run",
+    "run": "during the run",
+    "close": "in close()",
+}
 _LIMIT = re.compile(r"time limit of ([0-9.e+]+) s; settings\.time_limit_s")
 
 
@@ -60,6 +71,12 @@ def _failed(record: RunRecord, failure: Failure) -> Finding:
     rule = f"{_KINDS[failure.kind]} {_STAGES[failure.stage]}"
     if failure.kind == "time_limit":
         return _time_limit(failure, rule, record.elapsed_s)
+    if failure.kind == "condition":
+        cure = "cool, free or charge the machine, or change `before`, and run the same command again"
+        return Finding("failed", rule, failure.reason, cure=cure)
+    if failure.kind == "memory":
+        cure = "take a smaller batch or fewer streams, or raise the limit; then run the same command again"
+        return Finding("failed", rule, failure.reason, cure=cure)
     if failure.setup_missing:
         cure = "install or connect what is missing (see `qutiperf doctor`), then run the same command again"
         return Finding("failed", rule, failure.reason, cure=cure)

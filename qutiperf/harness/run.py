@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import perf_counter_ns
 
 import psutil
 
@@ -18,17 +19,18 @@ from qutiperf.harness.streams import Completers, FirstError, Serving, Stream, St
 from qutiperf.loadgen import driver
 from qutiperf.loadgen.settings import Targets, TestRequest
 from qutiperf.mlperf_logs import LoadGenResult, read_result
-from qutiperf.results.record import Probe
+from qutiperf.results.record import Probe, WarmUp
 from qutiperf.results.sustained import Interval
 from qutiperf.spec.limits import MOST_QUERIES
 from qutiperf.spec.point import Point
 from qutiperf.spec.scenario import Mode, Profile, ScenarioName
-from qutiperf.units import BYTES_PER_GB, NANOSECONDS_PER_SECOND, ns_from_seconds
+from qutiperf.units import BYTES_PER_GB, NANOSECONDS_PER_SECOND, ns_from_seconds, seconds_from_ns
 
 SUBMISSION_MULTISTREAM = 8  # samples per query in mlperf.conf
 _BUDGET_S = 0.1
 _FIRST_SHARE, _NEXT_SHARE = 1 / 5, 1 / 50  # of the duration, at most: the first probe of a load, the others
 _ATTEMPTS = 3
+_PROBE_S = 48.0  # of which the time limit becomes 300 s, as without a warm-up
 _RATE_MARGIN = 1.15  # LoadGen must issue enough samples to fill the minimum duration
 _SERVER_TRIALS = 8
 _SERVER_TRIAL_S = 0.5
@@ -37,12 +39,16 @@ _BYTES_OF_QUERY = 200  # of LoadGen and of the lists of numbers that it passes t
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one run gave; `intervals` are those of a held run."""
+    """What one run gave; `intervals` are those of a held run.
+
+    `warm_up` is what was answered before the first test, None in accuracy runs.
+    """
 
     phases: Phases
     probe: Probe
     top_five: TopFive
     intervals: list[Interval] = field(default_factory=list)
+    warm_up: WarmUp | None = None
 
 
 class Trial:
@@ -71,14 +77,18 @@ class Trial:
         self._inline = self._one_batch_in_flight()
         self._count = min(model.dataset.count, settings.performance_sample_count or PERFORMANCE_SAMPLES)
         self._top_five = TopFive(model.task, model.dataset.labels)
+        self._made: list[PhaseRecorder] = []
 
     def run(self, estimated: Callable[[float], None]) -> Outcome:
         """Runs until LoadGen had what it was promised, at most three times."""
         accuracy = self._point.mode is Mode.ACCURACY
         # LoadGen issues the queries of Server at this rate in an accuracy run too
         given = Probe(rate_per_s=self._point.settings.target_qps)
-        probe = given if accuracy else self._probe()
+        warm_up, probe = None, given
         if not accuracy:
+            if self._point.settings.warm_up_s:
+                estimated(_PROBE_S + self._point.settings.warm_up_s)
+            warm_up, probe = self._warmed_up()
             check_hold(self._point, probe)
         estimated(self._estimate_s(probe))
         recorders = self._test(self._request(probe))
@@ -90,7 +100,7 @@ class Trial:
             recorders = self._test(self._request(probe))
         phases = combine(recorders, self._schedule(probe))
         series = [recorder.series for recorder in recorders if recorder.series is not None]
-        return Outcome(phases, probe, self._top_five, intervals_of(series))
+        return Outcome(phases, probe, self._top_five, intervals_of(series), warm_up)
 
     def _schedule(self, probe: Probe) -> Integers | None:
         """When LoadGen meant to issue each query of Server."""
@@ -140,10 +150,23 @@ class Trial:
     def _make_streams(self, completers: Completers, *, accuracy: bool = False) -> list[Stream]:
         observe = self._top_five.observe if accuracy else None
         size, task = self._serving.batch_size, self._model.task
-        return [
+        streams = [
             Stream(infer, task, self._samples, size, completers, self._failure, observe)
             for infer in self._model.infers()
         ]
+        self._made += [stream.recorder for stream in streams]
+        return streams
+
+    def _warmed_up(self) -> tuple[WarmUp, Probe]:
+        """The probe with the warm-up before it, and what both answered."""
+        started = perf_counter_ns()
+        probe = self._probe()
+        seconds = seconds_from_ns(perf_counter_ns() - started)
+        for recorder in self._made:
+            recorder.fold()
+        inputs = sum(recorder.inputs for recorder in self._made)
+        self._made.clear()
+        return WarmUp(seconds=round(seconds, 6), inputs=inputs), probe
 
     def _probe(self) -> Probe:
         """Latency or rate to expect, unless the settings give it."""
@@ -151,11 +174,12 @@ class Trial:
         share = _NEXT_SHARE if self._model.probed else _FIRST_SHARE
         self._model.probed = True
         budget = ns_from_seconds(min(_BUDGET_S, (settings.min_duration_s or 1) * share))
+        warm_up_ns = ns_from_seconds(settings.warm_up_s or 0.0)
         indices = samples_of_probe(self._model.dataset.count, self._count)
         self._samples.load(indices)
         if self._inline:
             [inline, *_] = self._make_streams(Completers(_ignore, _ignore))
-            least = inline_latency_ns(inline, self._per_query, indices, self._failure, budget)
+            least = inline_latency_ns(inline, self._per_query, indices, self._failure, budget, warm_up_ns)
             return Probe(latency_ns=self._expected_ns(least))
         probe = StreamProbe(
             lambda complete: self._make_streams(Completers(complete, complete)),
@@ -164,7 +188,10 @@ class Trial:
             self._failure,
         )
         try:
-            if scenario is ScenarioName.MULTI_STREAM:
+            size = self._serving.batch_size * len(self._model.adapters)
+            multi = scenario is ScenarioName.MULTI_STREAM
+            probe.warm_up(self._per_query if multi else size, indices, warm_up_ns)
+            if multi:
                 return Probe(latency_ns=self._expected_ns(probe.latency_ns(self._per_query, indices, budget)))
             rate = probe.rate_per_s(self._serving.batch_size, len(self._model.adapters), indices, budget)
         finally:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, model_validator
 
 from qutiperf.mlperf_logs import LoadGenResult
+from qutiperf.spec.before import Before
 from qutiperf.spec.config import SchemaVersion, StrictModel
 from qutiperf.spec.point import Point
 from qutiperf.spec.scenario import Scenario
@@ -18,7 +19,8 @@ Quality = Literal["ok", "noisy", "unstable", "generator_limited", "suspect_accur
 class Inputs(StrictModel):
     """The resolved inputs of the run, with the sha256 of every file that was read for it.
 
-    `stable_within_percent` is the sweep's bound of the difference between repeats, None for the default.
+    `stable_within_percent` is the sweep's bound of the difference between repeats, None for the default, and
+    `before` its conditions for the start of the run.
     """
 
     sweep: str
@@ -29,6 +31,7 @@ class Inputs(StrictModel):
     files_sha256: dict[str, str]
     resolved_sha256: str
     stable_within_percent: float | None = None
+    before: Before | None = None
 
 
 _FORMER_FIGURES = frozenset(
@@ -99,16 +102,32 @@ class HarnessTax(StrictModel):
 
 
 class Failure(StrictModel):
-    """A failure: `stage` is load, run or close; `kind` is error, time_limit or crash.
+    """A failure: `stage` is load, before (the run starts), run or close.
+
+    `kind` is error, time_limit, crash, memory (more than the limit), or condition (one that did not hold).
 
     `setup_missing`: the cause is something that the machine lacks (a device, a library), not the runtime.
     """
 
-    stage: Literal["load", "run", "close"]
-    kind: Literal["error", "time_limit", "crash"]
+    stage: Literal["load", "before", "run", "close"]
+    kind: Literal["error", "time_limit", "crash", "memory", "condition"]
     reason: str
     log_tail: str = ""
     setup_missing: bool = False
+
+
+class Waited(StrictModel):
+    """How long a run waited for its conditions, with the pause, and their values when they held."""
+
+    seconds: float
+    met: dict[str, float] = {}
+
+
+class WarmUp(StrictModel):
+    """What the device answered before LoadGen's test, in the probe too: seconds, and inputs."""
+
+    seconds: float
+    inputs: int
 
 
 class Correctness(StrictModel):
@@ -179,6 +198,8 @@ class Observed(StrictModel):
     samples_mapped: bool = False
     padding_share_percent: float | None = None
     correctness: Correctness | None = None
+    warm_up: WarmUp | None = None
+    waited: Waited | None = None
 
 
 def _whole(value: object) -> object:

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from qutiperf.results.record import Failure, UsedCache
+from qutiperf.spec.before import Before
 from qutiperf.spec.config import StrictModel
 from qutiperf.spec.point import Point
 from qutiperf.spec.sut import Settings, SystemUnderTest
@@ -14,7 +15,16 @@ CHECKED = "accuracy_check.json"
 
 
 EventName = Literal[
-    "loaded", "started", "preparing", "prepared", "estimated", "checking", "done", "failed", "closed"
+    "loaded",
+    "waiting",
+    "started",
+    "preparing",
+    "prepared",
+    "estimated",
+    "checking",
+    "done",
+    "failed",
+    "closed",
 ]
 
 
@@ -28,6 +38,7 @@ class JobRun(StrictModel):
     point: Point
     samples_per_query: Literal[1, "batch_size", "all"]
     workload: Workload | None = None
+    before: Before | None = None
 
 
 class Job(StrictModel):
@@ -51,10 +62,13 @@ class Job(StrictModel):
 class Event(StrictModel):
     """One line on the worker's event pipe; samples are prepared between `preparing` and `prepared`.
 
-    After `checking` the run itself is over and stored, and its accuracy is checked until it is `done`.
+    `waiting`, for `seconds` at most, comes before a run that has conditions; with a `note`, which is a line
+    for the user, once more if they do not hold yet. After `checking` the run itself is over and stored, and
+    its accuracy is checked until it is `done`.
     """
 
     event: EventName
     folder: str | None = None
     seconds: float | None = None
+    note: str | None = None
     failure: Failure | None = None

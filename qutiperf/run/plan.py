@@ -289,4 +289,5 @@ class _Planner:
             files_sha256=self._files(point),
             resolved_sha256=sha256_of(resolved),
             stable_within_percent=self._sweep.stable_within_percent,
+            before=self._sweep.before if point.mode is Mode.PERFORMANCE else None,
         )

@@ -1,11 +1,9 @@
 """Runs groups of planned runs in worker processes and stores a record of every run."""
 
 import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
-from time import monotonic
 from typing import Protocol
 
 from qutiperf import host
@@ -28,16 +26,18 @@ from qutiperf.run.accuracy_outcome import check_in
 from qutiperf.run.child import Child, Nursery
 from qutiperf.run.hold import hold_of
 from qutiperf.run.job import OBSERVED, Event, Job, JobRun
+from qutiperf.run.memory_limit import MemoryWatch
 from qutiperf.run.metering import Metering, PowerOutcome
 from qutiperf.run.plan import Group, PlannedRun
 from qutiperf.run.watch import Watch
-from qutiperf.run.worker_events import gone, worker_events
+from qutiperf.run.worker_end import WorkerEnd, with_end
+from qutiperf.run.worker_events import Stage, gone, worker_events
 from qutiperf.spec.scenario import Mode, Profile
 from qutiperf.surroundings import Disturbances, Surroundings
 
 LOAD_LIMIT_S = 300.0
-CLOSE_LIMIT_S = 60.0
 _TICK_S = 1.0
+_STAGES: Mapping[str, Stage] = {"waiting": "before", "started": "run", "done": "load"}
 _LOG = "worker.log"
 _WORKER = "qutiperf.run.worker"
 _INCOMPLETE = "the run is not complete"
@@ -50,6 +50,7 @@ class Listener(Protocol):
     def started(self, run: PlannedRun) -> None: ...
     def finished(self, run: PlannedRun, record: RunRecord) -> None: ...
     def tick(self) -> None: ...
+    def waiting(self, run: PlannedRun, text: str) -> None: ...
 
 
 class Runner:
@@ -155,6 +156,7 @@ class Runner:
                     point=run.point,
                     samples_per_query=run.inputs.scenario.samples_per_query,
                     workload=None if run.inputs.workload is group.workload else run.inputs.workload,
+                    before=run.inputs.before,
                 )
                 for run, folder in zip(runs, folders, strict=True)
             ],
@@ -167,20 +169,20 @@ class Runner:
         watch = Watch(child.pid, LOAD_LIMIT_S, self._metering.pids)
         watch.begin(_limit_s(runs[0]))
         waiting = list(zip(runs, folders, strict=True))
-        running = False
+        memory = MemoryWatch(runs[0].inputs.sut.limits, child.pid)
+        stage: Stage = "load"
         while waiting:
-            events, failure = worker_events(child, min(_TICK_S, watch.left_s))
+            events, failure = worker_events(child, memory.tick_s(min(_TICK_S, watch.left_s)))
             for number, event in enumerate(events, 1):
                 self._metering.hear(event)
+                stage = _STAGES.get(event.event, stage)
                 if event.event == "started":
-                    running = True
                     watch.begin(_limit_s(waiting[0][0]))
                     self._listener.started(waiting[0][0])
                 elif event.event == "done":
-                    running = False
                     watch.look()
                     run, folder = waiting.pop(0)
-                    end = None if waiting else _End(child, events[number:], failure)
+                    end = None if waiting else WorkerEnd(child, events[number:], failure)
                     yield self._finished(run, folder, watch, end)
                     if end is not None:
                         return
@@ -191,15 +193,21 @@ class Runner:
                     failure = event.failure
                     break
                 else:
-                    _set_clock(watch, event, waiting[0][0])
-            failure = failure or gone(child, watch, "run" if running else "load")
+                    self._goes_on(watch, event, waiting[0][0])
+            failure = failure or gone(child, watch, stage) or memory.exceeded(stage)
             if failure is not None:
                 child.kill()
                 yield from self._failed(waiting, failure, watch, child)
                 return
-            if not events:
+            if not events and watch.due(_TICK_S):
                 watch.look()
                 self._listener.tick()
+
+    def _goes_on(self, watch: Watch, event: Event, run: PlannedRun) -> None:
+        """An event of a run that neither starts nor ends it."""
+        _set_clock(watch, event, run)
+        if event.note is not None:
+            self._listener.waiting(run, event.note)
 
     def _failed(
         self, waiting: Sequence[tuple[PlannedRun, Path]], failure: Failure, watch: Watch, child: Child
@@ -227,7 +235,7 @@ class Runner:
         run: PlannedRun,
         folder: Path,
         watch: Watch,
-        end: "_End | None",
+        end: WorkerEnd | None,
         unchecked: Failure | None = None,
     ) -> RunRecord:
         """The record of a completed run; `end` is the worker's if this was its last run."""
@@ -245,7 +253,7 @@ class Runner:
         record = self._judged(run, watch, observed, result, self._power(run, folder), machine, check)
         record = record.model_copy(update={"sustained": hold})
         if end is not None:
-            record = _with_end(record, end)
+            record = with_end(record, end)
         (folder / OBSERVED).unlink()
         return self._placed(run, folder, record, watch)
 
@@ -340,6 +348,8 @@ def _set_clock(watch: Watch, event: Event, run: PlannedRun) -> None:
     """What an event of a run that goes on means for its time limit."""
     if event.event == "checking":
         watch.check()
+    elif event.event == "waiting":
+        watch.begin((event.seconds or 0.0) + LOAD_LIMIT_S)
     elif event.event in ("preparing", "prepared"):
         watch.prepare(started=event.event == "preparing")
     elif event.event == "estimated" and run.point.settings.time_limit_s is None:
@@ -348,35 +358,3 @@ def _set_clock(watch: Watch, event: Event, run: PlannedRun) -> None:
 
 def _limit_s(run: PlannedRun) -> float:
     return run.point.settings.time_limit_s or LOAD_LIMIT_S
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """A worker after its last run, and what it reported in the same moment."""
-
-    worker: Child
-    events: list[Event]
-    failure: Failure | None
-
-
-def _with_end(record: RunRecord, end: _End) -> RunRecord:
-    """The record of a worker's last run, with the result of `close()` and the processes left running."""
-    worker, events, failure = end.worker, end.events, end.failure
-    limit = monotonic() + CLOSE_LIMIT_S
-    while True:
-        failure = next((event.failure for event in events if event.failure), failure)
-        left = limit - monotonic()
-        if worker.ending is not None or failure is not None or left <= 0:
-            break
-        new, failure = worker_events(worker, left)
-        events = [*events, *new]
-    ending, closed = worker.ending, any(event.event == "closed" for event in events)
-    if failure is None and ending is None:
-        reason = f"close() did not return within {CLOSE_LIMIT_S:.0f} s"
-        failure = Failure(stage="close", kind="time_limit", reason=reason)
-    elif failure is None and ending is not None and (ending.exit_code != 0 or not closed):
-        failure = Failure(stage="close", kind="crash", reason=f"{ending} while the adapter was closed")
-    left_running = list(worker.kill().left)
-    if failure is not None:
-        failure = failure.model_copy(update={"stage": "close", "log_tail": worker.log_tail})
-    return record.model_copy(update={"close_failure": failure, "left_running": left_running})

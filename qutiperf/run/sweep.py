@@ -25,6 +25,7 @@ from qutiperf.run.repeats import RepeatRule, check_figure, in_rounds, waves
 from qutiperf.run.unfinished import runs_to_measure
 from qutiperf.spec.config import Overrides, Yaml, YamlValue, apply_overrides, shortened
 from qutiperf.spec.scenario import Mode
+from qutiperf.spec.sut import WorkerLimits
 from qutiperf.spec.sweep import Sweep, load_sweep, parse_sweep
 from qutiperf.spec.workload import Workload
 
@@ -116,20 +117,20 @@ def _planned(
 ) -> PlannedSweep:
     chosen = list(power) or ([sweep.power] if isinstance(sweep.power, str) else sweep.power)
     check_figure(sweep)
-    metered = [(part, _metered(material, chosen)) for part, material in parts]
+    metered = [(part, _chosen(material, chosen, sweep.limits)) for part, material in parts]
     machine = machine_of(sweep)
     plans = [make_plan(part, material, machine) for part, material in metered]
     groups = [group for plan in plans for group in plan.groups]
     return PlannedSweep(sweep, groups, machine, [each for plan in plans for each in plan.skipped])
 
 
-def _metered(material: Material, meters: list[str] | None) -> Material:
-    """Systems with the chosen meters, checked; ids of runs are digests of files, which stay the same."""
+def _chosen(material: Material, meters: list[str] | None, limits: WorkerLimits | None) -> Material:
+    """Systems with the chosen meters, checked, and limits; ids are digests of files, which stay the same."""
     suts = dict(material.suts)
     for name, sut in suts.items():
         power = sut.power if meters is None else sut.power.model_copy(update={"meter": meters})
         check_power(power, name)
-        suts[name] = sut.model_copy(update={"power": power})
+        suts[name] = sut.model_copy(update={"power": power, "limits": limits or sut.limits})
     return replace(material, suts=suts)
 
 

@@ -21,7 +21,7 @@ from qutiperf.datasets import open_samples
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.task import Task
 from qutiperf.datasets.tasks import task_for
-from qutiperf.errors import QutiperfError, SetupError
+from qutiperf.errors import QutiperfError, RunError, SetupError
 from qutiperf.harness.accuracy_check import check_accuracy
 from qutiperf.harness.correctness import batches_to_check, check_part
 from qutiperf.harness.kept_answers import answers_in
@@ -35,10 +35,11 @@ from qutiperf.harness.streams import FirstError
 from qutiperf.printable import error_text
 from qutiperf.results.answers import ANSWERS, write_answers
 from qutiperf.results.histogram import Histogram
-from qutiperf.results.record import Correctness, Failure, Observed, PhaseTime
+from qutiperf.results.record import Correctness, Failure, Observed, PhaseTime, Waited
 from qutiperf.results.sustained import SUSTAINED_CSV, write_intervals
 from qutiperf.run.child import Replies, end_now, read_task
 from qutiperf.run.job import CHECKED, OBSERVED, PHASES, Event, Job, JobRun
+from qutiperf.run.preconditions import Readiness
 from qutiperf.spec.scenario import Mode
 from qutiperf.spec.workload import Workload
 
@@ -55,14 +56,14 @@ class Reporter:
     def send(self, event: Event) -> None:
         self._replies.send(event)
 
-    def fail(self, stage: str, folder: str | None, error: BaseException) -> None:
+    def fail(self, stage: str, folder: str | None, error: BaseException, kind: str = "error") -> None:
         """Reports the failure and ends the process: the state of LoadGen and the runtime is undefined now."""
         with contextlib.suppress(Exception):  # the error's own methods may raise
             traceback.print_exception(error, file=sys.stderr)
         failure = Failure.model_validate(
             {
                 "stage": stage,
-                "kind": "error",
+                "kind": kind,
                 "reason": error_text(error, with_type=not isinstance(error, QutiperfError)),
                 "setup_missing": isinstance(error, SetupError),
             }
@@ -143,6 +144,17 @@ def preparing(job: Job, workload: Workload, dataset: Dataset, reporter: Reporter
     )
 
 
+def wait_before(run: JobRun, reporter: Reporter) -> Waited | None:
+    """Waits for the conditions of a run; raises RunError if they do not hold in time."""
+    if run.before is None:
+        return None
+    seconds = run.before.longest_s
+    reporter.send(Event(event="waiting", folder=run.folder, seconds=seconds))
+    return Readiness(run.before).wait(
+        lambda note: reporter.send(Event(event="waiting", folder=run.folder, seconds=seconds, note=note))
+    )
+
+
 def run_one(run: JobRun, model: LoadedModel, audit: Path | None, reporter: Reporter) -> Outcome:
     """One run; the first error anywhere ends the process through the reporter."""
     folder = Path(run.folder)
@@ -160,6 +172,7 @@ def observe(
     run: JobRun,
     outcome: Outcome,
     part: LoadedPart,
+    waited: Waited | None = None,
 ) -> Observed:
     """This process's observations of a completed run."""
     phases, model = outcome.phases, part.model
@@ -190,6 +203,8 @@ def observe(
         padding_share_percent=model.padding_share_percent(),
         adapter_figures=model.figures(),
         correctness=part.correctness,
+        warm_up=outcome.warm_up,
+        waited=waited,
         memory_peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_BYTES / 1e6,
     )
 
@@ -251,11 +266,18 @@ def check(run: JobRun, job: Job, model: LoadedModel, reporter: Reporter) -> None
         (folder / CHECKED).write_text(made.model_dump_json(), encoding="utf-8")
 
 
+def _be_first_without_memory() -> None:
+    """Has the kernel end this process, and no other, if the machine runs out of memory."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
+
+
 def main(folder: str, descriptor: str) -> None:
     """Runs the worker; never returns."""
     reporter = Reporter(int(descriptor))
     started = monotonic()
     try:
+        _be_first_without_memory()
         job = read_task(Job, Path(folder))
         if job.cores is not None and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, job.cores)  # before a runtime counts the cores or starts a thread
@@ -273,8 +295,14 @@ def main(folder: str, descriptor: str) -> None:
         except BaseException as error:  # noqa: BLE001 - as above
             reporter.fail("load", run.folder, error)
         try:
+            waited = wait_before(run, reporter)
+        except BaseException as error:  # noqa: BLE001 - as above
+            reporter.fail(
+                "before", run.folder, error, "condition" if isinstance(error, RunError) else "error"
+            )
+        try:
             outcome = run_one(run, part.model, audit, reporter)
-            save(run, observe(run, outcome, part), outcome)
+            save(run, observe(run, outcome, part, waited), outcome)
             if job.keep_answers:
                 keep_answers(run, part.model)
             check(run, job, part.model, reporter)

@@ -44,7 +44,7 @@ class RunSettings(StrictModel):
     `end_to_end` puts decoding and preprocessing inside the timed query: in the stream's own thread if
     `feed_threads` is 0 (serial), else in that many separate threads (pipelined). `sustained_s` holds every
     performance run for that long, instead of `min_duration_s`, and keeps its throughput over time.
-    `warm_up_s` is the time of queries without LoadGen before the probe; the probe alone takes 0.1 s of them.
+    `warm_up_s` are seconds of queries before the probe, which is short and without LoadGen as well.
     """
 
     min_duration_s: Positive | None = None

@@ -7,11 +7,12 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from qutiperf.errors import InputError
+from qutiperf.spec.before import Before
 from qutiperf.spec.catalog import CatalogFile, read
 from qutiperf.spec.config import Overrides, StrictModel, Yaml, apply_overrides, parse_model, shortened
 from qutiperf.spec.limits import MOST_POINTS, check_settings
 from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName
-from qutiperf.spec.sut import Setting
+from qutiperf.spec.sut import Setting, WorkerLimits
 
 MOST_CACHE_GB = 1_000_000
 AUTO_REPEATS = "auto"
@@ -63,6 +64,7 @@ class Sweep(StrictModel):
     `stable_within_percent` bounds the difference between the lowest and the highest repeat of a point, 10 by
     default; runs of repeats that differ by more are `unstable`.
     `power` replaces the meters of the SUT files.
+    `before` has the conditions of each performance run, `limits` replaces those of the SUT files.
     `keep_answers` stores the answer to each sample of accuracy runs, and of performance runs where an
     audit.config has LoadGen log some.
     """
@@ -84,6 +86,8 @@ class Sweep(StrictModel):
     exclude: list[dict[str, Setting]] = []
     power: str | Annotated[list[str], Field(min_length=1)] | None = None
     keep_answers: bool = False
+    before: Before | None = None
+    limits: WorkerLimits | None = None
 
     @property
     def most_repeats(self) -> int:

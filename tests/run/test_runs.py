@@ -300,3 +300,25 @@ def test_a_hold_that_needs_more_memory_than_there_is_fails_with_the_cure(
     assert record.failure is not None
     assert "queries for a run of 32400 s" in record.failure.reason
     assert "hold it for less" in record.failure.reason
+
+
+@pytest.mark.slow
+def test_the_record_says_what_was_answered_before_the_test(
+    sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
+) -> None:
+    out = tmp_path / "results"
+    sweep = sweep_file(sut_file(SIMULATED, extra=TIMES), "[SingleStream, MultiStream, Offline]")
+    assert run(sweep, out, "--set", "settings.warm_up_s=0.6") == 0
+    records = Store.open(out).latest()
+    assert len(records) == 4
+    for record in records:
+        assert record.observed is not None
+        warm_up = record.observed.warm_up
+        if record.point.mode.value == "AccuracyOnly":
+            assert warm_up is None
+            continue
+        assert warm_up is not None
+        assert 0.6 <= warm_up.seconds < record.elapsed_s
+        # a batch of 8 takes 1.2 ms, a single input 0.5 ms
+        most = warm_up.seconds * (2000 if record.point.scenario.value == "SingleStream" else 8 / 0.0012)
+        assert most / 10 < warm_up.inputs <= most * 1.01
