@@ -56,7 +56,7 @@ ROOMS: dict[str, list[str]] = {
     ],
     "models": [
         "damage part_reference part_weights tensors topologies_builder",
-        "digits onnx_file part_builder tflite_file",
+        "digits onnx_file part_builder permuted tflite_file",
         "part_composed",
         "parts",
         "topologies_efficientnet topologies_imagenet",
@@ -110,6 +110,7 @@ ROOMS: dict[str, list[str]] = {
         "__init__",
     ],
     "harness": [
+        "fresh_samples",
         "correctness interval_series kept_answers network_fields responses rotation sample_file samples "
         "schedule significance",
         "phases",
@@ -155,12 +156,12 @@ ROOMS: dict[str, list[str]] = {
     "audit": [
         "accuracy finding power_session scores stored_run tree verdict",
         "log_checks",
-        "evidence power_samples",
-        "finished_runs ptdaemon_log tested_run",
-        "consistency possible_figures recompute test01",
-        "test04",
+        "answers evidence machine_state power_samples",
+        "finished_runs new_run ptdaemon_log speed tested_run",
+        "consistency environment possible_figures recompute repeat test01",
+        "perturb replay test04",
         "registry",
-        "compliance",
+        "compliance new_runs",
     ],
     "submission": [
         "accuracy_text entries host_facts ignored_files json_file obstacle official_power rehearsal_rule",
@@ -189,10 +190,10 @@ ROOMS: dict[str, list[str]] = {
         "results",
         "adapter agree calibrate check contribute export front level0 listing models plan plot progress "
         "published serve workload",
-        "analyse answers audit best doctor explain level0_fit report submit",
+        "analyse answers best doctor explain level0_fit report submit",
         "show",
         "compare run",
-        "microbench",
+        "audit microbench",
         "__init__",
     ],
 }

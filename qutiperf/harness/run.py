@@ -23,6 +23,7 @@ from qutiperf.results.record import Probe, WarmUp
 from qutiperf.results.sustained import Interval
 from qutiperf.spec.limits import MOST_QUERIES
 from qutiperf.spec.point import Point
+from qutiperf.spec.rounds import Seeds
 from qutiperf.spec.scenario import Mode, Profile, ScenarioName
 from qutiperf.units import BYTES_PER_GB, NANOSECONDS_PER_SECOND, ns_from_seconds, seconds_from_ns
 
@@ -62,9 +63,10 @@ class Trial:
         folder: Path,
         failure: FirstError,
         audit: Path | None,
+        seeds: Seeds | None = None,
     ) -> None:
         self._model, self._point, self._failure = model, point, failure
-        self._per_query, self._folder, self._audit = samples_per_query, folder, audit
+        self._per_query, self._folder, self._audit, self._seeds = samples_per_query, folder, audit, seeds
         settings = point.settings
         self._samples: Samples = model.samples(settings.end_to_end)
         self._serving = Serving(
@@ -129,6 +131,7 @@ class Trial:
             submission=point.profile is Profile.SUBMISSION,
             model_name=self._model.benchmark or "*",
             audit_config=self._audit,
+            seeds=self._seeds,
         )
 
     def _test(self, request: TestRequest) -> list[PhaseRecorder]:

@@ -6,6 +6,7 @@ from qutiperf.results.record import Failure, UsedCache
 from qutiperf.spec.before import Before
 from qutiperf.spec.config import StrictModel
 from qutiperf.spec.point import Point
+from qutiperf.spec.rounds import Seeds
 from qutiperf.spec.sut import Settings, SystemUnderTest
 from qutiperf.spec.workload import Workload
 
@@ -44,7 +45,8 @@ class JobRun(StrictModel):
 class Job(StrictModel):
     """Runs that share one load of one model on one system, in order; `idle_s` is a pause before the first.
 
-    `cores` are those that the worker may use; None for all.
+    `cores` are those that the worker may use; None for all. `seeds` replace LoadGen's own.
+    With `fresh_after` LoadGen gets other samples than the first ones of the dataset (`fresh_samples`).
     """
 
     sut: SystemUnderTest
@@ -53,6 +55,8 @@ class Job(StrictModel):
     streams: int
     runs: list[JobRun]
     audit_config: str | None = None
+    seeds: Seeds | None = None
+    fresh_after: int | None = None
     samples: UsedCache | None = None
     idle_s: float = 0.0
     cores: list[int] | None = None

@@ -146,6 +146,8 @@ class Runner:
             options=group.options,
             streams=group.streams,
             audit_config=self._audit_config,
+            seeds=group.seeds,
+            fresh_after=group.fresh_after,
             samples=self._cache_of(group),
             idle_s=self._metering.idle_s,
             cores=operating_mode.cores_of(group.sut, group.operating_mode),

@@ -24,6 +24,7 @@ from qutiperf.datasets.tasks import task_for
 from qutiperf.errors import QutiperfError, RunError, SetupError
 from qutiperf.harness.accuracy_check import check_accuracy
 from qutiperf.harness.correctness import batches_to_check, check_part
+from qutiperf.harness.fresh_samples import fresh_samples
 from qutiperf.harness.kept_answers import answers_in
 from qutiperf.harness.load import built_path, load_instances, model_for
 from qutiperf.harness.loaded_model import LoadedModel
@@ -104,6 +105,8 @@ def load_model(job: Job, workload: Workload, reporter: Reporter) -> LoadedPart:
         model_for(workload, Path()),
     )
     model.preparing = preparing(job, workload, dataset, reporter)
+    if job.seeds is not None and job.fresh_after is not None:
+        model.numbers = fresh_samples(dataset.count, job.fresh_after, job.seeds.qsl_rng_seed)
     described, load_s = adapters[0].describe(), monotonic() - started
     network: dict[str, str] = {}
     if model.over_network:
@@ -155,14 +158,15 @@ def wait_before(run: JobRun, reporter: Reporter) -> Waited | None:
     )
 
 
-def run_one(run: JobRun, model: LoadedModel, audit: Path | None, reporter: Reporter) -> Outcome:
+def run_one(run: JobRun, job: Job, model: LoadedModel, reporter: Reporter) -> Outcome:
     """One run; the first error anywhere ends the process through the reporter."""
     folder = Path(run.folder)
     reporter.send(Event(event="started", folder=run.folder))
     model.tune(int(run.point.deployment["batch_size"]))
     failure = FirstError(partial(reporter.fail, "run", run.folder))
     per_query = samples_per_query(run.samples_per_query, run.point)
-    trial = Trial(model, run.point, per_query, folder, failure, audit)
+    audit = Path(job.audit_config) if job.audit_config else None
+    trial = Trial(model, run.point, per_query, folder, failure, audit, job.seeds)
     return trial.run(
         lambda seconds: reporter.send(Event(event="estimated", folder=run.folder, seconds=seconds))
     )
@@ -288,7 +292,6 @@ def main(folder: str, descriptor: str) -> None:
     reporter.send(Event(event="loaded", seconds=monotonic() - started))
     gc.freeze()  # each test collects garbage first; examining imported modules takes 50 ms and frees nothing
     sleep(job.idle_s)  # the idle power is measured now
-    audit = Path(job.audit_config) if job.audit_config else None
     for run in job.runs:
         try:
             part = _next_part(job, run, part, reporter)
@@ -301,7 +304,7 @@ def main(folder: str, descriptor: str) -> None:
                 "before", run.folder, error, "condition" if isinstance(error, RunError) else "error"
             )
         try:
-            outcome = run_one(run, part.model, audit, reporter)
+            outcome = run_one(run, job, part.model, reporter)
             save(run, observe(run, outcome, part, waited), outcome)
             if job.keep_answers:
                 keep_answers(run, part.model)
