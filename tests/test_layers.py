@@ -65,8 +65,8 @@ ROOMS: dict[str, list[str]] = {
     ],
     "adapters": [
         "__init__ base deadline litert_delegate openvino_options protocol torch_onnx",
-        "litert_file onnxruntime_device onnxruntime_values open_inference_connection openvino_checks "
-        "registry simulated torch_tensors",
+        "litert_file onnxruntime_device onnxruntime_profile onnxruntime_values open_inference_connection "
+        "openvino_checks openvino_profile registry simulated torch_tensors",
         "litert onnxruntime open_inference openvino torch",
     ],
     "power": [
@@ -110,14 +110,14 @@ ROOMS: dict[str, list[str]] = {
     "harness": [
         "correctness kept_answers network_fields phases responses rotation sample_file samples schedule "
         "significance",
-        "load many sample_cache streams",
+        "execution load many sample_cache streams",
         "padded",
         "loaded_model probe",
         "accuracy_check run",
     ],
     "run": [
         "child governor job model_tensors model_workload sample_source supervisor watch",
-        "accuracy_outcome metering operating_mode pairing prepare worker_events",
+        "afterwards metering operating_mode pairing prepare worker_events",
         "possible",
         "plan worker",
         "only preparation repeated repeats runner unfinished",

@@ -11,6 +11,7 @@ from qutiperf.spec.workload import Workload
 OBSERVED = "worker.json"
 PHASES = "phases.npz"
 CHECKED = "accuracy_check.json"
+PROFILE = "profile.json"
 
 
 EventName = Literal[
@@ -33,7 +34,8 @@ class JobRun(StrictModel):
 class Job(StrictModel):
     """Runs that share one load of one model on one system, in order; `idle_s` is a pause before the first.
 
-    `cores` are those that the worker may use; None for all.
+    `cores` are those that the worker may use; None for all. With `profile`, whole networks are profiled after
+    their runs.
     """
 
     sut: SystemUnderTest
@@ -46,12 +48,14 @@ class Job(StrictModel):
     idle_s: float = 0.0
     cores: list[int] | None = None
     keep_answers: bool = False
+    profile: bool = False
 
 
 class Event(StrictModel):
     """One line on the worker's event pipe; samples are prepared between `preparing` and `prepared`.
 
-    After `checking` the run itself is over and stored, and its accuracy is checked until it is `done`.
+    After `checking` the run itself is over and stored; until it is `done`, its accuracy is checked or its
+    model profiled.
     """
 
     event: EventName

@@ -59,6 +59,7 @@ class Group:
     operating_mode: str
     runs: list[PlannedRun]
     samples: SampleSource | None = None  # None if every worker prepares its own
+    profile: bool = False
 
     def only(self, runs: list[PlannedRun]) -> "Group":
         return replace(self, runs=runs)
