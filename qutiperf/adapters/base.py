@@ -38,14 +38,14 @@ class ProfiledNode(NamedTuple):
 
     `datatype` is what it computes in, else that of its first input (fp32, fp16, bf16, int8, or the runtime's
     own name). `weights` is that of constant weights of few bits (int8, int4, int2, or packed), None where the
-    runtime does not report them. `mean_ns` is its time for a batch.
+    runtime does not report them. `time_ns` is its median time for a batch.
     """
 
     name: str
     operator: str
     datatype: str
     weights: Optional[str]
-    mean_ns: float
+    time_ns: float
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class Adapter(abc.ABC, Generic[OptionsT]):
         return {}
 
     def profile(self, batch: Arrays, repeats: int) -> Optional[list[ProfiledNode]]:
-        """The nodes that the runtime runs for such a batch, with their mean times over `repeats` calls.
+        """The nodes that the runtime runs for such a batch, with their median times over `repeats` calls.
 
         `batch` has an array for each input. A copy of the loaded model is profiled, because a profiler takes
         time itself. None where the runtime has no profiler.

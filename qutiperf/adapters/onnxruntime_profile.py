@@ -6,6 +6,7 @@ Standard library and numpy only, in Python 3.9 syntax.
 from __future__ import annotations
 
 import json
+from statistics import median
 from typing import Optional
 
 from qutiperf.adapters.base import ProfiledNode
@@ -33,14 +34,15 @@ def profiled_nodes(path: str, repeats: int) -> list[ProfiledNode]:
 
 
 def _node(name: str, same: list[dict[str, object]], repeats: int) -> ProfiledNode:
-    first = len(same) // (repeats + 1)
-    total_us = sum(float(str(event["dur"])) for event in same[first:])
+    each = len(same) // (repeats + 1)  # more than one for a node inside a loop
+    calls = [same[first : first + each] for first in range(each, len(same), max(each, 1))]
+    times_us = [sum(float(str(event["dur"])) for event in call) for call in calls]
     arguments = same[0]["args"]
     found = arguments if isinstance(arguments, dict) else {}
     operator = str(found.get("op_name", ""))
     kinds = [_kind(each) for each in found.get("input_type_shape", [])]
     datatype = kinds[0][0] if kinds else "none"
-    return ProfiledNode(name, operator, datatype, _weights(operator, kinds), total_us * 1e3 / repeats)
+    return ProfiledNode(name, operator, datatype, _weights(operator, kinds), median(times_us or [0.0]) * 1e3)
 
 
 def _kind(tensor: dict[str, list[int]]) -> tuple[str, int]:

@@ -5,7 +5,7 @@ Standard library and numpy only, in Python 3.9 syntax.
 
 from __future__ import annotations
 
-from collections import Counter
+from statistics import median
 from typing import TYPE_CHECKING, Optional
 
 from qutiperf.adapters.base import ProfiledNode
@@ -28,17 +28,17 @@ def run_profiled(request: openvino.InferRequest, repeats: int) -> list[ProfiledN
     Nodes that were fused into others have no time of their own and are left out.
     """
     request.infer()
-    total_ns: Counter[str] = Counter()
+    times_ns: dict[str, list[float]] = {}
     for _ in range(repeats):
         request.infer()
         for info in request.get_profiling_info():
             if str(info.status).rpartition(".")[2] == "EXECUTED":
-                total_ns[info.node_name] += round(info.real_time.total_seconds() * 1e9)
+                times_ns.setdefault(info.node_name, []).append(info.real_time.total_seconds() * 1e9)
     nodes = request.get_compiled_model().get_runtime_model().get_ordered_ops()
     return [
-        ProfiledNode(name, operator, _computes_in(node), _weights(node), total_ns[name] / repeats)
+        ProfiledNode(name, operator, _computes_in(node), _weights(node), median(times_ns[name]))
         for node in nodes
-        if (name := node.get_friendly_name()) in total_ns and (operator := _operator(node)) not in _NOTHING
+        if (name := node.get_friendly_name()) in times_ns and (operator := _operator(node)) not in _NOTHING
     ]
 
 

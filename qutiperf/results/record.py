@@ -125,7 +125,7 @@ class NodeTime(StrictModel):
     operator: str
     datatype: str
     weights: str | None = None
-    mean_ns: float
+    time_ns: float
 
 
 RanAs = Literal["native", "weights only", "partly native", "emulated", "reduced"]
