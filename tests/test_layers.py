@@ -67,8 +67,8 @@ ROOMS: dict[str, list[str]] = {
     ],
     "adapters": [
         "__init__ base deadline litert_delegate openvino_options protocol torch_onnx",
-        "litert_file onnxruntime_device onnxruntime_values open_inference_connection openvino_checks "
-        "registry simulated torch_tensors",
+        "litert_file onnxruntime_device onnxruntime_profile onnxruntime_values open_inference_connection "
+        "openvino_checks openvino_profile registry simulated torch_tensors",
         "litert onnxruntime open_inference openvino torch",
     ],
     "power": [
@@ -114,14 +114,14 @@ ROOMS: dict[str, list[str]] = {
         "correctness interval_series kept_answers network_fields responses rotation sample_file samples "
         "schedule significance",
         "phases",
-        "load many sample_cache streams",
+        "execution load many sample_cache streams",
         "padded",
         "loaded_model probe",
         "accuracy_check run",
     ],
     "run": [
         "child governor job model_tensors model_workload preconditions sample_source supervisor watch",
-        "accuracy_outcome hold metering operating_mode pairing prepare worker_events",
+        "afterwards hold metering operating_mode pairing prepare worker_events",
         "memory_limit possible worker_end",
         "plan worker",
         "only preparation repeated repeats runner unfinished",

@@ -8,6 +8,7 @@ from qutiperf.adapters.base import Array, Arrays
 from qutiperf.adapters.registry import AnyAdapter
 from qutiperf.element_type import BFLOAT16, bits_of_bfloat16
 from qutiperf.errors import RunError
+from qutiperf.results.derived import WRONG_OUTPUT
 from qutiperf.results.record import Correctness
 from qutiperf.spec.part import BuiltPart
 from qutiperf.spec.workload import ModelSpec
@@ -24,14 +25,12 @@ def check_part(part: BuiltPart, spec: ModelSpec, adapter: AnyAdapter, batches: S
     model = build_part(part)
     checked: list[Correctness] = []
     for batch in batches:
-        inputs = _inputs(spec, batch)
+        inputs = random_inputs(spec, batch)
         adapter.tune(batch)
         verdict = compare(part, _output(adapter, spec, inputs), reference_outputs(model, inputs))
         if not verdict.right:
-            problem = (
-                f"wrong output at batch {batch}: off by {verdict.error:.3g}, {verdict.tolerance:.3g} allowed"
-            )
-            raise RunError(f"{problem} (reference: onnx in float64)")
+            allowed = f"{verdict.tolerance:.3g} allowed (reference: onnx in float64)"
+            raise RunError(f"{WRONG_OUTPUT} at batch {batch}: off by {verdict.error:.3g}, {allowed}")
         checked.append(
             Correctness(error=verdict.error, tolerance=verdict.tolerance, batch_sizes=list(batches))
         )
@@ -43,7 +42,8 @@ def batches_to_check(most: int) -> list[int]:
     return [1] if most == 1 else [1, min(most, LARGER_BATCH)]
 
 
-def _inputs(spec: ModelSpec, batch: int) -> Arrays:
+def random_inputs(spec: ModelSpec, batch: int) -> Arrays:
+    """The same for the same shapes, from 0 to 1 for real numbers; bits of bfloat16."""
     generator = np.random.default_rng(SEED)
     return tuple(_values(generator, (batch, *each.sample_shape), each.dtype) for each in spec.inputs)
 

@@ -128,8 +128,8 @@ class PartBuilder:
     def dense(
         self, source: PartTensor, outputs: int, out_shape: Shape, *, bias: bool, activation: ActivationName
     ) -> PartTensor:
-        """Gemm for vectors; MatMul and Add for rows of vectors."""
-        inner, rows = source.shape[-1], len(source.shape) > 1
+        """Gemm for vectors; MatMul and Add for rows, and for weights that runtimes read in MatMul alone."""
+        inner, rows = source.shape[-1], len(source.shape) > 1 or self.datatype in WEIGHTS_ALONE
         operands = self._weighted(source, [inner, outputs], outputs if bias else 0, inner, apart=rows)
         if rows:
             output = self._node("MatMul", operands[:2])

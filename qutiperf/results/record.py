@@ -141,6 +141,31 @@ class Correctness(StrictModel):
     batch_sizes: list[int]
 
 
+class NodeTime(StrictModel):
+    """A node of the graph that the runtime ran, by its profiler (adapters.base.ProfiledNode)."""
+
+    name: str
+    operator: str
+    datatype: str
+    weights: str | None = None
+    time_ns: float
+
+
+RanAs = Literal["native", "weights only", "partly native", "emulated", "reduced"]
+
+
+class Execution(StrictModel):
+    """How a part ran in its datatype, by the nodes that the runtime reports: their number by kind.
+
+    native: its products, or all nodes without any, computed in the declared datatypes. weights only: the
+    weights are stored in it, and the runtime computes in another. partly native: some nodes computed in it.
+    emulated: none did, or it has no operator of its own. reduced: in a datatype of fewer bits.
+    """
+
+    ran_as: RanAs
+    nodes: dict[str, int]
+
+
 class AccuracyCheck(StrictModel):
     """Whether labels and preprocessing fit the model, tried on a few samples apart from the accuracy run.
 
@@ -175,6 +200,7 @@ class Observed(StrictModel):
     of those that MLPerf's network division asks for. `impossible_clocks` counts batches whose time by the
     device's clock was none or longer than the call: with any, `compute_clock` is host_wall for the run.
     `padding_share_percent` is the share of padding in the elements of inputs that differ in length.
+    `profile` has the times of a whole network's nodes, of calls beside the run, in microbenchmarks.
     `samples_mapped`: the samples are those of the record's `sample_cache`, in memory that processes share.
     """
 
@@ -200,6 +226,8 @@ class Observed(StrictModel):
     correctness: Correctness | None = None
     warm_up: WarmUp | None = None
     waited: Waited | None = None
+    execution: Execution | None = None
+    profile: list[NodeTime] = []
 
 
 def _whole(value: object) -> object:

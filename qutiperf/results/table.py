@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
-from qutiperf.results.derived import Derived, derived_of, efficiency_reason
+from qutiperf.results.derived import Derived, derived_of, efficiency_reason, ran_as
 from qutiperf.results.metrics import kind_of_reason
 from qutiperf.results.record import Figures, Quality, RunRecord, StoredPrediction
 from qutiperf.spec.config import canonical_json
@@ -38,7 +38,7 @@ COLUMNS: dict[str, type] = {
     "power_valid": bool,
     **dict.fromkeys(("power_grade", "power_source", "power_reason", "topology"), str),
     "channel_scale_percent": float,
-    **dict.fromkeys(("weight_datatype", "activation_datatype", "failure"), str),
+    **dict.fromkeys(("weight_datatype", "activation_datatype", "ran_as", "failure"), str),
     "started_utc": datetime,
 }
 SUPERSEDED = "superseded"
@@ -163,6 +163,7 @@ def _row(record: RunRecord, accuracy: RunRecord | None, options: Mapping[str, st
         "channel_scale_percent": variant.channel_scale_percent,
         "weight_datatype": variant.weight_datatype,
         "activation_datatype": variant.activation_datatype,
+        "ran_as": ran_as(record),
         "failure": record.failure.kind if record.failure else None,
         "started_utc": record.started_utc,
     }

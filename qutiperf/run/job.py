@@ -13,6 +13,7 @@ from qutiperf.spec.workload import Workload
 OBSERVED = "worker.json"
 PHASES = "phases.npz"
 CHECKED = "accuracy_check.json"
+PROFILE = "profile.json"
 
 
 EventName = Literal[
@@ -47,6 +48,7 @@ class Job(StrictModel):
 
     `cores` are those that the worker may use; None for all. `seeds` replace LoadGen's own.
     With `fresh_after` LoadGen gets other samples than the first ones of the dataset (`fresh_samples`).
+    With `profile`, whole networks are profiled after their runs.
     """
 
     sut: SystemUnderTest
@@ -61,14 +63,15 @@ class Job(StrictModel):
     idle_s: float = 0.0
     cores: list[int] | None = None
     keep_answers: bool = False
+    profile: bool = False
 
 
 class Event(StrictModel):
     """One line on the worker's event pipe; samples are prepared between `preparing` and `prepared`.
 
     `waiting`, for `seconds` at most, comes before a run that has conditions; with a `note`, which is a line
-    for the user, once more if they do not hold yet. After `checking` the run itself is over and stored, and
-    its accuracy is checked until it is `done`.
+    for the user, once more if they do not hold yet. After `checking` the run itself is over and stored; until
+    it is `done`, its accuracy is checked or its model profiled.
     """
 
     event: EventName

@@ -65,6 +65,7 @@ class Group:
     samples: SampleSource | None = None  # None if every worker prepares its own
     seeds: Seeds | None = None
     fresh_after: int | None = None
+    profile: bool = False
 
     def only(self, runs: list[PlannedRun]) -> "Group":
         return replace(self, runs=runs)

@@ -22,7 +22,7 @@ from qutiperf.results.record import (
 )
 from qutiperf.results.store import Store
 from qutiperf.run import operating_mode
-from qutiperf.run.accuracy_outcome import check_in
+from qutiperf.run.afterwards import check_in, with_profile
 from qutiperf.run.child import Child, Nursery
 from qutiperf.run.hold import hold_of
 from qutiperf.run.job import OBSERVED, Event, Job, JobRun
@@ -152,6 +152,7 @@ class Runner:
             idle_s=self._metering.idle_s,
             cores=operating_mode.cores_of(group.sut, group.operating_mode),
             keep_answers=self._keep_answers,
+            profile=group.profile,
             runs=[
                 JobRun(
                     folder=str(folder),
@@ -247,6 +248,7 @@ class Runner:
             result = read_result(folder)
             if run.point.mode is Mode.ACCURACY:
                 check = check_in(folder, unchecked)
+            observed = with_profile(observed, folder)
         except (QutiperfError, ValueError, OSError) as error:
             failure = Failure(stage="run", kind="error", reason=f"its logs cannot be read: {error}")
             return self._failed_record(run, folder, failure, watch)

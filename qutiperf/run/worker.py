@@ -24,6 +24,7 @@ from qutiperf.datasets.tasks import task_for
 from qutiperf.errors import QutiperfError, RunError, SetupError
 from qutiperf.harness.accuracy_check import check_accuracy
 from qutiperf.harness.correctness import batches_to_check, check_part
+from qutiperf.harness.execution import execution_of, profile_of
 from qutiperf.harness.fresh_samples import fresh_samples
 from qutiperf.harness.kept_answers import answers_in
 from qutiperf.harness.load import built_path, load_instances, model_for
@@ -36,10 +37,11 @@ from qutiperf.harness.streams import FirstError
 from qutiperf.printable import error_text
 from qutiperf.results.answers import ANSWERS, write_answers
 from qutiperf.results.histogram import Histogram
-from qutiperf.results.record import Correctness, Failure, Observed, PhaseTime, Waited
+from qutiperf.results.record import Correctness, Execution, Failure, Observed, PhaseTime, Waited
 from qutiperf.results.sustained import SUSTAINED_CSV, write_intervals
+from qutiperf.run.afterwards import NODES
 from qutiperf.run.child import Replies, end_now, read_task
-from qutiperf.run.job import CHECKED, OBSERVED, PHASES, Event, Job, JobRun
+from qutiperf.run.job import CHECKED, OBSERVED, PHASES, PROFILE, Event, Job, JobRun
 from qutiperf.run.preconditions import Readiness
 from qutiperf.spec.scenario import Mode
 from qutiperf.spec.workload import Workload
@@ -82,6 +84,7 @@ class LoadedPart:
     described: dict[str, str]
     network: dict[str, str]
     correctness: Correctness | None
+    execution: Execution | None
     load_s: float
 
 
@@ -111,16 +114,24 @@ def load_model(job: Job, workload: Workload, reporter: Reporter) -> LoadedPart:
     network: dict[str, str] = {}
     if model.over_network:
         network = network_fields(job.sut.description, described, job.streams)
-    return LoadedPart(workload, model, described, network, _correctness(job, workload, model), load_s)
+    right, execution = _checked(job, workload, model)
+    return LoadedPart(workload, model, described, network, right, execution, load_s)
 
 
-def _correctness(job: Job, workload: Workload, model: LoadedModel) -> Correctness | None:
+def _checked(job: Job, workload: Workload, model: LoadedModel) -> tuple[Correctness | None, Execution | None]:
+    """Of a layer, stack or block; RunError if its output is wrong."""
     part = workload.model.part
     if part is None:
-        return None
+        return None, None
+    adapter = model.adapters[0]
     runs = [run for run in job.runs if (run.workload or job.workload) == workload]
     most = max(int(run.point.deployment["batch_size"]) for run in runs)
-    return check_part(part, workload.model, model.adapters[0], batches_to_check(most))
+    right = check_part(part, workload.model, adapter, batches_to_check(most))
+    try:
+        return right, execution_of(part, workload.model, adapter)
+    except Exception:  # noqa: BLE001 - a profiler that fails is no reason not to measure
+        traceback.print_exc()
+        return right, None
 
 
 def unload(part: LoadedPart) -> None:
@@ -209,6 +220,7 @@ def observe(
         correctness=part.correctness,
         warm_up=outcome.warm_up,
         waited=waited,
+        execution=part.execution,
         memory_peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_BYTES / 1e6,
     )
 
@@ -276,6 +288,18 @@ def _be_first_without_memory() -> None:
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
 
 
+def profile(run: JobRun, part: LoadedPart, outcome: Outcome, reporter: Reporter) -> None:
+    """Leaves the times of a network's nodes in the run's folder, where the runtime has a profiler."""
+    spec, compute = part.workload.model, outcome.phases.histograms.get("compute")
+    call_ns = compute.mean() if compute is not None else None
+    if spec.part is not None or run.point.mode is not Mode.PERFORMANCE or call_ns is None:
+        return
+    reporter.send(Event(event="checking", folder=run.folder))
+    nodes = profile_of(spec, part.model.adapters[0], int(run.point.deployment["batch_size"]), call_ns)
+    if nodes:
+        (Path(run.folder) / PROFILE).write_bytes(NODES.dump_json(nodes))
+
+
 def main(folder: str, descriptor: str) -> None:
     """Runs the worker; never returns."""
     reporter = Reporter(int(descriptor))
@@ -309,6 +333,8 @@ def main(folder: str, descriptor: str) -> None:
             if job.keep_answers:
                 keep_answers(run, part.model)
             check(run, job, part.model, reporter)
+            if job.profile:
+                profile(run, part, outcome, reporter)
         except BaseException as error:  # noqa: BLE001 - as above
             reporter.fail("run", run.folder, error)
         reporter.send(Event(event="done", folder=run.folder))
