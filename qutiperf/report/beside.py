@@ -11,7 +11,7 @@ from qutiperf.published.plausibility import implausible
 from qutiperf.published.reference import qutibench_results
 from qutiperf.published.result import PublishedResult
 from qutiperf.report.published_rows import QUTIBENCH, results_of_name
-from qutiperf.report.verdicts import Verdicts, failures
+from qutiperf.report.verdicts import Verdicts, failures, verdicts_of
 from qutiperf.results.derived import derived_of
 from qutiperf.results.record import RunRecord
 from qutiperf.spec import catalog
@@ -148,7 +148,7 @@ def own_figures(records: Sequence[RunRecord], verdicts: Verdicts = MappingProxyT
     accuracies = {record.run_id: record.figures.top1_percent for record in records if record.valid}
     best: dict[tuple[str, str, str], OwnFigure] = {}
     for record in records:
-        failed = tuple(failures(verdicts.get(record.run_id, [])))
+        failed = tuple(failures(verdicts_of(record, verdicts)))
         one = _own(record, accuracies.get(record.accuracy_run_id or ""), failed)
         if one is not None:
             key = (one.sut, one.workload, one.scenario)

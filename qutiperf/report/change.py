@@ -8,7 +8,7 @@ from typing import Literal
 
 from qutiperf import host
 from qutiperf.report.recorded import setting, status
-from qutiperf.report.verdicts import Verdicts, failures
+from qutiperf.report.verdicts import Verdicts, failures, verdicts_of
 from qutiperf.results.record import RunRecord
 from qutiperf.spec.config import canonical_json
 from qutiperf.spec.scenario import Mode, ScenarioName
@@ -282,6 +282,6 @@ def _differences(
         marks = sorted({record.quality for record in records} - {"ok"})
         if marks:
             parts.append(f"{place}: {', '.join(marks)}")
-        failed = [text for record in records for text in failures(audits.get(record.run_id, []))]
+        failed = [text for record in records for text in failures(verdicts_of(record, audits))]
         parts += [f"{place} fails an audit: {text}" for text in dict.fromkeys(failed)]
     return parts

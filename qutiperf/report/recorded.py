@@ -10,7 +10,7 @@ from qutiperf.level0.capability import bandwidth_of, peaks_of
 from qutiperf.report.columns import BY_NAME, Row
 from qutiperf.report.gaps import gaps_of
 from qutiperf.report.roofs import Roof
-from qutiperf.report.verdicts import FAILED, Verdicts, failures, stored_verdicts, summary
+from qutiperf.report.verdicts import FAILED, Verdicts, failures, stored_verdicts, summary, verdicts_of
 from qutiperf.results.record import RunRecord
 from qutiperf.results.selection import select
 from qutiperf.results.table import Row as TableRow
@@ -27,7 +27,7 @@ _SHOWN_SETTINGS = ("batch_size", "threads", "streams", "operating_mode")
 class Recorded:
     """What a results folder holds: a row and a record per run, roofs, and an error per damaged part.
 
-    `verdicts` are those of audits, by run id.
+    `verdicts` are those of audits, by run id or run and attempt.
     """
 
     label: str
@@ -47,7 +47,7 @@ def recorded(folder: Path, label: str) -> Recorded:
     verdicts, damaged = stored_verdicts(folder)
     gaps = gaps_of(records, str(folder))
     built = [
-        _row(record, row, label) | _marks(record, row, verdicts.get(record.run_id, [])) | gap
+        _row(record, row, label) | _marks(record, row, verdicts_of(record, verdicts)) | gap
         for record, row in zip(records, table_rows(records), strict=True)
         for gap in (gaps.get(record.run_id, {}),)
     ]

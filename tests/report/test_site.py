@@ -261,3 +261,16 @@ def test_damaged_verdicts_are_named_and_links_are_not_followed(results: Path, tm
     assert [line.partition(": skipped, ")[0] for line in damaged] == [
         str(folder / f"{number}.verdict.json") for number in (1, 2)
     ]
+
+
+def test_a_verdict_counts_for_its_own_attempt_only(results: Path) -> None:
+    verdict = AuditVerdict(audit="repeat", run_id="0" * 12, scenario="Offline", outcome="fail")
+    folder = results / "audit/repeat"
+    folder.mkdir(parents=True)
+    (folder / f"{'0' * 12}-2.verdict.json").write_text(verdict.model_dump_json())
+    assert not [row for row in read_sources([str(results)]).rows if row["audits"]]
+    (folder / f"{'0' * 12}-1.verdict.json").write_text(verdict.model_dump_json())
+    (folder / f"{'1' * 12}-1.verdict.json").write_text(verdict.model_dump_json())
+    sources = read_sources([str(results)])
+    assert [row["id"] for row in sources.rows if row["audits"]] == [f"{'0' * 12}-1"]
+    assert "skipped, is of run 000000000000" in str(sources.damaged[0])
