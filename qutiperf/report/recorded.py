@@ -6,12 +6,12 @@ from pathlib import Path
 
 from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.errors import InputError, QutiperfError
-from qutiperf.level0.capability import bandwidth_of, peaks_of
+from qutiperf.level0.capability import BYTES_PER_GB, OPS_PER_TOP, bandwidth_of, peaks_of
 from qutiperf.report.columns import BY_NAME, Row
 from qutiperf.report.gaps import gaps_of
 from qutiperf.report.roofs import Roof
 from qutiperf.report.verdicts import FAILED, Verdicts, failures, stored_verdicts, summary, verdicts_of
-from qutiperf.results.record import RunRecord
+from qutiperf.results.record import RunRecord, StoredPrediction
 from qutiperf.results.selection import select
 from qutiperf.results.table import Row as TableRow
 from qutiperf.results.table import rows as table_rows
@@ -77,6 +77,7 @@ def _row(record: RunRecord, table_row: TableRow, label: str) -> Row:
         "hardware_cost": record.inputs.sut.platform.hardware_cost,
         "ops": prediction.ops if prediction else None,
         "operational_intensity_ops_per_byte": _intensity(record),
+        "roofline_throughput_ips": roofline_ips(record.prediction),
         "host": _text(record.host.get("hostname")),
         "versions": "; ".join(f"{name} {version}" for name, version in sorted(record.versions.items())),
     }
@@ -125,6 +126,16 @@ def setting(deployment: Mapping[str, object], repeat: int) -> str:
 def _intensity(record: RunRecord) -> float | None:
     prediction = record.prediction
     return prediction.operational_intensity_ops_per_byte if prediction else None
+
+
+def roofline_ips(stored: StoredPrediction | None) -> float | None:
+    """Inputs/s at the peak, or at the bandwidth if every input reads the weights once."""
+    if stored is None or not stored.ops or not stored.peak_tops:
+        return None
+    peak = stored.peak_tops * OPS_PER_TOP
+    intensity, bandwidth = stored.operational_intensity_ops_per_byte, stored.memory_bandwidth_gb_s
+    memory = intensity * bandwidth * BYTES_PER_GB if intensity and bandwidth else peak
+    return min(peak, memory) / stored.ops
 
 
 def _cell(value: object) -> str | int | float | bool | None:

@@ -14,11 +14,12 @@ from qutiperf.errors import InputError, SetupError
 from qutiperf.report import bundles
 from qutiperf.report.pages import page_name
 from qutiperf.report.power_lines import power_lines
-from qutiperf.report.recorded import recorded, status
-from qutiperf.report.run_page import binned, environment, histograms, stored_phases, sustained
+from qutiperf.report.recorded import recorded, roofline_ips, status
+from qutiperf.report.run_page import binned, environment, held, histograms, stored_phases, sustained
 from qutiperf.report.site import write_site
 from qutiperf.report.sources import read_sources
-from qutiperf.results.record import Failure
+from qutiperf.results.record import Failure, StoredPrediction, Sustained, ThrottleSign
+from qutiperf.results.sustained import Interval, write_intervals
 from tests.conftest import fails
 from tests.places import DATA
 from tests.report.folders import accuracy, hostile_records, kept, performance, stored
@@ -274,3 +275,38 @@ def test_a_verdict_counts_for_its_own_attempt_only(results: Path) -> None:
     sources = read_sources([str(results)])
     assert [row["id"] for row in sources.rows if row["audits"]] == [f"{'0' * 12}-1"]
     assert "skipped, is of run 000000000000" in str(sources.damaged[0])
+
+
+def test_a_held_run_has_its_intervals_and_signs(tmp_path: Path) -> None:
+    path = tmp_path / "sustained.csv"
+    stored_hold = Sustained(
+        requested_s=2.0,
+        held_s=2.0,
+        begin_s=0.0,
+        intervals=2,
+        window_s=1.0,
+        first_ips=100.0,
+        last_ips=80.0,
+        signs=[ThrottleSign(kind="clock", at_s=1.5, text="2 GHz of 3 GHz")],
+    )
+    record = performance(0, 100.0, sustained=stored_hold)
+    assert held(record, path) == {}
+    write_intervals(path, [Interval(0.0, 1.0, 100), Interval(1.0, 2.0, 80)])
+    assert held(record, path) == {
+        "intervals": [[0.0, 1.0, 100.0], [1.0, 2.0, 80.0]],
+        "window_s": 1.0,
+        "percent": 80.0,
+        "signs": [[1.5, "clock: 2 GHz of 3 GHz"]],
+    }
+    path.write_text("begin_s,end_s,inputs\n0,x,1\n")
+    assert held(record, path) == {}
+
+
+def test_the_roofline_of_a_run_is_the_lower_of_its_two_bounds() -> None:
+    stored_prediction = StoredPrediction(
+        ops=2e9, peak_tops=1.0, operational_intensity_ops_per_byte=10.0, memory_bandwidth_gb_s=20.0
+    )
+    assert roofline_ips(stored_prediction) == 100.0  # 200 GB/s x ops/byte of 2 GOP
+    assert roofline_ips(stored_prediction.model_copy(update={"memory_bandwidth_gb_s": None})) == 500.0
+    assert roofline_ips(None) is None
+    assert roofline_ips(StoredPrediction(ops=2e9)) is None
