@@ -6,7 +6,8 @@ from pathlib import Path
 
 from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.errors import InputError, QutiperfError
-from qutiperf.level0.capability import BYTES_PER_GB, OPS_PER_TOP, bandwidth_of, peaks_of
+from qutiperf.level0.capability import OPS_PER_TOP, bandwidth_of, peaks_of
+from qutiperf.printable import bounded, one_line
 from qutiperf.report.columns import BY_NAME, Row
 from qutiperf.report.gaps import gaps_of
 from qutiperf.report.roofs import Roof
@@ -20,6 +21,7 @@ _RENAMED = {"system_latency_ms": "system_latency_p50_ms", "compute_latency_ms": 
 _OWN_OF_TABLE = frozenset(
     {"run_id", "attempt", "repeat", "profile", "valid", "quality", "failure", "weight_datatype", "end_to_end"}
 )
+_MOST_SOURCE = 300
 _SHOWN_SETTINGS = ("batch_size", "threads", "streams", "operating_mode")
 
 
@@ -129,13 +131,12 @@ def _intensity(record: RunRecord) -> float | None:
 
 
 def roofline_ips(stored: StoredPrediction | None) -> float | None:
-    """Inputs/s at the peak, or at the bandwidth if every input reads the weights once."""
-    if stored is None or not stored.ops or not stored.peak_tops:
+    """Inputs/s of the plain prediction; beside a refined one, those at the peak of the datatype."""
+    if stored is None or stored.model is None:
         return None
-    peak = stored.peak_tops * OPS_PER_TOP
-    intensity, bandwidth = stored.operational_intensity_ops_per_byte, stored.memory_bandwidth_gb_s
-    memory = intensity * bandwidth * BYTES_PER_GB if intensity and bandwidth else peak
-    return min(peak, memory) / stored.ops
+    if stored.model == "plain":
+        return stored.predicted_throughput_ips
+    return stored.peak_tops * OPS_PER_TOP / stored.ops if stored.peak_tops and stored.ops else None
 
 
 def _cell(value: object) -> str | int | float | bool | None:
@@ -164,4 +165,5 @@ def platform_roofs(record: RunRecord, mode: str) -> Sequence[Roof]:
         peaks, bandwidth = peaks_of(platform, mode, sut), bandwidth_of(platform, sut)
     except QutiperfError:
         return []
-    return [Roof(sut, mode, datatype, peak, bandwidth) for datatype, peak in peaks.items()]
+    source = bounded(one_line(platform.source), _MOST_SOURCE)
+    return [Roof(sut, mode, datatype, peak, bandwidth, source) for datatype, peak in peaks.items()]

@@ -302,11 +302,29 @@ def test_a_held_run_has_its_intervals_and_signs(tmp_path: Path) -> None:
     assert held(record, path) == {}
 
 
-def test_the_roofline_of_a_run_is_the_lower_of_its_two_bounds() -> None:
-    stored_prediction = StoredPrediction(
-        ops=2e9, peak_tops=1.0, operational_intensity_ops_per_byte=10.0, memory_bandwidth_gb_s=20.0
-    )
-    assert roofline_ips(stored_prediction) == 100.0  # 200 GB/s x ops/byte of 2 GOP
-    assert roofline_ips(stored_prediction.model_copy(update={"memory_bandwidth_gb_s": None})) == 500.0
-    assert roofline_ips(None) is None
+def test_the_roofline_of_a_run_is_the_plain_prediction_or_the_peak() -> None:
+    plain = StoredPrediction(model="plain", ops=2e9, peak_tops=1.0, predicted_throughput_ips=100.0)
+    assert roofline_ips(plain) == 100.0
+    assert roofline_ips(plain.model_copy(update={"model": "refined"})) == 500.0
     assert roofline_ips(StoredPrediction(ops=2e9)) is None
+    assert roofline_ips(None) is None
+
+
+@pytest.mark.slow
+def test_measured_layers_split_the_time_of_their_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The steps are those of `analyse gap`, and add up to LoadGen's time of a batch."""
+    folder = tmp_path / "layers"
+    words = ["--for", "digits-mlp-12.5-fp32", "--whole", "--budget", "10s", "--batch", "1", "--threads", "1"]
+    assert main(["microbench", "run", *words, "--out", str(folder)], debug=True) in (0, 1)
+    capsys.readouterr()
+    assert main(["analyse", "gap", str(folder), "--json"], debug=True) == 0
+    [gap] = json.loads(capsys.readouterr().out)
+    rows = read_sources([str(folder)]).rows
+    [row] = [row for row in rows if row.get("gap_layer_sum_ms") is not None]
+    assert row["workload"] == "digits-mlp-12.5-fp32"
+    steps = [float(str(row[f"gap_{name}_ms"])) for name in ("layer_sum", "call", "unexplained", "system")]
+    assert steps[1:] == [gap["call_ms"], gap["unexplained_ms"], gap["system_ms"]]
+    assert sum(steps) == pytest.approx(gap["loadgen_ms"])
+    assert len(rows) > 2

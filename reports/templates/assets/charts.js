@@ -130,7 +130,7 @@
       marks.push(dot(shown, x, y, alone ? { symbol: "diamond" } : {}), Plot.dot(best, { x, y, fill: (row) => q.colour(row.sut), stroke: ink(), r: 5, strokeWidth: 1.2 }));
       marks.push(Plot.dot(inChart, { x, y, r: 9, stroke: accent(), strokeWidth: 2.2 }));
       const right = inChart.length && (Math.log(winner[x] / Math.min(...xs)) / Math.log(Math.max(...xs) / Math.min(...xs)) > 0.5);
-      marks.push(label(inChart, x, y, (row) => q.short(q.plain(`${row.workload}, ${row.setting}`), 40), { textAnchor: right ? "end" : "start", dx: right ? -12 : 13, dy: -3 }));
+      marks.push(label(inChart, x, y, (row) => q.short(q.plain(`${row.workload}, ${row.setting}`), 40), { textAnchor: right ? "end" : "start", dx: right ? 8 : -8, dy: high(winner, y, rows) ? 22 : -19 }));
       const ys = rows.map((row) => row[y]).concat(predictedFront.map((row) => row[y]));
       if (y === "top1_percent" && view.limit !== null) ys.push(view.limit);
       return { rows: shown, columns: ["sut", "operating_mode", "workload", "datatype", "setting", x, y, "status"],
@@ -142,6 +142,8 @@
         alt: `${q.title(y)} against ${q.title(x)} of ${rows.length} points; on the front: ` + best.slice(0, 6).map((row) => `${q.name(row)} with ${q.withUnit(x, row[x])} at ${q.withUnit(y, row[y])}`).join("; ") };
     },
   };
+  // Whether a point is so far up that a label above it would leave the chart.
+  const high = (row, y, rows) => row && row[y] > Math.max(...rows.map((each) => each[y])) - 0.08 * (Math.max(...rows.map((each) => each[y])) - Math.min(...rows.map((each) => each[y])));
   const shownPoints = (view) => (["measured", "predicted"].includes(view.shown) ? view.shown : "both");
   // Level 0 predicts compute figures; a chart without one on either axis has no predicted points.
   const PREDICTED = { compute_throughput_ips: "predicted_throughput_ips", compute_latency_ms: "predicted_latency_ms" };
@@ -202,7 +204,7 @@
           symbol: { type: "identity" } },
         note: `${sut}${mode && mode !== "default" ? " " + mode : ""}: roofs of each datatype, with ${q.number(roofs[0].memory_bandwidth_gb_s)} GB/s of memory bandwidth; vertical lines: intensity of each network in its datatype. Points above the slope reuse weights over a batch or keep them on chip. ` +
           (names.length > 1 ? "Shapes: " + names.map((name) => `${symbol(name)} ${name}`).join(", ") + ". " : "") +
-          (best >= 0 ? `The best point reaches ${q.number(best, 3)} % of its peak.` : ""),
+          (best >= 0 ? `The best point reaches ${q.number(best, 3)} % of its peak. ` : "") + (roofs[0].source ? `Peaks: ${q.short(q.plain(roofs[0].source), 220)}.` : ""),
         alt: `Roofline of ${sut} with ${points.length} measured points; the best reaches ${q.number(best, 3)} % of the peak` };
     },
   };
@@ -260,12 +262,12 @@
       if (rows.length < 2) return null;
       const log = q.scale(rows.map((row) => row[view.rate])) === "log";
       const figure = view.rate;
-      const x = log ? q.axis(figure, rows.map((row) => row[figure]), room(width) - 2) : fromZero(figure, rows.map((row) => row[figure]), room(width) - 2);
+      const x = log ? q.axis(figure, rows.map((row) => row[figure]), room(width) - 3) : fromZero(figure, rows.map((row) => row[figure]), room(width) - 3);
       const bars = log ? [Plot.ruleY(rows, { y: "label", stroke: faint() }), dot(rows, figure, "label", { r: 6 })]
         : [Plot.barX(rows, { x: figure, y: "label", fill: (row) => q.colour(row.sut), fillOpacity: 0.8, title: q.tip, tip: tipStyle() })];
       return { rows, columns: ["sut", "operating_mode", "workload", "datatype", "setting", figure, "predicted_throughput_ips", "top1_percent"],
-        options: { ...base(width, 70 + 27 * rows.length), marginLeft: leftOf(rows), marginRight: width < 500 ? 60 : 150, x, y: { label: null, domain: rows.map((row) => row.label) },
-          marks: [...bars, value(rows, { x: figure, y: "label", text: (row) => short(row[figure]) + (width < 500 ? "" : "  " + q.short(q.plain(row.setting || ""), 18)), dx: log ? 11 : 6 })] },
+        options: { ...base(width, 70 + 27 * rows.length), marginLeft: leftOf(rows), marginRight: width < 500 ? 60 : 200, x, y: { label: null, domain: rows.map((row) => row.label) },
+          marks: [...bars, value(rows, { x: figure, y: "label", text: (row) => short(row[figure]) + (width < 500 ? "" : "  " + q.short(q.plain(row.setting || ""), 26)), dx: log ? 11 : 6 })] },
         note: (view.limit !== null ? `Top-1 of at least ${q.number(view.limit)} %; e` : "E") + "ach at its best setting." + (log ? " Dots, as bars have no zero on a logarithmic axis." : ""),
         alt: rows.map((row) => `${row.label}: ${q.withUnit(figure, row[figure])}`).join("; ") };
     },

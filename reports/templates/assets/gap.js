@@ -5,11 +5,12 @@
   const LOST = "#c2790a";
   const GAINED = "#2f9e90";
   const time = (row, name) => (q.known(row, name) ? MICROSECONDS / row[name] : null);
-  const layered = (row) => ["gap_layers_ms", "gap_call_ms", "gap_unexplained_ms", "gap_system_ms"].every((name) => q.known(row, name));
+  const layered = (row) => ["gap_layer_sum_ms", "gap_call_ms", "gap_unexplained_ms", "gap_system_ms"].every((name) => q.known(row, name));
   // Without measured layers a row counts only if each step is slower than the one before.
   const usable = (row) => {
     const times = ["predicted_throughput_ips", "compute_throughput_ips", "system_throughput_ips"].map((name) => time(row, name));
-    return times.every((each) => each !== null) && (layered(row) || (times[0] <= times[1] && times[1] <= times[2]));
+    if (layered(row)) return times[2] !== null;
+    return times.every((each) => each !== null) && times[0] <= times[1] && times[1] <= times[2];
   };
   // [name, change in microseconds], from nothing to the figure of LoadGen.
   function changes(row) {
@@ -17,9 +18,9 @@
     const compute = time(row, "compute_throughput_ips");
     const roof = time(row, "roofline_throughput_ips") ?? time(row, "predicted_throughput_ips");
     if (layered(row)) {
-      const [layers, call, unexplained, rest] = ["layers", "call", "unexplained", "system"].map((name) => (1e3 * row[`gap_${name}_ms`]) / (row.batch_size || 1));
-      const first = system - layers - call - unexplained - rest;
-      return [["roofline", first], ["layers beyond it", layers], ["call and borders", call], ["not explained", unexplained], ["lost in the system", rest]];
+      const [layers, call, unexplained, rest] = ["layer_sum", "call", "unexplained", "system"].map((name) => (1e3 * row[`gap_${name}_ms`]) / (row.batch_size || 1));
+      const first = roof === null ? [["layers", layers]] : [["roofline", roof], ["layers beyond it", layers - roof]];
+      return [...first, ["call and borders", call], ["not explained", unexplained], ["lost in the system", rest]];
     }
     const predicted = time(row, "predicted_throughput_ips");
     const refined = predicted > roof * 1.001 ? [["calibrated prediction", predicted - roof]] : [];
