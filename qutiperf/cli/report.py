@@ -57,7 +57,8 @@ def report(
     report_damaged(sources.damaged)
     folder = out or Path(f"{page_name(sources.labels[0])}-report")
     records = [record for each in sources.recorded for record in each.records]
-    compared = beside(records, published) if published else []
+    verdicts = {run: found for each in sources.recorded for run, found in each.verdicts.items()}
+    compared = beside(records, published, verdicts=verdicts) if published else []
     written = write_site(
         *(sources, folder, title or ", ".join(sources.labels), compared),
         licence=licence,

@@ -42,8 +42,9 @@ class Publication:
     creator: str | None = None
 
     def citation(self, identifier: str) -> str:
-        who = f"{self.creator} ({self.created[:4]})" if self.creator else f"({self.created[:4]})"
-        return f"{who}: {self.title} [data set], written by qutiperf {__version__}, {identifier}"
+        year = self.created[:4]
+        what = f"{self.creator} ({year}): {self.title}" if self.creator else f"{self.title} ({year})"
+        return f"{what} [data set], written by qutiperf {__version__}, {identifier}"
 
 
 def check_licence(name: str) -> None:

@@ -185,6 +185,5 @@ def qutibench_roofs(rows: Iterable[Row]) -> list[Roof]:
 def _roofs(sut: str, mode: str) -> Sequence[Roof]:
     platform = _platform(sut)
     bandwidth = bandwidth_of(platform, sut)
-    return [
-        Roof(sut, mode, datatype, peak, bandwidth) for datatype, peak in peaks_of(platform, mode, sut).items()
-    ]
+    peaks = peaks_of(platform, mode, sut)
+    return [Roof(sut, mode, datatype, peak, bandwidth, platform.source) for datatype, peak in peaks.items()]

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.errors import InputError, QutiperfError
-from qutiperf.level0.capability import bandwidth_of, peaks_of
+from qutiperf.level0.capability import OPS_PER_TOP, bandwidth_of, peaks_of
+from qutiperf.printable import bounded, one_line
 from qutiperf.report.columns import BY_NAME, Row
 from qutiperf.report.gaps import gaps_of
 from qutiperf.report.roofs import Roof
-from qutiperf.report.verdicts import FAILED, Verdicts, failures, stored_verdicts, summary
-from qutiperf.results.record import RunRecord
+from qutiperf.report.verdicts import FAILED, Verdicts, failures, stored_verdicts, summary, verdicts_of
+from qutiperf.results.record import RunRecord, StoredPrediction
 from qutiperf.results.selection import select
 from qutiperf.results.table import Row as TableRow
 from qutiperf.results.table import rows as table_rows
@@ -20,6 +21,7 @@ _RENAMED = {"system_latency_ms": "system_latency_p50_ms", "compute_latency_ms": 
 _OWN_OF_TABLE = frozenset(
     {"run_id", "attempt", "repeat", "profile", "valid", "quality", "failure", "weight_datatype", "end_to_end"}
 )
+_MOST_SOURCE = 300
 _SHOWN_SETTINGS = ("batch_size", "threads", "streams", "operating_mode")
 
 
@@ -27,7 +29,7 @@ _SHOWN_SETTINGS = ("batch_size", "threads", "streams", "operating_mode")
 class Recorded:
     """What a results folder holds: a row and a record per run, roofs, and an error per damaged part.
 
-    `verdicts` are those of audits, by run id.
+    `verdicts` are those of audits, by run id or run and attempt.
     """
 
     label: str
@@ -47,7 +49,7 @@ def recorded(folder: Path, label: str) -> Recorded:
     verdicts, damaged = stored_verdicts(folder)
     gaps = gaps_of(records, str(folder))
     built = [
-        _row(record, row, label) | _marks(record, row, verdicts.get(record.run_id, [])) | gap
+        _row(record, row, label) | _marks(record, row, verdicts_of(record, verdicts)) | gap
         for record, row in zip(records, table_rows(records), strict=True)
         for gap in (gaps.get(record.run_id, {}),)
     ]
@@ -77,6 +79,7 @@ def _row(record: RunRecord, table_row: TableRow, label: str) -> Row:
         "hardware_cost": record.inputs.sut.platform.hardware_cost,
         "ops": prediction.ops if prediction else None,
         "operational_intensity_ops_per_byte": _intensity(record),
+        "roofline_throughput_ips": roofline_ips(record.prediction),
         "host": _text(record.host.get("hostname")),
         "versions": "; ".join(f"{name} {version}" for name, version in sorted(record.versions.items())),
     }
@@ -127,6 +130,15 @@ def _intensity(record: RunRecord) -> float | None:
     return prediction.operational_intensity_ops_per_byte if prediction else None
 
 
+def roofline_ips(stored: StoredPrediction | None) -> float | None:
+    """Inputs/s of the plain prediction; beside a refined one, those at the peak of the datatype."""
+    if stored is None or stored.model is None:
+        return None
+    if stored.model == "plain":
+        return stored.predicted_throughput_ips
+    return stored.peak_tops * OPS_PER_TOP / stored.ops if stored.peak_tops and stored.ops else None
+
+
 def _cell(value: object) -> str | int | float | bool | None:
     if isinstance(value, list):
         return "; ".join(map(str, value)) or None
@@ -153,4 +165,5 @@ def platform_roofs(record: RunRecord, mode: str) -> Sequence[Roof]:
         peaks, bandwidth = peaks_of(platform, mode, sut), bandwidth_of(platform, sut)
     except QutiperfError:
         return []
-    return [Roof(sut, mode, datatype, peak, bandwidth) for datatype, peak in peaks.items()]
+    source = bounded(one_line(platform.source), _MOST_SOURCE)
+    return [Roof(sut, mode, datatype, peak, bandwidth, source) for datatype, peak in peaks.items()]

@@ -23,6 +23,7 @@ from qutiperf.report.run_page import details
 from qutiperf.report.sources import ReportSources
 from qutiperf.report.table import MOST_ROWS_OF_PAGE, script, script_json, thinned
 from qutiperf.report.tables import data_tables
+from qutiperf.report.verdicts import verdicts_of
 from qutiperf.spec import catalog
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def _write_run(site: _Site, source: Recorded, number: int) -> None:
         subtitle=f"{record.point.scenario.value} {record.point.mode.value}, {row['setting']}",
         status=str(row["status"]),
         reasons=bounded(one_line(str(reasons)), 2_000),
-        verdicts=source.verdicts.get(record.run_id, []),
+        verdicts=verdicts_of(record, source.verdicts),
         groups=list(pages.run_groups(record, row)),
         log_tail=printable(tail),
     )

@@ -23,6 +23,7 @@ _ROOFS = (
     *(_SYSTEM, _MODE, Column("datatype", "datatype")),
     _figure("peak_tops", "peak", "TOP/s"),
     _figure("memory_bandwidth_gb_s", "memory bandwidth", "GB/s"),
+    Column("source", "source"),
 )
 _VERDICTS = (
     *(_SOURCE, Column("run", "run"), Column("audit", "audit"), Column("scenario", "scenario")),

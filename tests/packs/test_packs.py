@@ -111,7 +111,7 @@ def test_what_is_left_out_and_missing_is_said(
 ) -> None:
     (results / "notes.txt").write_text("mine")
     (results / ".staging/1-x").mkdir(parents=True)
-    (results / "audit/recompute/0.verdict.json").write_text(
+    (results / "audit/recompute/111111111111-1.verdict.json").write_text(
         AuditVerdict(audit="recompute", run_id="1" * 12, scenario="Offline", outcome="fail").model_dump_json()
     )
     assert main(["contribute", str(results), "--out", str(tmp_path / "x.zip")], debug=False) == 0
