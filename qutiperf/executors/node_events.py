@@ -18,7 +18,7 @@ from qutiperf.spec.config import StrictModel
 
 
 class NodeEvent(StrictModel):
-    """`began` has the machine; `waiting`, `started` and `finished` a run; `ended` why something is missing."""
+    """`began` has a machine; `waiting`, `started` and `finished` a run; `ended` why something lacks."""
 
     event: Literal["began", "note", "preparing", "waiting", "started", "finished", "ended"]
     machine: host.Facts | None = None
