@@ -74,16 +74,14 @@ def _measured(
 
 
 def _measured_sweep(name: str, out: Path | None, *, judge: bool) -> tuple[list[Path], frozenset[str], int]:
-    from qutiperf.api.progress import Tracker
     from qutiperf.api.sweeps import default_folder
-    from qutiperf.cli.progress import Bar
-    from qutiperf.cli.results import report_damaged
+    from qutiperf.cli.progress import following
     from qutiperf.cli.run import exit_code
     from qutiperf.results.store import Store
     from qutiperf.run.sweep import groups_to_measure, measure_sweep, plan_sweep
 
     planned = plan_sweep(name, [])
-    folder = out or default_folder(planned)
+    folder = out or default_folder(planned.sweep)
     ids = frozenset(run.run_id for group in planned.groups for run in group.runs)
     if judge:
         return [folder], ids, 0
@@ -92,8 +90,8 @@ def _measured_sweep(name: str, out: Path | None, *, judge: bool) -> tuple[list[P
     console.note(
         f"{sum(len(group.runs) for group in due)} runs of {name} to measure, {_minutes(seconds / 60)}"
     )
-    with Bar() as bar:
-        records = measure_sweep(planned, folder, Tracker(bar, console.note, report_damaged))
+    with following() as tracker:
+        records = measure_sweep(planned, folder, tracker)
     return [folder], ids, exit_code(records, planned.sweep.profile.value)
 
 
@@ -156,15 +154,12 @@ def _announced(finished: "FinishedRuns", names: Sequence[str], *, judge: bool) -
 
 
 def _decided(cases: "Sequence[NewRunCase]", *, judge: bool) -> "list[tuple[StoredRun, AuditVerdict]]":
-    from qutiperf.api.progress import Tracker
     from qutiperf.audit.new_runs import decide, undecided, verdict_of_case
-    from qutiperf.cli.progress import Bar
-    from qutiperf.cli.results import report_damaged
+    from qutiperf.cli.progress import following
 
     due = [] if judge else undecided(cases)
     verdicts = []
-    with Bar() as bar:
-        tracker = Tracker(bar, console.note, report_damaged)
+    with following() as tracker:
         for case in cases:
             verdicts.append((case.run, decide(case, tracker) if case in due else verdict_of_case(case)))
     return verdicts
@@ -267,10 +262,8 @@ def _tests(
 
 
 def _run(tests: "Sequence[ComplianceTest]", round_name: str) -> None:
-    from qutiperf.api.progress import Tracker
     from qutiperf.audit.compliance import run_tests
-    from qutiperf.cli.progress import Bar
-    from qutiperf.cli.results import report_damaged
+    from qutiperf.cli.progress import following
 
-    with Bar() as bar:
-        run_tests(tests, Tracker(bar, console.note, report_damaged), round_name)
+    with following() as tracker:
+        run_tests(tests, tracker, round_name)

@@ -125,17 +125,15 @@ def _report_uncovered(names: "Sequence[str]", shares: "Sequence[object]") -> Non
 
 
 def _measured(planned: "PlannedSweep", folder: Path) -> "list[RunRecord]":
-    from qutiperf.api.progress import Tracker
-    from qutiperf.cli.progress import Bar
-    from qutiperf.cli.results import report_damaged
+    from qutiperf.cli.progress import following
     from qutiperf.run.sweep import measure_sweep
 
-    with Bar() as bar:
-        return measure_sweep(planned, folder, Tracker(bar, console.note, report_damaged))
+    with following() as tracker:
+        return measure_sweep(planned, folder, tracker)
 
 
 def _print_records(records: "Sequence[RunRecord]") -> None:
-    from qutiperf.results.derived import derived_of
+    from qutiperf.results.derived import derived_of, ran_as
 
     rows = []
     for record in records:
@@ -145,17 +143,29 @@ def _print_records(records: "Sequence[RunRecord]") -> None:
         rows.append(
             [
                 record.inputs.workload.variant.topology or record.point.workload,
-                part.build.datatype if part else record.inputs.workload.variant.weight_datatype,
+                part.build.label if part else record.inputs.workload.variant.weight_datatype,
                 "streamed" if copies > 1 else "resident",
                 record.point.deployment["batch_size"],
                 record.figures.compute_latency_p50_ms,
                 derived.compute_gops,
                 derived.compute_efficiency_percent,
                 correctness.error if correctness else None,
+                ran_as(record),
                 record.quality if record.valid else (record.reasons or ["failed"])[0],
             ]
         )
-    titles = ["part", "datatype", "weights", "batch", "p50 ms", "GOP/s", "efficiency %", "error", "quality"]
+    titles = [
+        "part",
+        "datatype",
+        "weights",
+        "batch",
+        "p50 ms",
+        "GOP/s",
+        "efficiency %",
+        "error",
+        "ran as",
+        "quality",
+    ]
     console.table("", titles, rows)
 
 

@@ -9,11 +9,12 @@ import typer
 from qutiperf.cli import console
 from qutiperf.cli.combinations import check_unused
 from qutiperf.cli.plan import print_plan
-from qutiperf.cli.sweep_options import OnlyRuns, Out, ProfileName, Set
+from qutiperf.cli.sweep_options import OnlyRuns, Out, Power, ProfileName, Set, Sustained, overrides_of
 from qutiperf.errors import InputError
 
 if TYPE_CHECKING:
     from qutiperf.results.record import RunRecord
+    from qutiperf.run.executor import Executor
     from qutiperf.run.sweep import PlannedSweep
     from qutiperf.spec.config import YamlValue
 
@@ -58,20 +59,24 @@ def run(
             help="With --model: an .npz file, an array of samples by input name, and `label` for accuracy."
         ),
     ] = None,
-    power: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Power meter: rapl, ina, redfish:https://BMC, none (`qutiperf list meters`). "
-            "Repeated, the others check the first. Default: that of the sweep or SUT file."
-        ),
-    ] = None,
+    power: Power = None,
     mlperf_round: Annotated[
         str | None, typer.Option("--round", help="Require the LoadGen whose seeds this round asks for: v6.1")
     ] = None,
     audit_config: Annotated[
         Path | None, typer.Option(help="An audit.config for LoadGen; none is ever found by chance.")
     ] = None,
+    executor: Annotated[
+        str, typer.Option(help="Where runs are measured: local (this machine) or slurm (jobs on a cluster).")
+    ] = "local",
+    executor_options: Annotated[
+        Path | None, typer.Option(help="A YAML file with the options of the executor.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="With --executor slurm: jobs at a time. Default: 4.")
+    ] = None,
     only: OnlyRuns = None,
+    sustained: Sustained = None,
     again: Annotated[bool, typer.Option(help="Measure what is done once more, as another attempt.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; measure nothing.")] = False,
     keep_answers: Annotated[
@@ -86,15 +91,18 @@ def run(
     Finished runs are stored one by one: the same command goes on where it stopped, repeats nothing that
     is valid, and tries what failed once more.
     """
-    from qutiperf.api.sweeps import DEFAULT_SCENARIOS, default_sut
+    from qutiperf.api.sweeps import DEFAULT_SCENARIOS, default_sut, machine_for
+    from qutiperf.executors.registry import ExecutorChoice, make_executor
     from qutiperf.models.workload_of import Given
     from qutiperf.run.model_workload import workload_of_model
     from qutiperf.run.sweep import plan_model, plan_sweep
 
     if (sweep is None) == (model is None):
         raise InputError("name a sweep or --model FILE", cure="qutiperf run quickstart; qutiperf list sweeps")
-    overrides = [*(settings or []), *([f"profile={profile}"] if profile else [])]
+    overrides = overrides_of(settings, profile, sustained)
     overrides += ["keep_answers=true"] if keep_answers else []
+    where = make_executor(ExecutorChoice(executor, executor_options, jobs), console.note)
+    machine = machine_for(where, out)
     if model is None:
         of_a_model: dict[str, object] = {
             "--sut": sut,
@@ -104,20 +112,19 @@ def run(
         }
         of_a_model |= {"--dim": dim, "--constant": constant, "--data": data}
         check_unused(of_a_model, "a sweep names its own", "use --set, or --model FILE instead of the sweep")
-        planned = plan_sweep(str(sweep), overrides, power or ())
+        planned = plan_sweep(str(sweep), overrides, power or (), machine)
     else:
         scenarios, sizes = _listed(scenario or ",".join(DEFAULT_SCENARIOS)), _listed(batch or "1")
         workload = workload_of_model(model, Given(shape or (), dim or (), constant or (), data))
-        planned = plan_model(
-            workload, sut or [_noted(model, default_sut(model))], scenarios, sizes, overrides, power or ()
-        )
+        suts = sut or [_noted(model, default_sut(model))]
+        planned = plan_model(workload, suts, scenarios, sizes, overrides, power or (), machine)
     planned = planned.only(only or [])
     if dry_run:
         from qutiperf.api.sweeps import default_folder
 
-        print_plan(planned, out or default_folder(planned), as_json=as_json, again=again)
+        print_plan(planned, out or default_folder(planned.sweep), as_json=as_json, again=again)
         return 0
-    return _measure(planned, out, mlperf_round, audit_config, as_json=as_json, again=again)
+    return _measure(planned, out, where, mlperf_round, audit_config, as_json=as_json, again=again)
 
 
 def _noted(model: Path, sut: str) -> str:
@@ -139,23 +146,27 @@ def _listed(text: str) -> "YamlValue":
 def _measure(
     planned: "PlannedSweep",
     out: Path | None,
+    executor: "Executor",
     mlperf_round: str | None,
     audit_config: Path | None,
     *,
     as_json: bool,
     again: bool,
 ) -> int:
-    from qutiperf.api.progress import Tracker
     from qutiperf.api.sweeps import default_folder
-    from qutiperf.cli.progress import Bar
-    from qutiperf.cli.results import report_damaged
+    from qutiperf.cli.progress import following
     from qutiperf.run.sweep import measure_sweep
 
-    folder = out or default_folder(planned)
-    with Bar() as bar:
-        tracker = Tracker(bar, console.note, report_damaged)
+    folder = out or default_folder(planned.sweep)
+    with following(as_json=as_json) as tracker:
         records = measure_sweep(
-            planned, folder, tracker, audit_config=audit_config, round_name=mlperf_round, again=again
+            planned,
+            folder,
+            tracker,
+            audit_config=audit_config,
+            round_name=mlperf_round,
+            again=again,
+            executor=executor,
         )
     _report(records, folder, as_json)
     return exit_code(records, planned.sweep.profile.value)
@@ -166,7 +177,7 @@ def _report(records: "Sequence[RunRecord]", folder: Path, as_json: bool) -> None
     from qutiperf.results.table import rows, summarise
 
     if as_json:
-        console.out_json(rows(records))
+        console.out_json_rows(rows(records))
         return
     print_summary(summarise(records))
     console.note(f"every run: qutiperf show {folder}    why: qutiperf explain {folder}")

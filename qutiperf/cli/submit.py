@@ -132,16 +132,14 @@ def _prepared(
 
 
 def _complete(results: Sequence[Path], options: "SubmissionOptions", suts: Sequence[str]) -> None:
-    from qutiperf.api.progress import Tracker
-    from qutiperf.cli.progress import Bar
-    from qutiperf.cli.results import report_damaged
+    from qutiperf.cli.progress import following
     from qutiperf.submission.completion import complete
 
-    with Bar() as bar:
+    with following() as tracker:
         complete(
             lambda: _prepared(results, options, suts, None).choice.incomplete,
             results[0],
-            Tracker(bar, console.note, report_damaged),
+            tracker,
             options.round_name,
             lambda minutes: console.note(f"measuring what is missing: about {minutes:,.0f} min"),
         )

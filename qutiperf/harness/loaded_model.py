@@ -26,7 +26,7 @@ class LoadedModel:
     """Instances of one model, one a stream, with data and task; `benchmark` is its name in mlperf.conf.
 
     `spec` and `model` are needed for models that are `many`; `numbers` are the samples that LoadGen's
-    numbers stand for, if these are not the same.
+    numbers stand for, if these are not the same. `probed` is set by the first probe.
     """
 
     adapters: Sequence[AnyAdapter]
@@ -37,6 +37,7 @@ class LoadedModel:
     spec: ModelSpec | None = None
     model: Model | None = None
     preparing: Preparing = field(default_factory=Preparing)
+    probed: bool = False
     numbers: Numbers | None = None
     _samples: Samples | None = None
 
