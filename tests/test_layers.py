@@ -10,7 +10,7 @@ import pytest
 from tests.places import PACKAGE
 
 LAYERS: list[set[str]] = [
-    {"element_type", "errors", "units", "printable", "regular_file"},
+    {"element_type", "errors", "units", "printable", "regular_file", "unverified"},
     {"spec"},
     {"mlperf_logs", "host", "surroundings", "datasets", "models", "adapters", "loadgen", "power"},
     {"level0", "device"},

@@ -8,8 +8,8 @@ import typer
 
 from qutiperf.cli import console
 from qutiperf.errors import InputError
+from qutiperf.unverified import UNVERIFIED
 
-UNVERIFIED = "Result not verified by MLCommons Association."
 if TYPE_CHECKING:
     from qutiperf.audit.compliance import ComplianceTest
     from qutiperf.audit.finished_runs import FinishedRuns

@@ -8,13 +8,12 @@ import typer
 
 from qutiperf.cli import console
 from qutiperf.errors import InputError
+from qutiperf.unverified import UNVERIFIED
 
 if TYPE_CHECKING:
     from qutiperf.submission.check import CheckReport
     from qutiperf.submission.options import SubmissionOptions
     from qutiperf.submission.submit import Prepared
-
-_UNVERIFIED = "Result not verified by MLCommons Association."
 
 
 def submit(
@@ -185,7 +184,7 @@ def _print(prepared: "Prepared", out: Path | None, report: "CheckReport | None")
     )
     if prepared.rehearsal:
         console.out_line("REHEARSAL: never submit this tree")
-    console.out_line(_UNVERIFIED)
+    console.out_line(UNVERIFIED)
     rehearsal = " --rehearsal" if prepared.rehearsal else ""
     console.note(f"check it: qutiperf check {out} --round {options.round_name}{rehearsal}")
 
@@ -223,7 +222,7 @@ def _as_json(prepared: "Prepared", out: Path | None, report: "CheckReport | None
         ],
         "rows": report.rows if report else [],
         "findings": [finding.as_row() for finding in report.findings] if report else [],
-        "note": _UNVERIFIED,
+        "note": UNVERIFIED,
     }
 
 
@@ -241,7 +240,7 @@ def _status(results: Sequence[Path], options: "SubmissionOptions", suts: Sequenc
         reports.append((name, prepared.obstacles))
     if as_json:
         rows = {name: [each.as_row() for each in obstacles] for name, obstacles in reports}
-        console.out_json({"division": options.division, "rounds": rows, "note": _UNVERIFIED})
+        console.out_json({"division": options.division, "rounds": rows, "note": UNVERIFIED})
         return int(any(obstacles for _, obstacles in reports))
     for name, obstacles in reports:
         head = f"{name}, {options.division}: "

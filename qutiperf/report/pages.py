@@ -22,7 +22,6 @@ from qutiperf.units import format_number
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-UNVERIFIED = "Result not verified by MLCommons Association."
 _KINDS = (("task", "task", "Tasks"), ("system", "sut", "Systems"), ("workload", "workload", "Workloads"))
 _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _MOST_TITLE = 120

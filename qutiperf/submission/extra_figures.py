@@ -12,7 +12,7 @@ from qutiperf.audit.stored_run import StoredRun
 from qutiperf.results.table import rows
 from qutiperf.submission.chosen import ChosenBenchmark
 from qutiperf.submission.submitted_runs import FOLDER, SUBMITTED
-from qutiperf.submission.system_text import UNVERIFIED
+from qutiperf.unverified import UNVERIFIED
 
 SETTINGS, README = "settings.json", "README.md"
 _TEXT = f"""# QuTiBench's figures
