@@ -190,7 +190,11 @@ ROOMS: dict[str, list[str]] = {
         "site",
     ],
     "packs": ["manifest contribution", "reading writing"],
-    "api": ["figures frame progress", "answers choices explanations plans sweeps theory", "__init__"],
+    "api": [
+        "figures frame progress",
+        "answers choices explanations plans submissions sweeps theory",
+        "__init__",
+    ],
     "cli": [
         "combinations console sweep_options",
         "results",
