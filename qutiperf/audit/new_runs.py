@@ -1,9 +1,12 @@
 """Audits that make new runs: what they take, how they are measured, and their verdicts."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from qutiperf.audit.finished_runs import FinishedRuns
 from qutiperf.audit.new_run import (
@@ -15,10 +18,11 @@ from qutiperf.audit.new_run import (
     obstacle_of,
 )
 from qutiperf.audit.perturb import MODEL_FOLDER
-from qutiperf.audit.registry import NEW_RUNS
+from qutiperf.audit.registry import FINISHED, NEW_RUNS
 from qutiperf.audit.stored_run import StoredRun
 from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.errors import InputError, QutiperfError, SetupError
+from qutiperf.regular_file import unreadable
 from qutiperf.results.store import Store
 from qutiperf.run.sweep import Observer, PlannedSweep, measure_sweep
 from qutiperf.spec.audits import load_audit
@@ -26,6 +30,7 @@ from qutiperf.spec.scenario import Mode
 from qutiperf.spec.sweep import Sweep
 
 _LOAD_S = 2.0
+_MOST_BYTES = 1 << 20  # of a verdict
 _CONFIG, VERDICT = "audit.config", ".verdict.json"
 
 
@@ -124,12 +129,28 @@ def _measure(case: NewRunCase, upcoming: NextRun, folder: Path, observer: Observ
 
 def keep_verdict(run: StoredRun, verdict: AuditVerdict) -> None:
     """Writes the verdict below the run's results folder, where audits have theirs; raises SetupError."""
-    place = folder_of_case(run, verdict.audit)
+    path = _place(run, verdict.audit)
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SetupError(f"cannot be written to: {error.strerror}", where=str(place.parent)) from None
-    _write(place.with_name(f"{place.name}{VERDICT}"), verdict.model_dump_json(indent=1) + "\n")
+        raise SetupError(f"cannot be written to: {error.strerror}", where=str(path.parent)) from None
+    _write(path, verdict.model_dump_json(indent=1) + "\n")
+
+
+def kept_verdicts(run: StoredRun) -> list[AuditVerdict]:
+    """The verdicts that were kept of a run, without those that cannot be read."""
+    verdicts = []
+    for name in (*FINISHED, *NEW_RUNS):
+        path = _place(run, name)
+        if unreadable(path, _MOST_BYTES) is None:
+            with contextlib.suppress(ValidationError, OSError):
+                verdicts.append(AuditVerdict.model_validate_json(path.read_bytes()))
+    return [verdict for verdict in verdicts if verdict.run_id == run.record.run_id]
+
+
+def _place(run: StoredRun, name: str) -> Path:
+    folder = folder_of_case(run, name)
+    return folder.with_name(f"{folder.name}{VERDICT}")
 
 
 def _write(path: Path, text: str) -> None:
