@@ -93,7 +93,7 @@ ROOMS: dict[str, list[str]] = {
         "calibration",
     ],
     "results": [
-        "histogram lock record",
+        "histogram lock record sample_order",
         "answers derived metrics predictions store superseded sustained",
         "analysed stability table",
         "selection",
@@ -110,7 +110,7 @@ ROOMS: dict[str, list[str]] = {
         "__init__",
     ],
     "harness": [
-        "fresh_samples",
+        "asked_samples fresh_samples",
         "correctness interval_series kept_answers network_fields responses rotation sample_file samples "
         "schedule significance",
         "phases",
@@ -162,7 +162,7 @@ ROOMS: dict[str, list[str]] = {
     "audit": [
         "accuracy finding kept_phases power_session scores stored_run tree verdict",
         "log_checks phase_relations",
-        "answers evidence machine_state power_samples",
+        "answers evidence machine_state power_samples regenerated_order",
         "finished_runs new_run ptdaemon_log speed tested_run",
         "consistency environment possible_figures recompute repeat test01",
         "perturb replay test04",

@@ -9,17 +9,19 @@ import psutil
 
 from qutiperf.datasets.classification import TopFive
 from qutiperf.errors import RunError
+from qutiperf.harness.asked_samples import AskedSamples
 from qutiperf.harness.interval_series import HoldClock, IntervalSeries, intervals_of
 from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.phases import Integers, PhaseRecorder, Phases, combine
 from qutiperf.harness.probe import StreamProbe, inline_latency_ns
 from qutiperf.harness.samples import PERFORMANCE_SAMPLES, Samples, samples_of_probe
 from qutiperf.harness.schedule import schedule_of
-from qutiperf.harness.streams import Completers, FirstError, Serving, Stream, Streams
+from qutiperf.harness.streams import Completers, FirstError, Keep, Serving, Stream, Streams
 from qutiperf.loadgen import driver
 from qutiperf.loadgen.settings import Targets, TestRequest
 from qutiperf.mlperf_logs import LoadGenResult, read_result
 from qutiperf.results.record import Probe, WarmUp
+from qutiperf.results.sample_order import SampleOrder
 from qutiperf.results.sustained import Interval
 from qutiperf.spec.limits import MOST_QUERIES
 from qutiperf.spec.point import Point
@@ -48,6 +50,7 @@ class Outcome:
     phases: Phases
     probe: Probe
     top_five: TopFive
+    order: SampleOrder
     intervals: list[Interval] = field(default_factory=list)
     warm_up: WarmUp | None = None
 
@@ -78,6 +81,7 @@ class Trial:
         )
         self._inline = self._one_batch_in_flight()
         self._count = min(model.dataset.count, settings.performance_sample_count or PERFORMANCE_SAMPLES)
+        self._asked = AskedSamples()
         self._top_five = TopFive(model.task, model.dataset.labels)
         self._made: list[PhaseRecorder] = []
 
@@ -102,7 +106,7 @@ class Trial:
             recorders = self._test(self._request(probe))
         phases = combine(recorders, self._schedule(probe))
         series = [recorder.series for recorder in recorders if recorder.series is not None]
-        return Outcome(phases, probe, self._top_five, intervals_of(series), warm_up)
+        return Outcome(phases, probe, self._top_five, self._asked.order(), intervals_of(series), warm_up)
 
     def _schedule(self, probe: Probe) -> Integers | None:
         """When LoadGen meant to issue each query of Server."""
@@ -136,7 +140,8 @@ class Trial:
 
     def _test(self, request: TestRequest) -> list[PhaseRecorder]:
         completers = Completers(driver.complete, driver.complete_one)
-        members = self._make_streams(completers, accuracy=request.mode is Mode.ACCURACY)
+        asked = self._asked = AskedSamples()  # those of the last test
+        members = self._make_streams(completers, asked.keep_short, accuracy=request.mode is Mode.ACCURACY)
         hold_s = request.settings.sustained_s
         if hold_s is not None and request.mode is not Mode.ACCURACY:
             clock = HoldClock(hold_s)
@@ -145,16 +150,18 @@ class Trial:
         if self._inline:
             driver.run_test(request, members[0].issue, self._samples.load, self._samples.unload)
         else:
-            streams = Streams(members, self._samples, self._serving, self._failure)
+            streams = Streams(members, self._samples, self._serving, self._failure, asked.keep)
             driver.run_test(request, streams.issue, self._samples.load, self._samples.unload)
             streams.close()
         return [member.recorder for member in members]
 
-    def _make_streams(self, completers: Completers, *, accuracy: bool = False) -> list[Stream]:
+    def _make_streams(
+        self, completers: Completers, keep: Keep | None = None, *, accuracy: bool = False
+    ) -> list[Stream]:
         observe = self._top_five.observe if accuracy else None
         size, task = self._serving.batch_size, self._model.task
         streams = [
-            Stream(infer, task, self._samples, size, completers, self._failure, observe)
+            Stream(infer, task, self._samples, size, completers, self._failure, observe, keep)
             for infer in self._model.infers()
         ]
         self._made += [stream.recorder for stream in streams]
