@@ -120,7 +120,8 @@ ROOMS: dict[str, list[str]] = {
         "accuracy_check run",
     ],
     "run": [
-        "child governor job model_tensors model_workload preconditions sample_source supervisor watch",
+        "child estimate governor job model_tensors model_workload preconditions sample_source "
+        "supervisor watch",
         "afterwards hold metering operating_mode pairing prepare worker_events",
         "memory_limit possible worker_end",
         "plan worker",
