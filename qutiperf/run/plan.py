@@ -13,6 +13,7 @@ from qutiperf.harness.sample_cache import SampleCache
 from qutiperf.harness.samples import PERFORMANCE_SAMPLES
 from qutiperf.results.record import Inputs
 from qutiperf.run.estimate import LOAD_S, TAX_S, pause_s, run_s
+from qutiperf.run.networks import network_workloads
 from qutiperf.run.pairing import Pairing, has_truth, runnable
 from qutiperf.run.possible import Skipped, possible_points
 from qutiperf.run.sample_source import SampleSource, cache_of
@@ -119,12 +120,18 @@ def gather(
         workload, file = read_workload(name, beside)
         _note(read, f"workload:{workload.name}", file)
         workloads[workload.name] = workload
+    digests: dict[str, str] = {}
+    if sweep.networks is not None and not extra_workloads:
+        for name, built in network_workloads(sweep.networks, sweep.name).items():
+            workloads[name] = built
+            digests[f"workload:{name}"] = sha256_of(built.model_dump(mode="json"))
     for scenario_name in sweep.scenarios:
         scenario, file = load_scenario(scenario_name)
         check_scenario(scenario, str(file.path))
         _note(read, f"scenario:{scenario.name}", file)
         scenarios[scenario.name] = scenario
-    return Material(suts, workloads, scenarios, {key: file.sha256 for key, file in read.items()})
+    digests |= {key: file.sha256 for key, file in read.items()}
+    return Material(suts, workloads, scenarios, digests)
 
 
 def _note(read: dict[str, CatalogFile], key: str, file: CatalogFile) -> None:
