@@ -30,12 +30,13 @@ ROOMS: dict[str, list[str]] = {
     "spec": [
         "config",
         "duration",
-        "build catalog layer level0_terms normalisation round_rules source tensor_references variant",
+        "build catalog layer level0_terms normalisation round_rules source tensor_references "
+        "topology variant",
         "audits before block dataset rounds scenario sut",
         "part",
         "workload",
         "formats limits",
-        "microbench",
+        "microbench networks",
         "sweep",
         "point",
         "order",
@@ -120,7 +121,8 @@ ROOMS: dict[str, list[str]] = {
         "accuracy_check run",
     ],
     "run": [
-        "child governor job model_tensors model_workload preconditions sample_source supervisor watch",
+        "child estimate governor job model_tensors model_workload preconditions sample_source "
+        "supervisor watch networks",
         "afterwards hold metering operating_mode pairing prepare worker_events",
         "memory_limit possible worker_end",
         "plan worker",

@@ -10,7 +10,7 @@ from qutiperf.errors import InputError
 from qutiperf.printable import one_line
 from qutiperf.results.record import RunRecord
 from qutiperf.results.table import SUSPECT
-from qutiperf.run.plan import Group, PlannedRun
+from qutiperf.run.plan import Group, PlannedRun, estimated_s
 from qutiperf.run.preparation import preparations_of
 from qutiperf.run.sweep import PlannedSweep
 from qutiperf.spec.scenario import Mode
@@ -69,7 +69,7 @@ class Tracker:
         self._done_before = sum(len(group.runs) for group in planned.groups) - len(runs)
         self._runs_s = sum(run.estimated_s for run in runs)
         before_s = sum(preparation.estimated_s for preparation in preparations_of(groups))
-        self._left_s = before_s + sum(group.estimated_s for group in groups)
+        self._left_s = before_s + estimated_s(groups)
         self._send("planned")
 
     def preparing(self, workload: str, done: int, total: int) -> None:
