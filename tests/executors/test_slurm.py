@@ -151,7 +151,7 @@ def test_a_killed_job_costs_its_run_and_the_others_go_into_another_job(command: 
     assert failed.failure is not None
     assert "crashed or was killed: its state is FAILED" in failed.failure.reason
     assert (code, valid.valid, failed.valid, failed.failure.kind) == (4, True, False, "crash")
-    assert "1 other runs of job" in error
+    assert "1 other run of job" in error
     assert failed.host["slurm_job"] != valid.host["slurm_job"]
 
 
@@ -242,7 +242,7 @@ def test_the_next_command_cancels_the_jobs_of_one_that_was_killed_with_its_super
         text=True,
         check=False,
     )
-    assert "left it now" in done.stdout + done.stderr
+    assert "of a run that was killed were left in Slurm; cancelled them now" in done.stdout + done.stderr
     assert wait_for(lambda: not cluster.jobs(), 20)
     assert made.records == []
 
@@ -271,6 +271,14 @@ def test_a_job_that_slurm_refuses_is_one_line(
     assert (status, problem in line) == (code, True), line
     assert not made.out.exists()
     assert list(tmp_path.glob(".qutiperf-node-*")) == []
+
+
+def test_a_path_that_slurm_reads_as_a_pattern_is_one_line(command: Starter, tmp_path: Path) -> None:
+    made = command()
+    made.words[made.words.index("--out") + 1] = str(tmp_path / "50%j")
+    status, error = made.run()
+    [line] = error.splitlines()
+    assert (status, "has a sign that means something else to Slurm" in line) == (2, True)
 
 
 def test_a_folder_that_a_node_does_not_share_is_one_line(
