@@ -60,6 +60,7 @@ class Tracker:
         self._done_before = self._done = self._total = 0
         self._failed = self._invalid = 0
         self._running: dict[str, str] = {}  # the titles of runs by their ids
+        self._begun: dict[str, float] = {}
         self._left_s = self._runs_s = self._spent_s = self._expected_s = 0.0
         self._started = monotonic()
 
@@ -80,6 +81,7 @@ class Tracker:
         self._left_s = self._runs_s
         self._started, self._run = monotonic(), title(run)
         self._running[run.run_id] = self._run
+        self._begun[run.run_id] = self._started
         self._send("started")
 
     def tick(self) -> None:
@@ -92,7 +94,7 @@ class Tracker:
         self._runs_s -= run.estimated_s
         self._left_s = self._runs_s
         self._expected_s += run.estimated_s
-        self._spent_s += monotonic() - self._started
+        self._spent_s += monotonic() - self._begun.pop(run.run_id, self._started)
         self._done, self._run = self._done + 1, title(run)
         self._running.pop(run.run_id, None)
         if record.failure:
@@ -113,8 +115,12 @@ class Tracker:
         outcome: Literal["valid", "invalid", "failed"] | None = None,
         reason: str | None = None,
     ) -> None:
-        """The remaining time is the planned one, stretched by how much longer the finished runs took."""
+        """The remaining time is the planned one, stretched by how much longer the finished runs took.
+
+        It is shared by the runs that are measured at the same time.
+        """
         factor = self._spent_s / self._expected_s if self._expected_s else 1.0
+        factor /= max(len(self._running), 1)
         figures = record.figures.model_dump(exclude_none=True) if record else {}
         self._report(
             Progress(
