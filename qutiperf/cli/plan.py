@@ -43,7 +43,7 @@ def plan(
     from qutiperf.run.sweep import plan_sweep
 
     planned = plan_sweep(sweep, [*(settings or []), *([f"profile={profile}"] if profile else [])])
-    print_plan(planned.only(only or []), out or default_folder(planned), as_json=as_json)
+    print_plan(planned.only(only or []), out or default_folder(planned.sweep), as_json=as_json)
 
 
 def print_plan(planned: "PlannedSweep", folder: Path, *, as_json: bool, again: bool = False) -> None:

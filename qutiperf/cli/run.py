@@ -14,6 +14,7 @@ from qutiperf.errors import InputError
 
 if TYPE_CHECKING:
     from qutiperf.results.record import RunRecord
+    from qutiperf.run.executor import Executor
     from qutiperf.run.sweep import PlannedSweep
     from qutiperf.spec.config import YamlValue
 
@@ -71,6 +72,10 @@ def run(
     audit_config: Annotated[
         Path | None, typer.Option(help="An audit.config for LoadGen; none is ever found by chance.")
     ] = None,
+    executor: Annotated[str, typer.Option(help="Where runs are measured: local (this machine).")] = "local",
+    executor_options: Annotated[
+        Path | None, typer.Option(help="A YAML file with the options of the executor.")
+    ] = None,
     only: OnlyRuns = None,
     again: Annotated[bool, typer.Option(help="Measure what is done once more, as another attempt.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; measure nothing.")] = False,
@@ -86,7 +91,8 @@ def run(
     Finished runs are stored one by one: the same command goes on where it stopped, repeats nothing that
     is valid, and tries what failed once more.
     """
-    from qutiperf.api.sweeps import DEFAULT_SCENARIOS, default_sut
+    from qutiperf.api.sweeps import DEFAULT_SCENARIOS, default_sut, machine_for
+    from qutiperf.executors.registry import make_executor
     from qutiperf.models.workload_of import Given
     from qutiperf.run.model_workload import workload_of_model
     from qutiperf.run.sweep import plan_model, plan_sweep
@@ -95,6 +101,8 @@ def run(
         raise InputError("name a sweep or --model FILE", cure="qutiperf run quickstart; qutiperf list sweeps")
     overrides = [*(settings or []), *([f"profile={profile}"] if profile else [])]
     overrides += ["keep_answers=true"] if keep_answers else []
+    where = make_executor(executor, executor_options)
+    machine = machine_for(where, out)
     if model is None:
         of_a_model: dict[str, object] = {
             "--sut": sut,
@@ -104,20 +112,19 @@ def run(
         }
         of_a_model |= {"--dim": dim, "--constant": constant, "--data": data}
         check_unused(of_a_model, "a sweep names its own", "use --set, or --model FILE instead of the sweep")
-        planned = plan_sweep(str(sweep), overrides, power or ())
+        planned = plan_sweep(str(sweep), overrides, power or (), machine)
     else:
         scenarios, sizes = _listed(scenario or ",".join(DEFAULT_SCENARIOS)), _listed(batch or "1")
         workload = workload_of_model(model, Given(shape or (), dim or (), constant or (), data))
-        planned = plan_model(
-            workload, sut or [_noted(model, default_sut(model))], scenarios, sizes, overrides, power or ()
-        )
+        suts = sut or [_noted(model, default_sut(model))]
+        planned = plan_model(workload, suts, scenarios, sizes, overrides, power or (), machine)
     planned = planned.only(only or [])
     if dry_run:
         from qutiperf.api.sweeps import default_folder
 
-        print_plan(planned, out or default_folder(planned), as_json=as_json, again=again)
+        print_plan(planned, out or default_folder(planned.sweep), as_json=as_json, again=again)
         return 0
-    return _measure(planned, out, mlperf_round, audit_config, as_json=as_json, again=again)
+    return _measure(planned, out, where, mlperf_round, audit_config, as_json=as_json, again=again)
 
 
 def _noted(model: Path, sut: str) -> str:
@@ -139,6 +146,7 @@ def _listed(text: str) -> "YamlValue":
 def _measure(
     planned: "PlannedSweep",
     out: Path | None,
+    executor: "Executor",
     mlperf_round: str | None,
     audit_config: Path | None,
     *,
@@ -149,10 +157,16 @@ def _measure(
     from qutiperf.cli.progress import following
     from qutiperf.run.sweep import measure_sweep
 
-    folder = out or default_folder(planned)
+    folder = out or default_folder(planned.sweep)
     with following(as_json=as_json) as tracker:
         records = measure_sweep(
-            planned, folder, tracker, audit_config=audit_config, round_name=mlperf_round, again=again
+            planned,
+            folder,
+            tracker,
+            audit_config=audit_config,
+            round_name=mlperf_round,
+            again=again,
+            executor=executor,
         )
     _report(records, folder, as_json)
     return exit_code(records, planned.sweep.profile.value)

@@ -137,7 +137,8 @@ def make_plan(sweep: Sweep, material: Material, machine: host.Facts) -> Plan:
     Points that cannot be measured are skipped; the reason is raised if no other is left.
     """
     _check_settings(sweep)
-    systems = {name: _system(sut) for name, sut in material.suts.items()}
+    cores = core_count(machine)
+    systems = {name: _system(sut, cores) for name, sut in material.suts.items()}
     labelled = frozenset(name for name, workload in material.workloads.items() if has_truth(workload))
     points = expand(sweep, systems, material.workloads, material.scenarios, labelled)
     if not points:
@@ -148,12 +149,18 @@ def make_plan(sweep: Sweep, material: Material, machine: host.Facts) -> Plan:
     for point in possible.points:
         check_load(point.settings, f"sweep {sweep.name}: {point.scenario}")
     cache = cache_of(sweep.sample_cache)
-    planner = _Planner(sweep, material, possible.pairings, host.fingerprint(machine), cache)
+    planner = _Planner(sweep, material, possible.pairings, host.fingerprint(machine), cores, cache)
     return Plan(planner.groups(in_order(possible.points, sweep)), possible.skipped)
 
 
-def _system(sut: SystemUnderTest) -> System:
-    return System(sut, frozenset(option_names(runnable(sut))), host.available_cores())
+def core_count(machine: host.Facts) -> int:
+    """Cores that a process on a machine may use; those of this one for facts that do not say."""
+    cores = machine.get("cores")
+    return cores if isinstance(cores, int) else host.available_cores()
+
+
+def _system(sut: SystemUnderTest, cores: int) -> System:
+    return System(sut, frozenset(option_names(runnable(sut))), cores)
 
 
 def _check_settings(sweep: Sweep) -> None:
@@ -190,9 +197,10 @@ class _Planner:
         material: Material,
         pairings: Mapping[tuple[str, str], Pairing],
         fingerprint: str,
+        cores: int,
         cache: SampleCache | None,
     ) -> None:
-        self._sweep, self._material, self._fingerprint = sweep, material, fingerprint
+        self._sweep, self._material, self._fingerprint, self._cores = sweep, material, fingerprint, cores
         self._pairings, self._cache = pairings, cache
 
     def groups(self, blocks: Sequence[Sequence[Point]]) -> list[Group]:
@@ -237,7 +245,7 @@ class _Planner:
         if self._cache is None or pairing.sample_key is None:
             return None
         size = bytes_of_sample(pairing.workload.model)
-        each_s = pairing.preparation_s / host.available_cores()
+        each_s = pairing.preparation_s / self._cores
         return SampleSource(self._cache, pairing.sample_key, pairing.workload, pairing.samples, size, each_s)
 
     def _options(self, sut: SystemUnderTest, point: Point) -> Settings:

@@ -1,31 +1,26 @@
 """A sweep from its file, or over one model, to stored records."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from qutiperf import host
 from qutiperf.adapters.registry import adapter_class, option_names
-from qutiperf.errors import InputError, RunError
+from qutiperf.errors import InputError
 from qutiperf.loadgen.installed import require_loadgen
 from qutiperf.power.registry import AUTO, NONE
 from qutiperf.regular_file import unreadable
 from qutiperf.results.answers import without_answers
-from qutiperf.results.record import HarnessTax, RunRecord
+from qutiperf.results.record import RunRecord
 from qutiperf.results.store import Store
 from qutiperf.results.table import in_table_order
-from qutiperf.run import operating_mode
-from qutiperf.run.child import Nursery
-from qutiperf.run.metering import Metering, check_power
+from qutiperf.run.executor import HERE, Executor, Measuring, SweepWork, WorkObserver
+from qutiperf.run.metering import check_power
 from qutiperf.run.only import chosen_groups
-from qutiperf.run.overhead import measure_tax
 from qutiperf.run.plan import Group, Material, gather, make_plan
 from qutiperf.run.possible import Skipped
-from qutiperf.run.preparation import PreparationObserver, prepare_samples
-from qutiperf.run.repeats import RepeatRule, check_figure, in_rounds
-from qutiperf.run.runner import Listener, Runner
-from qutiperf.run.sample_source import cache_of
+from qutiperf.run.repeats import RepeatRule, check_figure, in_rounds, waves
 from qutiperf.run.unfinished import runs_to_measure
 from qutiperf.spec.config import Overrides, Yaml, YamlValue, apply_overrides, shortened
 from qutiperf.spec.scenario import Mode
@@ -33,6 +28,7 @@ from qutiperf.spec.sweep import Sweep, load_sweep, parse_sweep
 from qutiperf.spec.workload import Workload
 
 Part = tuple[Sweep, Material]
+MachineOf = Callable[[Sweep], host.Facts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +45,7 @@ class PlannedSweep:
         return replace(self, groups=chosen_groups(self.groups, conditions)) if conditions else self
 
 
-class Observer(Listener, PreparationObserver, Protocol):
+class Observer(WorkObserver, Protocol):
     """Receives the progress of a sweep, from the thread that measures."""
 
     def damaged(self, parts: Sequence[InputError]) -> None:
@@ -59,13 +55,21 @@ class Observer(Listener, PreparationObserver, Protocol):
         """The runs to measure, in their groups; the others of the sweep are done."""
 
 
-def plan_sweep(name: str, overrides: Overrides, power: Sequence[str] = ()) -> PlannedSweep:
+def machine_here(_sweep: Sweep) -> host.Facts:
+    """The facts of this machine, for any sweep."""
+    return host.facts()
+
+
+def plan_sweep(
+    name: str, overrides: Overrides, power: Sequence[str] = (), machine_of: MachineOf = machine_here
+) -> PlannedSweep:
     """A shipped sweep or a sweep file; raises InputError or SetupError for the first that is wrong.
 
-    `power` are meters, which replace those of the sweep.
+    `power` are meters, which replace those of the sweep. `machine_of` gives the facts of the machine that
+    will measure it, once its files are read and checked.
     """
     sweep, file = load_sweep(name, overrides)
-    return _planned(sweep, [(sweep, gather(sweep, beside=file.path.parent))], power)
+    return _planned(sweep, [(sweep, gather(sweep, beside=file.path.parent))], power, machine_of)
 
 
 def plan_model(
@@ -75,9 +79,10 @@ def plan_model(
     batch: YamlValue,
     overrides: Overrides,
     power: Sequence[str] = (),
+    machine_of: MachineOf = machine_here,
 ) -> PlannedSweep:
     """A sweep over one model that has no workload file; raises InputError or SetupError."""
-    return _planned(*parts_of_model(workload, suts, scenarios, batch, overrides), power)
+    return _planned(*parts_of_model(workload, suts, scenarios, batch, overrides), power, machine_of)
 
 
 def parts_of_model(
@@ -105,11 +110,14 @@ def parts_of_model(
     return whole, parts
 
 
-def _planned(sweep: Sweep, parts: Iterable[Part], power: Sequence[str]) -> PlannedSweep:
-    machine = host.facts()
+def _planned(
+    sweep: Sweep, parts: Iterable[Part], power: Sequence[str], machine_of: MachineOf
+) -> PlannedSweep:
     chosen = list(power) or ([sweep.power] if isinstance(sweep.power, str) else sweep.power)
     check_figure(sweep)
-    plans = [make_plan(part, _metered(material, chosen), machine) for part, material in parts]
+    metered = [(part, _metered(material, chosen)) for part, material in parts]
+    machine = machine_of(sweep)
+    plans = [make_plan(part, material, machine) for part, material in metered]
     groups = [group for plan in plans for group in plan.groups]
     return PlannedSweep(sweep, groups, machine, [each for plan in plans for each in plan.skipped])
 
@@ -132,6 +140,7 @@ def measure_sweep(
     audit_config: Path | None = None,
     round_name: str | None = None,
     again: bool = False,
+    executor: Executor = HERE,
 ) -> list[RunRecord]:
     """Measures what is not done yet and returns the last record of every planned run.
 
@@ -148,7 +157,7 @@ def measure_sweep(
     store = Store.create(folder)
     with store.lock():
         store.clean()
-        _measure_rest(planned, store, observer, audit_config, again=again)
+        _measure_rest(planned, store, observer, audit_config, executor, again=again)
     ids = {run.run_id for group in planned.groups for run in group.runs}
     return in_table_order([record for record in store.latest() if record.run_id in ids])
 
@@ -166,45 +175,42 @@ def groups_to_measure(planned: PlannedSweep, store: Store, *, again: bool = Fals
 
 
 def _measure_rest(
-    planned: PlannedSweep, store: Store, observer: Observer, audit_config: Path | None, *, again: bool
+    planned: PlannedSweep,
+    store: Store,
+    observer: Observer,
+    audit_config: Path | None,
+    executor: Executor,
+    *,
+    again: bool,
 ) -> None:
     observer.damaged(store.read().damaged)
     groups = groups_to_measure(planned, store, again=again)
     observer.planned(planned, groups, store.folder)
     for skipped in planned.skipped:
         observer.note(skipped.line)
-    operating_mode.check_commands((group.sut, group.operating_mode) for group in groups)
-    for line in operating_mode.undo_left_on():
-        observer.note(line)
-    if (cache := cache_of(planned.sweep.sample_cache)) is not None:
-        cache.clean()
-    audit = str(audit_config.resolve()) if audit_config else None
     _note_unmetered(planned, groups, observer)
-    scratch = store.stage()  # removed by the next run, should this one be killed
-    metering = Metering(scratch, observer.note)
-    with Nursery() as nursery:
-        keep = planned.sweep.keep_answers
-        runner = Runner(store, observer, planned.machine, nursery, audit, metering, keep_answers=keep)
-        try:
-            metering.check({group.sut.name: group.sut for group in groups}.values())
-            if groups:
-                runner.kept_samples = prepare_samples(groups, store, nursery, observer)
-                runner.tax = _tax(planned.machine, store, nursery, observer)
-            _run(runner, planned, groups, store)
-        finally:
-            metering.close()
-            store.discard(scratch)
-            store.clean()
+    audit = str(audit_config.resolve()) if audit_config else None
+    sweep = planned.sweep
+    work = SweepWork(
+        groups, planned.machine, audit, keep_answers=sweep.keep_answers, sample_cache=sweep.sample_cache
+    )
+    try:
+        with executor.open(work, store, observer) as measuring:
+            _run(measuring, planned, waves(groups, sweep, parallel=executor.parallel), store)
+    finally:
+        store.clean()
 
 
-def _run(runner: Runner, planned: PlannedSweep, groups: Sequence[Group], store: Store) -> None:
-    """Each group without the repeats that the ones before it have made unnecessary."""
+def _run(
+    measuring: Measuring, planned: PlannedSweep, waves_of_groups: Iterable[Sequence[Group]], store: Store
+) -> None:
+    """Each wave without the repeats that the ones before it have made unnecessary."""
     stored = store.attempts() if planned.sweep.repeat_until else {}
     rule = RepeatRule(planned.sweep, planned.groups, stored)
-    for group in groups:
-        needed = rule.needed(group)
-        if needed.runs:
-            rule.take(runner.run(needed))
+    for wave in waves_of_groups:
+        needed = [group for group in map(rule.needed, wave) if group.runs]
+        if needed:
+            rule.take(measuring.run(needed))
 
 
 def _note_unmetered(planned: PlannedSweep, groups: Sequence[Group], observer: Observer) -> None:
@@ -221,12 +227,3 @@ def _without_answers(store: Store, attempts: Mapping[str, Sequence[RunRecord]]) 
     records = [record for each in attempts.values() for record in each]
     accuracy = [record for record in records if record.point.mode is Mode.ACCURACY]
     return without_answers(store.folder, accuracy)
-
-
-def _tax(machine: host.Facts, store: Store, nursery: Nursery, observer: Observer) -> HarnessTax | None:
-    """The overhead of the harness; None, with a note, where that cannot be measured."""
-    try:
-        return measure_tax(machine, store, nursery)
-    except RunError as error:
-        observer.note(f"{error}; runs are not checked for being limited by the load generator")
-        return None
