@@ -123,7 +123,13 @@ ROOMS: dict[str, list[str]] = {
         "executor",
         "sweep",
     ],
-    "executors": ["registry"],
+    "executors": [
+        "lent_store node_events slurm_options",
+        "node_job slurm_queue",
+        "node_run",
+        "slurm",
+        "registry",
+    ],
     "conformance": [
         "agree finding scaffold",
         "subject",

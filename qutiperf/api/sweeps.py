@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from qutiperf.api.frame import frame_of_records, warn_of_damaged
 from qutiperf.api.progress import Progress, Tracker
-from qutiperf.executors.registry import LOCAL, make_executor
+from qutiperf.executors.registry import LOCAL, ExecutorChoice, make_executor
 from qutiperf.models.workload_of import Given
 from qutiperf.run.executor import Executor
 from qutiperf.run.model_workload import workload_of_model
@@ -40,6 +40,7 @@ def measure(
     power: str | Sequence[str] | None = None,
     executor: str = LOCAL,
     executor_options: str | Path | None = None,
+    jobs: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> "DataFrame":
     """Measures an ONNX or TFLite file on random data, or on `data`, with accuracy where that has labels.
@@ -51,7 +52,7 @@ def measure(
     overrides of the sweep's keys, `profile` is "submission", "standard" or "test_run". `out` is the results
     folder, by default results/MODEL. Valid runs that are stored there are not repeated. `power` names the
     meter, or several. `executor` measures the runs, with the
-    options of the file `executor_options`.
+    options of the file `executor_options` and up to `jobs` jobs at a time.
 
     Returns the rows of the measured and stored runs as `load` does; a run that failed is a row with `failure`
     and `reasons`. Raises InputError or SetupError before anything is measured. KeyboardInterrupt, or an
@@ -65,7 +66,7 @@ def measure(
         None if data is None else Path(data),
     )
     given = apply_overrides({}, {"scenarios": scenarios, "batch": batch})
-    where = make_executor(executor, None if executor_options is None else Path(executor_options))
+    where = _executor(executor, executor_options, jobs)
     planned = plan_model(
         workload_of_model(Path(model), opened),
         [str(name) for name in suts],
@@ -89,6 +90,7 @@ def run(
     power: str | Sequence[str] | None = None,
     executor: str = LOCAL,
     executor_options: str | Path | None = None,
+    jobs: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> "DataFrame":
     """Measures a shipped sweep or a sweep file, as `qutiperf run`; the rest as in `measure`.
@@ -96,7 +98,7 @@ def run(
     `set` overrides keys of the sweep: `{"deployment.batch_size": [1, 8], "workloads": "digits-*"}`. `out` is
     by default results/SWEEP. `round_name` requires the LoadGen that carries the seeds of an MLPerf round.
     """
-    where = make_executor(executor, None if executor_options is None else Path(executor_options))
+    where = _executor(executor, executor_options, jobs)
     planned = plan_sweep(str(sweep), _overrides(set, profile), _meters(power), machine_for(where, out))
     return _measured(planned, out, progress, audit_config, round_name, executor=where)
 
@@ -142,6 +144,11 @@ def _overrides(given: Mapping[str, object] | None, profile: str | None) -> dict[
 
 def _meters(power: str | Sequence[str] | None) -> Sequence[str]:
     return [power] if isinstance(power, str) else power or ()
+
+
+def _executor(name: str, options: str | Path | None, jobs: int | None) -> Executor:
+    choice = ExecutorChoice(name, None if options is None else Path(options), jobs)
+    return make_executor(choice, _LOG.info)
 
 
 def _ignore(_: Progress) -> None:

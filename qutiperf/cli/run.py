@@ -72,9 +72,14 @@ def run(
     audit_config: Annotated[
         Path | None, typer.Option(help="An audit.config for LoadGen; none is ever found by chance.")
     ] = None,
-    executor: Annotated[str, typer.Option(help="Where runs are measured: local (this machine).")] = "local",
+    executor: Annotated[
+        str, typer.Option(help="Where runs are measured: local (this machine) or slurm (jobs on a cluster).")
+    ] = "local",
     executor_options: Annotated[
         Path | None, typer.Option(help="A YAML file with the options of the executor.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="With --executor slurm: jobs at a time. Default: 4.")
     ] = None,
     only: OnlyRuns = None,
     again: Annotated[bool, typer.Option(help="Measure what is done once more, as another attempt.")] = False,
@@ -92,7 +97,7 @@ def run(
     is valid, and tries what failed once more.
     """
     from qutiperf.api.sweeps import DEFAULT_SCENARIOS, default_sut, machine_for
-    from qutiperf.executors.registry import make_executor
+    from qutiperf.executors.registry import ExecutorChoice, make_executor
     from qutiperf.models.workload_of import Given
     from qutiperf.run.model_workload import workload_of_model
     from qutiperf.run.sweep import plan_model, plan_sweep
@@ -101,7 +106,7 @@ def run(
         raise InputError("name a sweep or --model FILE", cure="qutiperf run quickstart; qutiperf list sweeps")
     overrides = [*(settings or []), *([f"profile={profile}"] if profile else [])]
     overrides += ["keep_answers=true"] if keep_answers else []
-    where = make_executor(executor, executor_options)
+    where = make_executor(ExecutorChoice(executor, executor_options, jobs), console.note)
     machine = machine_for(where, out)
     if model is None:
         of_a_model: dict[str, object] = {

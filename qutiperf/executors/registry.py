@@ -4,28 +4,49 @@ An executor is chosen by the user alone, with `--executor`: no sweep and no syst
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from qutiperf.errors import InputError
+from qutiperf.executors.slurm import SlurmExecutor
+from qutiperf.executors.slurm_options import SLURM, read_slurm_options
 from qutiperf.run.executor import HERE, Executor
 from qutiperf.spec.config import nearest, shortened
 
 LOCAL = "local"
 
 
-def make_executor(name: str = LOCAL, options: Path | None = None) -> Executor:
-    """The executor with the options of a YAML file; raises InputError or SetupError."""
-    if name not in EXECUTORS:
-        problem = f"there is no executor '{shortened(name, 80)}'"
-        raise InputError(problem, where="--executor", cure=nearest(name, EXECUTORS))
-    return EXECUTORS[name](options)
+@dataclass(frozen=True, slots=True)
+class ExecutorChoice:
+    """What a user chose: a name, a YAML file with options, and the number of jobs at a time."""
+
+    name: str = LOCAL
+    options: Path | None = None
+    jobs: int | None = None
 
 
-def _local(options: Path | None) -> Executor:
-    if options is not None:
-        cure = f"leave it out, or name another --executor than {LOCAL}"
-        raise InputError("this machine has no options", where="--executor-options", cure=cure)
+def make_executor(choice: ExecutorChoice, note: Callable[[str], None]) -> Executor:
+    """Raises InputError or SetupError; `note` gets lines for the user before the sweep has an observer."""
+    if choice.name not in EXECUTORS:
+        problem = f"there is no executor '{shortened(choice.name, 80)}'"
+        raise InputError(problem, where="--executor", cure=nearest(choice.name, EXECUTORS))
+    return EXECUTORS[choice.name](choice, note)
+
+
+def _local(choice: ExecutorChoice, _note: Callable[[str], None]) -> Executor:
+    for name, value in (("--executor-options", choice.options), ("--jobs", choice.jobs)):
+        if value is not None:
+            cure = "leave it out, or name another executor with --executor"
+            raise InputError("has no effect: this machine measures one load at a time", where=name, cure=cure)
     return HERE
 
 
-EXECUTORS: dict[str, Callable[[Path | None], Executor]] = {LOCAL: _local}
+def _slurm(choice: ExecutorChoice, note: Callable[[str], None]) -> Executor:
+    where = "--executor slurm" if choice.options is None else shortened(str(choice.options))
+    return SlurmExecutor(read_slurm_options(choice.options, choice.jobs), where, note)
+
+
+EXECUTORS: dict[str, Callable[[ExecutorChoice, Callable[[str], None]], Executor]] = {
+    LOCAL: _local,
+    SLURM: _slurm,
+}

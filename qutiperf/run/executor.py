@@ -9,7 +9,7 @@ that measured it. However the command ends, an executor leaves nothing running a
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -40,6 +40,12 @@ class SweepWork:
     audit_config: str | None
     keep_answers: bool
     sample_cache: CacheSettings
+
+    def only(self, group: Group) -> "SweepWork":
+        return replace(self, groups=[group])
+
+    def on(self, machine: host.Facts) -> "SweepWork":
+        return replace(self, machine=machine)
 
 
 class WorkObserver(Listener, PreparationObserver, Protocol):

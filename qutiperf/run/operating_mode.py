@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,12 +25,16 @@ from qutiperf.spec.sut import OperatingMode, SystemUnderTest, core_numbers
 
 
 class JournalEntry(StrictModel):
-    """The command that undoes an operating mode."""
+    """The command that undoes an operating mode, on the host that it was entered on.
+
+    Several machines may share a home; an entry without a host is from a version that had no such key.
+    """
 
     schema_version: int = 1
     sut: str
     mode: str
     leave: list[str]
+    host: str = ""
 
 
 def journal_folder() -> Path:
@@ -75,8 +80,8 @@ def enter(nursery: Nursery, sut: SystemUnderTest, name: str) -> None:
     if not (mode.enter or mode.leave or mode.governor):
         return
     into, out = (mode.enter, mode.leave) if mode.governor is None else commands(mode.governor)
-    entry = JournalEntry(sut=sut.name, mode=name, leave=out)
-    journal = journal_folder() / f"{sha256_of([sut.name, name])[:16]}.json"
+    entry = JournalEntry(sut=sut.name, mode=name, leave=out, host=socket.gethostname())
+    journal = journal_folder() / f"{sha256_of([sut.name, name, entry.host])[:16]}.json"
     problem = nursery.enter_mode(into, out, journal, entry.model_dump_json())
     if problem is not None:
         raise SetupError(problem, where=f"{sut.name}: operating_modes.{name}.enter")
@@ -98,7 +103,9 @@ def undo_left_on() -> list[str]:
 
 
 def _undone(path: Path) -> str | None:
-    """None if a run in progress holds the mode."""
+    """None if a run in progress holds the mode, or if it is that of another host."""
+    if _is_elsewhere(path):
+        return None
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
@@ -117,3 +124,12 @@ def _undone(path: Path) -> str | None:
             return f"{what} and cannot be left: {problem}"
         path.unlink(missing_ok=True)
         return f"{what}; left it now"
+
+
+def _is_elsewhere(path: Path) -> bool:
+    """Without locking the file, which would be in the way of its host."""
+    try:
+        entry = JournalEntry.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return False
+    return entry.host not in ("", socket.gethostname())

@@ -101,10 +101,13 @@ class Runner:
 
     def _none_possible(self, runs: Sequence[PlannedRun], error: SetupError) -> list[RunRecord]:
         """Failed records of runs whose device cannot enter their operating mode."""
+        return self.fail(runs, Failure(stage="load", kind="error", reason=str(error), setup_missing=True))
+
+    def fail(self, runs: Sequence[PlannedRun], failure: Failure) -> list[RunRecord]:
+        """Stores failed records of runs that no worker could be started for; raises SetupError."""
         staging = self._store.stage()
         watch = Watch(None, LOAD_LIMIT_S)
         watch.begin(LOAD_LIMIT_S)
-        failure = Failure(stage="load", kind="error", reason=str(error), setup_missing=True)
         try:
             return [self._failed_record(run, staging / run.run_id, failure, watch) for run in runs]
         finally:

@@ -16,7 +16,7 @@ from qutiperf.run.executor import HERE, Measuring, SweepWork, WorkObserver
 from qutiperf.run.plan import Group
 from qutiperf.run.repeats import in_rounds, waves
 from qutiperf.run.sweep import measure_sweep, plan_sweep
-from tests.conftest import SutFile, fails
+from tests.conftest import SutFile
 from tests.run.test_repeats import planned
 
 SweepFile = Callable[..., Path]
@@ -78,17 +78,6 @@ def test_further_repeats_wait_for_the_ones_before_them() -> None:
     assert [len(wave) for wave in together] == [2] * 8
     assert [wave[0].runs[-1].point.repeat for wave in together] == list(range(3, 11))
     assert [group for wave in waves(rounds, sweep, parallel=False) for group in wave] == rounds
-
-
-def test_an_unknown_executor_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    line = fails(capsys, ["run", "quickstart", "--executor", "locl"], 2)
-    assert line == "qutiperf: --executor: there is no executor 'locl'; did you mean 'local'? allowed: local"
-
-
-def test_this_machine_has_no_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["run", "quickstart", "--executor-options", str(tmp_path / "cluster.yaml")]
-    line = fails(capsys, arguments, 2)
-    assert line.startswith("qutiperf: --executor-options: this machine has no options")
 
 
 def test_the_local_executor_is_the_default(tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile) -> None:
