@@ -117,12 +117,12 @@ def run(
         }
         of_a_model |= {"--dim": dim, "--constant": constant, "--data": data}
         check_unused(of_a_model, "a sweep names its own", "use --set, or --model FILE instead of the sweep")
-        planned = plan_sweep(str(sweep), overrides, power or (), machine)
+        planned = plan_sweep(str(sweep), overrides, power or (), machine, where.devices)
     else:
         scenarios, sizes = _listed(scenario or ",".join(DEFAULT_SCENARIOS)), _listed(batch or "1")
         workload = workload_of_model(model, Given(shape or (), dim or (), constant or (), data))
         suts = sut or [_noted(model, default_sut(model))]
-        planned = plan_model(workload, suts, scenarios, sizes, overrides, power or (), machine)
+        planned = plan_model(workload, suts, scenarios, sizes, overrides, power or (), machine, where.devices)
     planned = planned.only(only or [])
     if dry_run:
         from qutiperf.api.sweeps import default_folder
