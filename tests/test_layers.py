@@ -125,10 +125,12 @@ ROOMS: dict[str, list[str]] = {
         "sweep",
     ],
     "executors": [
-        "lent_store node_events slurm_options",
-        "node_job slurm_queue",
-        "node_run",
-        "slurm",
+        "board_agent control_folder hosts_file lent_store node_events slurm_options",
+        "board_queue node_job rack_checks slurm_queue ssh_client",
+        "board_connection node_run",
+        "board slurm",
+        "rack",
+        "ssh",
         "registry",
     ],
     "conformance": [

@@ -73,10 +73,18 @@ def run(
         Path | None, typer.Option(help="An audit.config for LoadGen; none is ever found by chance.")
     ] = None,
     executor: Annotated[
-        str, typer.Option(help="Where runs are measured: local (this machine) or slurm (jobs on a cluster).")
+        str,
+        typer.Option(
+            help="Where runs are measured: local (this machine), slurm (jobs on a cluster) or ssh (boards)."
+        ),
     ] = "local",
     executor_options: Annotated[
-        Path | None, typer.Option(help="A YAML file with the options of the executor.")
+        Path | None,
+        typer.Option(
+            "--executor-options",
+            "--hosts",
+            help="A YAML file with the options of the executor, or its hosts.",
+        ),
     ] = None,
     jobs: Annotated[
         int | None, typer.Option(help="With --executor slurm: jobs at a time. Default: 4.")
