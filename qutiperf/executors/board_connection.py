@@ -24,17 +24,17 @@ from qutiperf.executors.ssh_client import FAILED, ssh_command, why
 from qutiperf.spec.config import shortened
 
 _AGENT = Path(__file__).with_name("board_agent.py")
-_CONNECT_S = 30.0
-_ANSWER_S = 30.0
+_CONNECT_S = 60.0
+_ANSWER_S = 60.0
 _STALL_S = 60.0  # without a byte taken
 _END_S = 15.0
 _BEAT_S = 10.0
-SILENCE_S = 60.0
+SILENCE_S = 120.0
 START_S = 300.0  # as long as a worker may take to load a model
 _MOST_NOISE = 1 << 18  # what a login shell may print before the agent's first line
 _LONGEST_ANSWER = 1 << 20
 _PORTS_TRIED = 5
-_COMMAND_S = 20.0
+_COMMAND_S = 60.0
 _NOT_FOUND, _NOT_RUNNABLE = 127, 126
 _CHECK = "import sys;sys.version_info<(3,9)and sys.exit('qutiperf-python %d.%d'%sys.version_info[:2])"
 
@@ -179,6 +179,9 @@ class BoardConnection:
         if code == FAILED:
             problem, cure = why(stderr)
             return SetupError(problem, where=self.where, cure=cure)
+        if code == 0:
+            what = f"its agent ended: nothing arrived there for {SILENCE_S:.0f} s, or somebody ended it"
+            return RunError(what, where=self.where)
         problem = "the connection was lost" if code is None else f"its agent ended with exit status {code}"
         last = stderr.strip().splitlines()[-1:] or [""]
         return RunError(f"{problem}: {shortened(last[0])}" if last[0] else problem, where=self.where)
