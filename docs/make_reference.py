@@ -20,8 +20,19 @@ from qutiperf.results.record import Figures
 from qutiperf.results.table import DERIVED
 from qutiperf.spec.audits import AuditRule, ScoreLimits
 from qutiperf.spec.block import Block
+from qutiperf.spec.build import Build
 from qutiperf.spec.dataset import DatasetSpec
-from qutiperf.spec.layer import Build, Convolution, Dense, Elementwise, Function, Pool, Product, Recurrent
+from qutiperf.spec.layer import (
+    Attention,
+    Convolution,
+    Dense,
+    Elementwise,
+    Function,
+    Pool,
+    Product,
+    Recurrent,
+    Threshold,
+)
 from qutiperf.spec.level0_terms import Calibration, Terms
 from qutiperf.spec.normalisation import NormalisationSpec
 from qutiperf.spec.round_rules import (
@@ -70,7 +81,19 @@ FILES: dict[str, list[type[BaseModel]]] = {
         *(Workload, DatasetSpec, ModelSpec, OtherFile, InputSpec, OutputSpec, QuantizationSpec),
         *(RandomSource, ConstantSource, StateSource, MaskSource, LengthSource, PaddingSpec),
         *(Topology, Variant, NormalisationSpec),
-        *(Convolution, Dense, Product, Pool, Elementwise, Function, Recurrent, Block, Build),
+        *(
+            Convolution,
+            Dense,
+            Product,
+            Pool,
+            Elementwise,
+            Function,
+            Recurrent,
+            Attention,
+            Threshold,
+            Block,
+            Build,
+        ),
     ],
     "sut": [SystemUnderTest, Deployment, OperatingMode, Platform, Calibration, Terms, Power, Verified],
     "scenario": [Scenario, Metric],

@@ -20,6 +20,7 @@ LAYERS: list[set[str]] = [
     {"calibrate", "conformance", "device_file", "microbench"},
     {"audit", "executors"},
     {"submission", "report"},
+    {"packs"},
     {"api"},
     {"cli"},
     {"__main__"},
@@ -28,8 +29,9 @@ LAYERS: list[set[str]] = [
 ROOMS: dict[str, list[str]] = {
     "spec": [
         "config",
-        "catalog layer level0_terms normalisation round_rules source tensor_references variant",
-        "audits block dataset rounds scenario sut",
+        "duration",
+        "build catalog layer level0_terms normalisation round_rules source tensor_references variant",
+        "audits before block dataset rounds scenario sut",
         "part",
         "workload",
         "formats limits",
@@ -53,8 +55,10 @@ ROOMS: dict[str, list[str]] = {
         "alternatives",
     ],
     "models": [
-        "damage part_builder part_reference tensors topologies_builder",
-        "digits onnx_file parts tflite_file",
+        "damage part_reference part_weights tensors topologies_builder",
+        "digits onnx_file part_builder permuted tflite_file",
+        "part_composed",
+        "parts",
         "topologies_efficientnet topologies_imagenet",
         "topologies workload_of",
         "workload_text",
@@ -63,8 +67,8 @@ ROOMS: dict[str, list[str]] = {
     ],
     "adapters": [
         "__init__ base deadline litert_delegate openvino_options protocol torch_onnx",
-        "litert_file onnxruntime_device onnxruntime_values open_inference_connection openvino_checks "
-        "registry simulated torch_tensors",
+        "litert_file onnxruntime_device onnxruntime_profile onnxruntime_values open_inference_connection "
+        "openvino_checks openvino_profile registry simulated torch_tensors",
         "litert onnxruntime open_inference openvino torch",
     ],
     "power": [
@@ -90,8 +94,8 @@ ROOMS: dict[str, list[str]] = {
     ],
     "results": [
         "histogram lock record",
-        "answers derived metrics predictions store superseded",
-        "analysed table",
+        "answers derived metrics predictions store superseded sustained",
+        "analysed stability table",
         "selection",
         "requirement spread",
         "choice",
@@ -100,23 +104,25 @@ ROOMS: dict[str, list[str]] = {
         "log_tail wording",
         "finding",
         "conditions errors explained labels server",
-        "context invalid summary",
+        "context invalid summary sustained",
         "verdict",
         "records",
         "__init__",
     ],
     "harness": [
-        "correctness kept_answers network_fields phases responses rotation sample_file samples schedule "
-        "significance",
-        "load many sample_cache streams",
+        "fresh_samples",
+        "correctness interval_series kept_answers network_fields responses rotation sample_file samples "
+        "schedule significance",
+        "phases",
+        "execution load many sample_cache streams",
         "padded",
         "loaded_model probe",
         "accuracy_check run",
     ],
     "run": [
-        "child governor job model_tensors model_workload sample_source supervisor watch",
-        "accuracy_outcome metering operating_mode pairing prepare worker_events",
-        "possible",
+        "child governor job model_tensors model_workload preconditions sample_source supervisor watch",
+        "afterwards hold metering operating_mode pairing prepare worker_events",
+        "memory_limit possible worker_end",
         "plan worker",
         "model_host",
         "only preparation repeated repeats runner unfinished",
@@ -159,12 +165,12 @@ ROOMS: dict[str, list[str]] = {
     "audit": [
         "accuracy finding power_session scores stored_run tree verdict",
         "log_checks",
-        "evidence power_samples",
-        "finished_runs ptdaemon_log tested_run",
-        "consistency possible_figures recompute test01",
-        "test04",
+        "answers evidence machine_state power_samples",
+        "finished_runs new_run ptdaemon_log speed tested_run",
+        "consistency environment possible_figures recompute repeat test01",
+        "perturb replay test04",
         "registry",
-        "compliance",
+        "compliance new_runs",
     ],
     "submission": [
         "accuracy_text entries host_facts ignored_files json_file obstacle official_power rehearsal_rule",
@@ -179,22 +185,24 @@ ROOMS: dict[str, list[str]] = {
         "published_rows submit",
     ],
     "report": [
-        "bundles columns power_lines roofs",
-        "data_package figure published_rows recorded run_page table",
-        "beside change sources",
-        "pages",
+        "bundles columns power_lines roofs verdicts",
+        "figure gaps published_rows run_page table",
+        "downloads recorded",
+        "beside change data_package sources",
+        "pages portal tables",
         "site",
     ],
+    "packs": ["manifest contribution", "reading writing"],
     "api": ["figures frame progress", "answers choices explanations plans sweeps theory", "__init__"],
     "cli": [
         "combinations console sweep_options",
         "results",
-        "adapter agree calibrate check export front level0 listing models plan plot progress published serve "
-        "workload",
-        "analyse answers audit best doctor explain level0_fit report submit",
+        "adapter agree calibrate check contribute export front level0 listing models plan plot progress "
+        "published serve workload",
+        "analyse answers best doctor explain level0_fit report submit",
         "show",
         "compare run",
-        "microbench",
+        "audit microbench",
         "__init__",
     ],
 }

@@ -85,6 +85,9 @@ class Tracker:
     def tick(self) -> None:
         self._send("running")
 
+    def waiting(self, run: PlannedRun, text: str) -> None:
+        self.note(one_line(f"{title(run)} {text}"))
+
     def finished(self, run: PlannedRun, record: RunRecord) -> None:
         self._runs_s -= run.estimated_s
         self._left_s = self._runs_s

@@ -133,7 +133,7 @@ def _measured(planned: "PlannedSweep", folder: Path) -> "list[RunRecord]":
 
 
 def _print_records(records: "Sequence[RunRecord]") -> None:
-    from qutiperf.results.derived import derived_of
+    from qutiperf.results.derived import derived_of, ran_as
 
     rows = []
     for record in records:
@@ -143,17 +143,29 @@ def _print_records(records: "Sequence[RunRecord]") -> None:
         rows.append(
             [
                 record.inputs.workload.variant.topology or record.point.workload,
-                part.build.datatype if part else record.inputs.workload.variant.weight_datatype,
+                part.build.label if part else record.inputs.workload.variant.weight_datatype,
                 "streamed" if copies > 1 else "resident",
                 record.point.deployment["batch_size"],
                 record.figures.compute_latency_p50_ms,
                 derived.compute_gops,
                 derived.compute_efficiency_percent,
                 correctness.error if correctness else None,
+                ran_as(record),
                 record.quality if record.valid else (record.reasons or ["failed"])[0],
             ]
         )
-    titles = ["part", "datatype", "weights", "batch", "p50 ms", "GOP/s", "efficiency %", "error", "quality"]
+    titles = [
+        "part",
+        "datatype",
+        "weights",
+        "batch",
+        "p50 ms",
+        "GOP/s",
+        "efficiency %",
+        "error",
+        "ran as",
+        "quality",
+    ]
     console.table("", titles, rows)
 
 

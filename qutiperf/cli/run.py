@@ -9,7 +9,7 @@ import typer
 from qutiperf.cli import console
 from qutiperf.cli.combinations import check_unused
 from qutiperf.cli.plan import print_plan
-from qutiperf.cli.sweep_options import OnlyRuns, Out, ProfileName, Set
+from qutiperf.cli.sweep_options import OnlyRuns, Out, Power, ProfileName, Set, Sustained, overrides_of
 from qutiperf.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,13 +59,7 @@ def run(
             help="With --model: an .npz file, an array of samples by input name, and `label` for accuracy."
         ),
     ] = None,
-    power: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Power meter: rapl, ina, redfish:https://BMC, none (`qutiperf list meters`). "
-            "Repeated, the others check the first. Default: that of the sweep or SUT file."
-        ),
-    ] = None,
+    power: Power = None,
     mlperf_round: Annotated[
         str | None, typer.Option("--round", help="Require the LoadGen whose seeds this round asks for: v6.1")
     ] = None,
@@ -90,6 +84,7 @@ def run(
         int | None, typer.Option(help="With --executor slurm: jobs at a time. Default: 4.")
     ] = None,
     only: OnlyRuns = None,
+    sustained: Sustained = None,
     again: Annotated[bool, typer.Option(help="Measure what is done once more, as another attempt.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; measure nothing.")] = False,
     keep_answers: Annotated[
@@ -112,7 +107,7 @@ def run(
 
     if (sweep is None) == (model is None):
         raise InputError("name a sweep or --model FILE", cure="qutiperf run quickstart; qutiperf list sweeps")
-    overrides = [*(settings or []), *([f"profile={profile}"] if profile else [])]
+    overrides = overrides_of(settings, profile, sustained)
     overrides += ["keep_answers=true"] if keep_answers else []
     where = make_executor(ExecutorChoice(executor, executor_options, jobs), console.note)
     machine = machine_for(where, out)

@@ -33,13 +33,19 @@ _COLUMNS = {
     "compute_latency_p50_ms": "compute p50 ms",
     "system_throughput_ips": "system ips",
     "compute_throughput_ips": "compute ips",
+    "sustained_s": "held s",
+    "sustained_percent": "last/first %",
+    "throttled_s": "throttled s",
     "full_power_w": "power W",
     "energy_per_input_mj": "mJ/input",
     "power_grade": "grade",
     "valid": "valid",
     "quality": "quality",
 }
-_IF_MEASURED = ("full_power_w", "energy_per_input_mj", "power_grade")
+_IF_MEASURED = (
+    *("sustained_s", "sustained_percent", "throttled_s"),
+    *("full_power_w", "energy_per_input_mj", "power_grade"),
+)
 _SETTINGS = (
     "sut",
     "workload",

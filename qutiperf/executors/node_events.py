@@ -18,9 +18,9 @@ from qutiperf.spec.config import StrictModel
 
 
 class NodeEvent(StrictModel):
-    """`began` has the machine, `started` and `finished` a run; `ended` a reason if something is missing."""
+    """`began` has a machine; `waiting`, `started` and `finished` a run; `ended` why something lacks."""
 
-    event: Literal["began", "note", "preparing", "started", "finished", "ended"]
+    event: Literal["began", "note", "preparing", "waiting", "started", "finished", "ended"]
     machine: host.Facts | None = None
     run_id: str = ""
     record: RunRecord | None = None

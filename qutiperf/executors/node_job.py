@@ -129,6 +129,9 @@ class _Sender:
     def __init__(self, events: EventWriter) -> None:
         self._events = events
 
+    def waiting(self, run: PlannedRun, text: str) -> None:
+        self._events.send(NodeEvent(event="waiting", run_id=run.run_id, text=text))
+
     def started(self, run: PlannedRun) -> None:
         self._events.send(NodeEvent(event="started", run_id=run.run_id))
 

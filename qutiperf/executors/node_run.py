@@ -68,6 +68,9 @@ class NodeRun:
             run = next((run for run in self.waiting if run.run_id == event.run_id), None)
             if run is None:
                 return
+            if event.event == "waiting":
+                observer.waiting(run, event.text)
+                return
             self.began_run = True
             if event.event == "started":
                 observer.started(run)

@@ -134,6 +134,9 @@ class Relay:
     def started(self, run: PlannedRun) -> None:
         self.rack.tell(lambda observer: observer.started(run))
 
+    def waiting(self, run: PlannedRun, text: str) -> None:
+        self.rack.tell(lambda observer: observer.waiting(run, text))
+
     def finished(self, run: PlannedRun, record: RunRecord) -> None:
         """Raises BoardLostError after the failed record of a board that is gone: others get the rest."""
         self._records.append(record)

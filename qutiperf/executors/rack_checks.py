@@ -29,6 +29,16 @@ def _difference(one: host.Facts, other: host.Facts) -> str:
     )
 
 
+def check_before(group: Group) -> None:
+    """Raises InputError for a condition of this machine that is meant for the board."""
+    for run in group.runs:
+        for key in ("temperature_below_c", "battery_above_percent"):
+            if run.inputs.before is not None and getattr(run.inputs.before, key) is not None:
+                cure = "leave it out, or set before.pause_s"
+                where = f"sweep {run.inputs.sweep}: before.{key}"
+                raise InputError("is looked up on this machine, not on a board", where=where, cure=cure)
+
+
 def check_mode(group: Group) -> None:
     mode = group.sut.operating_modes[group.operating_mode]
     for key, value in (("governor", mode.governor), ("cores", mode.cores)):

@@ -18,7 +18,7 @@ from qutiperf.executors.board_connection import BoardConnection
 from qutiperf.executors.control_folder import control_folder
 from qutiperf.executors.hosts_file import RackHost
 from qutiperf.executors.rack import BoardRunner, Rack, Relay
-from qutiperf.executors.rack_checks import check_mode, check_same_kind, powers_of
+from qutiperf.executors.rack_checks import check_before, check_mode, check_same_kind, powers_of
 from qutiperf.executors.ssh_client import require_ssh
 from qutiperf.results.store import Store
 from qutiperf.run import operating_mode
@@ -75,6 +75,7 @@ class SshExecutor:
         powers = powers_of(suts, able, self._where)
         for group in work.groups:
             check_mode(group)
+            check_before(group)
         for line in operating_mode.undo_left_on():
             observer.note(line)
         if (cache := cache_of(work.sample_cache)) is not None:

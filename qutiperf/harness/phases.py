@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from qutiperf.harness.interval_series import IntervalSeries
 from qutiperf.results.histogram import Histogram
 from qutiperf.units import NANOSECONDS_PER_SECOND
 
@@ -51,6 +52,7 @@ class PhaseRecorder:
         self.batches = 0
         self.device_clocked = 0
         self.impossible_clocks = 0
+        self.series: IntervalSeries | None = None  # of a held run
 
     def record(
         self,
@@ -95,7 +97,7 @@ class PhaseRecorder:
         self._offset = 0
         if len(rows) == 0:
             return
-        _, _, _, gathered, answered, completed, device, inputs = rows.T
+        issued, _, _, gathered, answered, completed, device, inputs = rows.T
         wall = answered - gathered
         clocked = (device > 0) & (device <= _CLOCK_RATE * wall + _CLOCK_RESOLUTION_NS)
         compute = np.where(clocked, np.minimum(device, wall), wall)
@@ -106,6 +108,8 @@ class PhaseRecorder:
         self.device_clocked += int(clocked.sum())
         self.impossible_clocks += int(((device != NO_DEVICE_CLOCK) & ~clocked).sum())
         self._keep_windows(completed, compute, wall, inputs)
+        if self.series is not None:
+            self.series.add(issued, completed, inputs)
         if self._numbers:
             each = np.repeat(np.arange(len(rows)), inputs)
             rows, compute, wall = rows[each], compute[each], wall[each]

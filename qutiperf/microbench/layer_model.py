@@ -59,7 +59,7 @@ class LayerModel:
         if self.cache_bytes is None:
             return "resident"
         largest = max(
-            (layer.elements * layer.part.build.weight_bytes for layer in network.layers), default=0.0
+            (layer.elements * layer.part.build.activation_bytes for layer in network.layers), default=0.0
         )
         return "streamed" if network.weight_bytes + largest > self.cache_bytes else "resident"
 
@@ -248,9 +248,10 @@ def _place(features: Array) -> Array:
 
 def features_of(part: BuiltPart) -> Array:
     """Ops, activations and weights in bytes; then what tells layers of equal size apart."""
-    width, layer = part.build.weight_bytes, part.parts[0]
+    build, layer = part.build, part.parts[0]
     window = math.prod(getattr(layer, "kernel", None) or [1])
-    sizes = [_elements(part) * width, layer.weights * width, layer.accumulation, window]
+    moved = [_elements(part) * build.activation_bytes, layer.weights * build.weight_bytes]
+    sizes = [*moved, layer.accumulation, window]
     return np.array([_operations(part.model_dump_json()), *sizes], np.float64)
 
 

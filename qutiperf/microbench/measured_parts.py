@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from qutiperf import host
 from qutiperf.errors import InputError
 from qutiperf.results.record import RunRecord
-from qutiperf.spec.layer import Build
+from qutiperf.spec.build import Build
 from qutiperf.spec.microbench import State
 from qutiperf.spec.part import BuiltPart
 from qutiperf.spec.scenario import Mode
@@ -55,7 +55,8 @@ class MeasuredParts:
 
 def key_of(part: BuiltPart) -> str:
     """A layer and its datatype, however its weights are stored in memory and whatever their seed."""
-    build = Build(datatype=part.build.datatype, sparsity=part.build.sparsity)
+    stated = part.build
+    build = Build(datatype=stated.datatype, datatypes=stated.datatypes, sparsity=stated.sparsity)
     return part.model_copy(update={"build": build}).digest
 
 

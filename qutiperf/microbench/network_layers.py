@@ -11,7 +11,7 @@ from qutiperf.level0.count import requirements_of_model
 from qutiperf.level0.graph import Graph, Shape, Shapes, read_graph
 from qutiperf.level0.requirements import LayerRequirement
 from qutiperf.microbench.fusion import MOVES, Fusion
-from qutiperf.spec.layer import DatatypeName
+from qutiperf.spec.build import DatatypeName
 from qutiperf.spec.part import BuiltPart
 
 _ACTIVATIONS: Mapping[str, str] = {

@@ -26,7 +26,7 @@ def parts_of_networks(
     for text in alone:
         part = shares[text][0]
         own = suite.model_copy(update={"datatypes": [part.build.datatype]})
-        parts += variants(part, own, suite.name, cache_bytes)
+        parts += variants(part, own, cache_bytes)
     stacked = [one.part.stack[0] for one in parts if one.part.stack]
     first = [layer for number, layer in enumerate(stacked) if layer not in stacked[:number]][:FIRST_STACKS]
     return sorted(parts, key=lambda one: _order(one, first))
@@ -49,8 +49,9 @@ def shares_of(networks: Iterable[NetworkLayers]) -> dict[str, tuple[BuiltPart, f
 
 
 def _estimate_s(layer: NetworkLayer) -> float:
-    width = layer.part.build.weight_bytes
-    return layer.ops / _OPS_PER_S + (layer.weights + layer.elements) * width / _BYTES_PER_S + _NODE_S
+    build = layer.part.build
+    moved = layer.weights * build.weight_bytes + layer.elements * build.activation_bytes
+    return layer.ops / _OPS_PER_S + moved / _BYTES_PER_S + _NODE_S
 
 
 def _order(one: SuitePart, first: Sequence[Part]) -> tuple[int, int]:

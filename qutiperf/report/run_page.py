@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
+from qutiperf.printable import bounded
 from qutiperf.report.columns import Cell
 from qutiperf.report.power_lines import MOST_SAMPLES, power_lines, rows_of
 from qutiperf.results.histogram import Integers, value_of
 from qutiperf.results.record import RunRecord
+from qutiperf.results.sustained import SUSTAINED_CSV, read_intervals
 from qutiperf.units import NANOSECONDS_PER_SECOND, milliseconds_from_ns
 
 _BINS = 80
 _MOST_BYTES = 64 << 20
+_MOST_SIGNS = 50
 _PERCENTILES = ("p50", "p90", "p99", "p99_9", "max")
 
 
@@ -28,6 +31,7 @@ class RunDetails:
     histograms: dict[str, list[list[float]]]
     environment: dict[str, list[float | None]]
     sustained: dict[str, list[float | None]]
+    held: dict[str, object]
     power: dict[str, list[list[float]]]
 
 
@@ -40,6 +44,7 @@ def details(record: RunRecord, folder: Path) -> RunDetails:
         histograms(stored),
         environment(folder),
         sustained(stored),
+        held(record, folder / SUSTAINED_CSV),
         power_lines(folder / "power.csv"),
     )
 
@@ -112,6 +117,25 @@ def sustained(stored: Mapping[str, Integers]) -> dict[str, list[float | None]]:
         for _, compute, inputs in chosen.tolist()
     ]
     return {"elapsed_s": ends.tolist(), "compute_throughput_ips": rates}
+
+
+def held(record: RunRecord, path: Path) -> dict[str, object]:
+    """A sustained run's throughput by interval, and what slowed it: [begin s, end s, inputs/s], [s, text]."""
+    intervals = read_intervals(path)
+    if len(intervals) < 2:
+        return {}
+    step = max(1, -(-len(intervals) // MOST_SAMPLES))
+    stored = record.sustained
+    return {
+        "intervals": [[each.begin_s, each.end_s, each.throughput_ips] for each in intervals[::step]],
+        "window_s": stored.window_s if stored else None,
+        "percent": stored.last_over_first_percent if stored else None,
+        "signs": [
+            [sign.at_s, bounded(f"{sign.kind}: {sign.text}", 200)] for sign in stored.signs[:_MOST_SIGNS]
+        ]
+        if stored
+        else [],
+    }
 
 
 def binned(buckets: Integers, numbers: Integers) -> list[list[float]]:

@@ -23,6 +23,7 @@ from qutiperf.run.metering import Metering
 from qutiperf.run.overhead import measure_tax
 from qutiperf.run.plan import Group
 from qutiperf.run.possible import NO_DEVICES, Devices
+from qutiperf.run.preconditions import check_before
 from qutiperf.run.preparation import PreparationObserver, prepare_samples
 from qutiperf.run.runner import Listener, Runner
 from qutiperf.run.sample_source import cache_of
@@ -105,6 +106,8 @@ class LocalExecutor:
     @contextmanager
     def open(self, work: SweepWork, store: Store, observer: WorkObserver) -> Iterator[Measuring]:
         groups = work.groups
+        for before in {run.inputs.before for group in groups for run in group.runs}:
+            check_before(before)
         operating_mode.check_commands((group.sut, group.operating_mode) for group in groups)
         for line in operating_mode.undo_left_on():
             observer.note(line)

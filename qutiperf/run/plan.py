@@ -20,6 +20,7 @@ from qutiperf.spec.config import sha256_of, sha256_of_file
 from qutiperf.spec.limits import check_load, check_scenario
 from qutiperf.spec.order import in_order, load_key
 from qutiperf.spec.point import Point, System, expand, point_id
+from qutiperf.spec.rounds import Seeds
 from qutiperf.spec.scenario import Mode, Profile, Scenario, ScenarioName, load_scenario
 from qutiperf.spec.sut import Settings, SystemUnderTest, load_sut
 from qutiperf.spec.sweep import Sweep
@@ -50,7 +51,10 @@ class PlannedRun:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Runs that share one load of a model on a system."""
+    """Runs that share one load of a model on a system.
+
+    `seeds` and `fresh_after` are those of `Job`, which audits set.
+    """
 
     sut: SystemUnderTest
     workload: Workload
@@ -59,6 +63,9 @@ class Group:
     operating_mode: str
     runs: list[PlannedRun]
     samples: SampleSource | None = None  # None if every worker prepares its own
+    seeds: Seeds | None = None
+    fresh_after: int | None = None
+    profile: bool = False
 
     def only(self, runs: list[PlannedRun]) -> "Group":
         return replace(self, runs=runs)
@@ -292,4 +299,6 @@ class _Planner:
             dataset=pairing.dataset,
             files_sha256=self._files(point),
             resolved_sha256=sha256_of(resolved),
+            stable_within_percent=self._sweep.stable_within_percent,
+            before=self._sweep.before if point.mode is Mode.PERFORMANCE else None,
         )

@@ -13,6 +13,7 @@ from qutiperf.power.registry import AUTO, NONE
 from qutiperf.regular_file import unreadable
 from qutiperf.results.answers import without_answers
 from qutiperf.results.record import RunRecord
+from qutiperf.results.stability import with_stability
 from qutiperf.results.store import Store
 from qutiperf.results.table import in_table_order
 from qutiperf.run.executor import HERE, Executor, Measuring, SweepWork, WorkObserver
@@ -24,7 +25,7 @@ from qutiperf.run.repeats import RepeatRule, check_figure, in_rounds, waves
 from qutiperf.run.unfinished import runs_to_measure
 from qutiperf.spec.config import Overrides, Yaml, YamlValue, apply_overrides, shortened
 from qutiperf.spec.scenario import Mode
-from qutiperf.spec.sut import SystemUnderTest
+from qutiperf.spec.sut import SystemUnderTest, WorkerLimits
 from qutiperf.spec.sweep import Sweep, load_sweep, parse_sweep
 from qutiperf.spec.workload import Workload
 
@@ -133,7 +134,7 @@ def _planned(
 ) -> PlannedSweep:
     chosen = list(power) or ([sweep.power] if isinstance(sweep.power, str) else sweep.power)
     check_figure(sweep)
-    metered = [(part, _metered(material, chosen)) for part, material in parts]
+    metered = [(part, _chosen(material, chosen, sweep.limits)) for part, material in parts]
     machine = machine_of(sweep)
     devices = devices_of(list({name: sut for _, each in metered for name, sut in each.suts.items()}.values()))
     plans = [make_plan(part, material, machine, devices) for part, material in metered]
@@ -141,13 +142,13 @@ def _planned(
     return PlannedSweep(sweep, groups, machine, [each for plan in plans for each in plan.skipped])
 
 
-def _metered(material: Material, meters: list[str] | None) -> Material:
-    """Systems with the chosen meters, checked; ids of runs are digests of files, which stay the same."""
+def _chosen(material: Material, meters: list[str] | None, limits: WorkerLimits | None) -> Material:
+    """Systems with the chosen meters, checked, and limits; ids are digests of files, which stay the same."""
     suts = dict(material.suts)
     for name, sut in suts.items():
         power = sut.power if meters is None else sut.power.model_copy(update={"meter": meters})
         check_power(power, name)
-        suts[name] = sut.model_copy(update={"power": power})
+        suts[name] = sut.model_copy(update={"power": power, "limits": limits or sut.limits})
     return replace(material, suts=suts)
 
 
@@ -178,7 +179,7 @@ def measure_sweep(
         store.clean()
         _measure_rest(planned, store, observer, audit_config, executor, again=again)
     ids = {run.run_id for group in planned.groups for run in group.runs}
-    return in_table_order([record for record in store.latest() if record.run_id in ids])
+    return in_table_order(with_stability([record for record in store.latest() if record.run_id in ids]))
 
 
 def groups_to_measure(planned: PlannedSweep, store: Store, *, again: bool = False) -> list[Group]:

@@ -119,7 +119,7 @@ def _runs(
     for repeat, (name, scenario) in product(range(1, sweep.most_repeats + 1), scenarios.items()):
         if name in _ALONE and load_values["streams"] != min(load["streams"], key=int):
             continue  # one batch in flight keeps one stream busy
-        settings = scenario.profiles[sweep.profile].overridden_by(sweep.settings)
+        settings = scenario.profiles[sweep.profile].overridden_by(sweep.settings).held
         for values in tuned:
             batch = {"batch_size": 1} if name is ScenarioName.SINGLE_STREAM else {}
             yield name, Mode.PERFORMANCE, settings, {**load_values, **values, **batch}, repeat

@@ -8,10 +8,11 @@ from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, mode
 from qutiperf.element_type import BEYOND_NUMPY
 from qutiperf.errors import InputError
 from qutiperf.spec.block import Block
+from qutiperf.spec.build import Build
 from qutiperf.spec.catalog import CatalogFile, read
-from qutiperf.spec.config import Percent, StrictModel, YamlValue, parse_model
-from qutiperf.spec.dataset import DatasetSpec, without_unset
-from qutiperf.spec.layer import Build, Layer
+from qutiperf.spec.config import Percent, StrictModel, YamlValue, parse_model, without_unset
+from qutiperf.spec.dataset import DatasetSpec
+from qutiperf.spec.layer import Layer
 from qutiperf.spec.part import PART_KEYS, BuiltPart, tensors_of
 from qutiperf.spec.source import (
     ConstantSource,

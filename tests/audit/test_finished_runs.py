@@ -176,17 +176,35 @@ def test_plausibility_finds_what_cannot_be(change: dict[str, float], message: st
 
 
 def test_the_command(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["audit", str(OLD)], debug=True) == 0
+    before = {path: path.read_bytes() for path in results.rglob("*") if path.is_file()}
+    assert main(["audit", str(results)], debug=True) == 0
     assert "recompute        7     0             1" in capsys.readouterr().out
+    kept = sorted(path.relative_to(results / "audit") for path in (results / "audit").rglob("*.json"))
+    assert len(kept) == 8 * len(FINISHED)
+    assert kept[0] == Path("consistency") / f"{ACCURACY}-1.verdict.json"
+    assert {path: path.read_bytes() for path in before} == before
     edit(results / f"{SINGLE}-1", {"figures/system_throughput_ips": 9e9})
     assert main(["audit", str(results), "--only", "recompute", "--json"], debug=True) == 1
     data = json.loads(capsys.readouterr().out)
     assert [each["run_id"] for each in data if each["outcome"] == "fail"] == [SINGLE]
 
 
+def test_the_verdicts_of_a_folder_that_cannot_be_written_to_are_printed(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (results / "audit").write_text("a file in the way")
+    assert main(["audit", str(results), "--only", "consistency"], debug=True) == 0
+    captured = capsys.readouterr()
+    assert "verdicts are not kept: " in captured.err
+    assert "consistency  " in captured.out
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--only", "repeat", "--round", "v6.1"], "--only: repeat has no round; leave --round out"),
+        (["--out", "elsewhere"], "--out: is the results folder of a sweep"),
+        (["quickstart"], "quickstart: is not a results folder; name one sweep, or folders only"),
         (["--only", "TEST01"], "--only: TEST01 needs a round; add --round, as v6.1"),
         (["--only", "recompute", "--round", "v6.1"], "--only: recompute has no round"),
         (["--only", "recomputed"], "'recomputed' is not an audit; did you mean 'recompute'?"),
