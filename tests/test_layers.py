@@ -132,7 +132,7 @@ ROOMS: dict[str, list[str]] = {
     ],
     "executors": [
         "board_agent control_folder hosts_file lent_store node_events slurm_options",
-        "board_queue node_job rack_checks slurm_queue ssh_client",
+        "board_queue labgrid_place node_job rack_checks slurm_queue ssh_client",
         "board_connection node_run",
         "board slurm",
         "rack",

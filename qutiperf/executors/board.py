@@ -31,7 +31,9 @@ _TAIL = 2000
 
 def board_facts(spec: RackHost, facts: host.Facts) -> host.Facts:
     """The facts of a board as records have them: with its name, and that it was reached over ssh."""
-    return {**facts, host.REACHED_OVER: OVER, "board": spec.name, "address": spec.address or spec.name}
+    named: host.Facts = {"board": spec.name, "address": spec.address or spec.name}
+    placed: host.Facts = {} if spec.place is None else {"place": spec.place}
+    return {**facts, host.REACHED_OVER: OVER, **named, **placed}
 
 
 class Board:

@@ -17,10 +17,10 @@ from threading import Event, Lock, Thread
 from time import monotonic
 
 from qutiperf import host
-from qutiperf.errors import RunError, SetupError
+from qutiperf.errors import RunError, SetupError, UnreachableError
 from qutiperf.executors.board_agent import GREETING
 from qutiperf.executors.hosts_file import RackHost
-from qutiperf.executors.ssh_client import FAILED, ssh_command, why
+from qutiperf.executors.ssh_client import FAILED, is_down, ssh_command, why
 from qutiperf.spec.config import shortened
 
 _AGENT = Path(__file__).with_name("board_agent.py")
@@ -178,7 +178,8 @@ class BoardConnection:
             return SetupError(f"there is no {self._spec.python} there", where=self.where, cure=cure)
         if code == FAILED:
             problem, cure = why(stderr)
-            return SetupError(problem, where=self.where, cure=cure)
+            kind = UnreachableError if is_down(stderr) else SetupError
+            return kind(problem, where=self.where, cure=cure)
         if code == 0:
             what = f"its agent ended: nothing arrived there for {SILENCE_S:.0f} s, or somebody ended it"
             return RunError(what, where=self.where)

@@ -58,6 +58,7 @@ class RackHost(StrictModel):
 
     `key` and `known_hosts` are files here, relative to the hosts file; `python` and `folder` are paths on the
     board. `suts` are names or patterns of the systems that it can run. `power` is the meter of this board.
+    `place` is that of a labgrid `coordinator`; a board that was switched on answers within `boot_s`.
     """
 
     name: Annotated[str, AfterValidator(_name)]
@@ -71,6 +72,10 @@ class RackHost(StrictModel):
     suts: Annotated[list[Line], Field(min_length=1)] = ["*"]
     environment: dict[Variable, Annotated[str, Field(max_length=10_000)]] = {}
     power: Line | list[Line] | None = None
+    place: Annotated[str, AfterValidator(_name)] | None = None
+    coordinator: Annotated[str, AfterValidator(_address)] | None = None
+    power_cycle: bool = True
+    boot_s: Annotated[float, Field(ge=0, le=3600)] = 180.0
 
     def runs(self, sut: str) -> bool:
         return any(fnmatch.fnmatchcase(sut, pattern) for pattern in self.suts)

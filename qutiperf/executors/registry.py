@@ -49,7 +49,7 @@ def _slurm(choice: ExecutorChoice, note: Callable[[str], None]) -> Executor:
     return SlurmExecutor(read_slurm_options(choice.options, choice.jobs), where, note)
 
 
-def _ssh(choice: ExecutorChoice, _note: Callable[[str], None]) -> Executor:
+def _ssh(choice: ExecutorChoice, note: Callable[[str], None]) -> Executor:
     if choice.jobs is not None:
         cure = "leave it out: each board measures one load at a time"
         raise InputError("has no effect with ssh", where="--jobs", cure=cure)
@@ -57,7 +57,7 @@ def _ssh(choice: ExecutorChoice, _note: Callable[[str], None]) -> Executor:
         raise InputError(
             "names no hosts", where="--executor ssh", cure="add --hosts FILE; see docs/executors.md"
         )
-    return SshExecutor(read_hosts(choice.options), shortened(str(choice.options)))
+    return SshExecutor(read_hosts(choice.options), shortened(str(choice.options)), note)
 
 
 EXECUTORS: dict[str, Callable[[ExecutorChoice, Callable[[str], None]], Executor]] = {

@@ -9,14 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 
 from qutiperf import host
 from qutiperf.adapters.registry import adapter_class
-from qutiperf.errors import InputError
+from qutiperf.errors import InputError, SetupError, UnreachableError
 from qutiperf.executors.board import OVER, Board, board_facts
 from qutiperf.executors.board_connection import BoardConnection
 from qutiperf.executors.control_folder import control_folder
 from qutiperf.executors.hosts_file import RackHost
+from qutiperf.executors.labgrid_place import acquired_places, power_cycle, require_labgrid
 from qutiperf.executors.rack import BoardRunner, Rack, Relay
 from qutiperf.executors.rack_checks import check_before, check_mode, check_same_kind, powers_of
 from qutiperf.executors.ssh_client import require_ssh
@@ -32,16 +34,17 @@ from qutiperf.run.sample_source import cache_of
 from qutiperf.spec.sut import SystemUnderTest
 
 _MOST_CONNECTING = 32
+_BOOT_LOOK_S = 1.0
 
 
 class SshExecutor:
-    """Measures on `hosts`; `where` is their file."""
+    """Measures on `hosts`; `where` is their file, `note` prints a line."""
 
     parallel = True
 
-    def __init__(self, hosts: Sequence[RackHost], where: str) -> None:
+    def __init__(self, hosts: Sequence[RackHost], where: str, note: Callable[[str], None]) -> None:
         require_ssh()
-        self._hosts, self._where = hosts, where
+        self._hosts, self._where, self._note = hosts, where, note
 
     def machine(self, _folder: Path) -> host.Facts:
         return host.facts()
@@ -50,8 +53,9 @@ class SshExecutor:
         """Connects to each board that may be needed; raises InputError if boards of a system differ."""
         able = {sut.name: self._able(sut) for sut in suts}
         used = [spec for spec in self._hosts if any(spec in each for each in able.values())]
-        with control_folder() as folder:
-            connections = _connected(used, folder, _go_on)
+        require_labgrid(used)
+        with acquired_places(used, self._note), control_folder() as folder:
+            connections = _connected(used, folder, _go_on, cycle=False)
             facts = {spec.name: board_facts(spec, each.facts) for spec, each in connections}
             _close([each for _, each in connections])
         for name, specs in able.items():
@@ -88,7 +92,9 @@ class SshExecutor:
             token.write_text(secrets.token_hex(32), encoding="ascii")
             used = [spec for spec in self._hosts if any(spec in each for each in able.values())]
             rack = Rack(observer)
-            connections = _connected(used, folder, rack.check)
+            require_labgrid(used)
+            stack.enter_context(acquired_places(used, observer.note))
+            connections = _connected(used, folder, rack.check, cycle=True)
             stack.callback(_close, [each for _, each in connections])
             nursery = stack.enter_context(Nursery())
             kept = prepare_samples(work.groups, store, nursery, observer) if work.groups else frozenset()
@@ -110,12 +116,15 @@ def _go_on() -> None:
 
 
 def _connected(
-    specs: Sequence[RackHost], folder: Path, check: Callable[[], None]
+    specs: Sequence[RackHost], folder: Path, check: Callable[[], None], *, cycle: bool
 ) -> list[tuple[RackHost, BoardConnection]]:
-    """Connections to all boards at once; raises the error of the first that fails, with none left open."""
+    """Connections to all boards at once; raises the error of the first that fails, with none left open.
+
+    With `cycle`, boards with a place are power-cycled before; without, only those that do not answer.
+    """
     with ThreadPoolExecutor(_MOST_CONNECTING) as pool:
         attempts = [
-            pool.submit(BoardConnection, spec, folder / f"{number}.s", check)
+            pool.submit(_connect, spec, folder / f"{number}.s", check, cycle=cycle)
             for number, spec in enumerate(specs)
         ]
     errors = [error for attempt in attempts if (error := attempt.exception()) is not None]
@@ -123,6 +132,27 @@ def _connected(
         _close([attempt.result() for attempt in attempts if attempt.exception() is None])
         raise errors[0]
     return [(spec, attempt.result()) for spec, attempt in zip(specs, attempts, strict=True)]
+
+
+def _connect(spec: RackHost, control: Path, check: Callable[[], None], *, cycle: bool) -> BoardConnection:
+    """Waits for a board that is switched on here, for `boot_s` at most."""
+    switched = spec.place is not None and spec.power_cycle
+    try:
+        if not (switched and cycle):
+            return BoardConnection(spec, control, check)
+    except UnreachableError:
+        if not switched:
+            raise
+    power_cycle(spec)
+    limit = monotonic() + spec.boot_s
+    while True:
+        try:
+            return BoardConnection(spec, control, check)
+        except UnreachableError as error:
+            if monotonic() > limit:
+                what = f"{error.what}, {spec.boot_s:g} s after it was switched on"
+                raise SetupError(what, where=error.where, cure="check it, or raise boot_s") from None
+            sleep(_BOOT_LOOK_S)
 
 
 def _close(connections: Sequence[BoardConnection]) -> None:

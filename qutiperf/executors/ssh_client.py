@@ -102,6 +102,17 @@ def _path(text: str) -> str:
     return '"' + text.replace("%", "%%") + '"'
 
 
+_DOWN = (
+    *("Connection refused", "timed out", "No route to host", "Network is unreachable", "Connection reset"),
+    *("Connection closed", "closed by remote host"),
+)
+
+
+def is_down(stderr: str) -> bool:
+    """Whether the board may just not have started yet."""
+    return any(words in stderr for words in _DOWN) and "Permission denied" not in stderr
+
+
 def why(stderr: str) -> tuple[str, str]:
     """What went wrong according to ssh, and the cure."""
     for words, problem, cure in _MEANINGS:

@@ -2,12 +2,11 @@
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from getpass import getuser
 from pathlib import Path
 from time import monotonic, sleep
@@ -28,12 +27,11 @@ def _path(name: str) -> str | None:
 
 @dataclass
 class Sshd:
-    """A server, and the files with which a client reaches it."""
+    """A server that can be switched off and on, and the files with which a client reaches it."""
 
     folder: Path
     port: int
-    process: "subprocess.Popen[bytes]"
-    more: list[str] = field(default_factory=list)
+    process: "subprocess.Popen[bytes] | None" = None
 
     @property
     def key(self) -> Path:
@@ -54,11 +52,37 @@ class Sshd:
             **more,
         }
 
+    def start(self) -> None:
+        command = [str(_path("sshd")), "-D", "-e", "-f", str(self.folder / "sshd_config")]
+        with (self.folder / "sshd.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stderr=log, start_new_session=True
+            )
+        limit = monotonic() + _START_LIMIT_S
+        while monotonic() < limit and self.process.poll() is None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return
+            sleep(0.05)
+        raise AssertionError(f"sshd does not start: {(self.folder / 'sshd.log').read_text()}")
+
     def kill_sessions(self) -> None:
         """As if the network were cut: all its connections end at once."""
-        for child in psutil.Process(self.process.pid).children(recursive=False):
-            with suppress(psutil.Error):
-                child.kill()
+        if self.process is not None:
+            for child in psutil.Process(self.process.pid).children(recursive=False):
+                with suppress(psutil.Error):
+                    child.kill()
+
+    def stop(self) -> None:
+        """As if the board were switched off."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        with suppress(psutil.Error):
+            for child in psutil.Process(process.pid).children(recursive=True):
+                with suppress(psutil.Error):
+                    child.kill()
+        process.kill()
+        process.wait()
 
 
 def _key(path: Path) -> str:
@@ -100,25 +124,9 @@ def running_sshd(folder: Path, options: Sequence[str] = ()) -> Iterator[Sshd]:
     (folder / "sshd_config").write_text("\n".join(settings) + "\n")
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # where sshd separates privileges, as root
-    command = [str(_path("sshd")), "-D", "-e", "-f", str(folder / "sshd_config")]
-    with (folder / "sshd.log").open("wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log, start_new_session=True)
+    server = Sshd(folder, port)
+    server.start()
     try:
-        _wait_for(port, process, folder)
-        yield Sshd(folder, port, process)
+        yield server
     finally:
-        with suppress(psutil.Error):
-            for child in psutil.Process(process.pid).children(recursive=True):
-                with suppress(psutil.Error):
-                    child.send_signal(signal.SIGKILL)
-        process.kill()
-        process.wait()
-
-
-def _wait_for(port: int, process: "subprocess.Popen[bytes]", folder: Path) -> None:
-    limit = monotonic() + _START_LIMIT_S
-    while monotonic() < limit and process.poll() is None:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        sleep(0.05)
-    raise AssertionError(f"sshd does not start: {(folder / 'sshd.log').read_text()}")
+        server.stop()

@@ -139,3 +139,15 @@ def test_a_load_stays_on_its_board_until_that_is_gone() -> None:
     queue.lose(two, other)
     assert [each.streams for each in (queue.take(one), queue.take(one)) if each] == [2, 2]
     assert queue.waiting == []
+
+
+def test_without_labgrid_the_cure_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ssh").write_text("#!/bin/sh\n")
+    (tmp_path / "ssh").chmod(0o755)
+    (tmp_path / "rack.yaml").write_text(f"{HEAD}hosts: [{{name: a, place: b}}]\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    command = ["run", "quickstart", "--executor", "ssh"]
+    line = fails(capsys, [*command, "--hosts", str(tmp_path / "rack.yaml")], 3)
+    assert line.startswith("qutiperf: --executor ssh: labgrid-client is not installed; pip install")
