@@ -75,6 +75,7 @@ def measure(
         _overrides(set, profile),
         _meters(power),
         machine_for(where, out),
+        where.devices,
     )
     return _measured(planned, out, progress, executor=where)
 
@@ -99,7 +100,9 @@ def run(
     by default results/SWEEP. `round_name` requires the LoadGen that carries the seeds of an MLPerf round.
     """
     where = _executor(executor, executor_options, jobs)
-    planned = plan_sweep(str(sweep), _overrides(set, profile), _meters(power), machine_for(where, out))
+    planned = plan_sweep(
+        str(sweep), _overrides(set, profile), _meters(power), machine_for(where, out), where.devices
+    )
     return _measured(planned, out, progress, audit_config, round_name, executor=where)
 
 

@@ -67,10 +67,18 @@ def run(
         Path | None, typer.Option(help="An audit.config for LoadGen; none is ever found by chance.")
     ] = None,
     executor: Annotated[
-        str, typer.Option(help="Where runs are measured: local (this machine) or slurm (jobs on a cluster).")
+        str,
+        typer.Option(
+            help="Where runs are measured: local (this machine), slurm (jobs on a cluster) or ssh (boards)."
+        ),
     ] = "local",
     executor_options: Annotated[
-        Path | None, typer.Option(help="A YAML file with the options of the executor.")
+        Path | None,
+        typer.Option(
+            "--executor-options",
+            "--hosts",
+            help="A YAML file with the options of the executor, or its hosts.",
+        ),
     ] = None,
     jobs: Annotated[
         int | None, typer.Option(help="With --executor slurm: jobs at a time. Default: 4.")
@@ -112,12 +120,12 @@ def run(
         }
         of_a_model |= {"--dim": dim, "--constant": constant, "--data": data}
         check_unused(of_a_model, "a sweep names its own", "use --set, or --model FILE instead of the sweep")
-        planned = plan_sweep(str(sweep), overrides, power or (), machine)
+        planned = plan_sweep(str(sweep), overrides, power or (), machine, where.devices)
     else:
         scenarios, sizes = _listed(scenario or ",".join(DEFAULT_SCENARIOS)), _listed(batch or "1")
         workload = workload_of_model(model, Given(shape or (), dim or (), constant or (), data))
         suts = sut or [_noted(model, default_sut(model))]
-        planned = plan_model(workload, suts, scenarios, sizes, overrides, power or (), machine)
+        planned = plan_model(workload, suts, scenarios, sizes, overrides, power or (), machine, where.devices)
     planned = planned.only(only or [])
     if dry_run:
         from qutiperf.api.sweeps import default_folder

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qutiperf.errors import InputError
+from qutiperf.executors.hosts_file import read_hosts
 from qutiperf.executors.slurm import SlurmExecutor
 from qutiperf.executors.slurm_options import SLURM, read_slurm_options
+from qutiperf.executors.ssh import SshExecutor
 from qutiperf.run.executor import HERE, Executor
 from qutiperf.spec.config import nearest, shortened
 
 LOCAL = "local"
+SSH = "ssh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,19 @@ def _slurm(choice: ExecutorChoice, note: Callable[[str], None]) -> Executor:
     return SlurmExecutor(read_slurm_options(choice.options, choice.jobs), where, note)
 
 
+def _ssh(choice: ExecutorChoice, note: Callable[[str], None]) -> Executor:
+    if choice.jobs is not None:
+        cure = "leave it out: each board measures one load at a time"
+        raise InputError("has no effect with ssh", where="--jobs", cure=cure)
+    if choice.options is None:
+        raise InputError(
+            "names no hosts", where="--executor ssh", cure="add --hosts FILE; see docs/executors.md"
+        )
+    return SshExecutor(read_hosts(choice.options), shortened(str(choice.options)), note)
+
+
 EXECUTORS: dict[str, Callable[[ExecutorChoice, Callable[[str], None]], Executor]] = {
     LOCAL: _local,
     SLURM: _slurm,
+    SSH: _ssh,
 }

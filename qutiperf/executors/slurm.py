@@ -34,7 +34,9 @@ from qutiperf.run.child import Nursery
 from qutiperf.run.executor import Measuring, SweepWork, WorkObserver
 from qutiperf.run.operating_mode import JournalEntry, journal_folder
 from qutiperf.run.plan import Group, PlannedRun
+from qutiperf.run.possible import NO_DEVICES, Devices
 from qutiperf.run.runner import Runner
+from qutiperf.spec.sut import SystemUnderTest
 
 _LOOK_S = 1.0
 _STATES_S = 5.0  # between two questions to Slurm, which serves a whole cluster
@@ -71,6 +73,9 @@ class SlurmExecutor:
                 return _Look(queue, job_id, scratch, self._note).answer()
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+    def devices(self, _suts: Sequence[SystemUnderTest]) -> Devices:
+        return NO_DEVICES
 
     @contextmanager
     def open(self, work: SweepWork, store: Store, observer: WorkObserver) -> Iterator[Measuring]:

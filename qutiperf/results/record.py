@@ -336,7 +336,8 @@ class RunRecord(StrictModel):
     The last run of a worker also records whether the adapter's `close()` failed after it, which does not
     change the figures, and which processes the adapter left running. `preparation_s` is the part of
     `elapsed_s` for decoding and preprocessing samples, which no figure includes; samples in `sample_cache`
-    are prepared before the first run of a sweep, and are no part of it.
+    are prepared before the first run of a sweep, and are no part of it. `host` is the machine that ran the
+    model; `loadgen_host` is LoadGen's, where an executor reached another one for the model.
     """
 
     schema_version: SchemaVersion = SCHEMA_VERSION
@@ -349,6 +350,7 @@ class RunRecord(StrictModel):
     point: Point
     inputs: Inputs
     host: dict[str, str | int | float | bool | None]
+    loadgen_host: dict[str, str | int | float | bool | None] | None = None
     versions: dict[str, str]
     observed: Observed | None = None
     loadgen: LoadGenResult | None = None

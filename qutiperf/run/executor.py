@@ -22,10 +22,12 @@ from qutiperf.run.child import Nursery
 from qutiperf.run.metering import Metering
 from qutiperf.run.overhead import measure_tax
 from qutiperf.run.plan import Group
+from qutiperf.run.possible import NO_DEVICES, Devices
 from qutiperf.run.preconditions import check_before
 from qutiperf.run.preparation import PreparationObserver, prepare_samples
 from qutiperf.run.runner import Listener, Runner
 from qutiperf.run.sample_source import cache_of
+from qutiperf.spec.sut import SystemUnderTest
 from qutiperf.spec.sweep import CacheSettings
 
 
@@ -78,6 +80,12 @@ class Executor(Protocol):
         Writes nothing that stays. Raises InputError or SetupError if nothing can be measured there.
         """
 
+    def devices(self, suts: Sequence[SystemUnderTest]) -> Devices:
+        """Facts of the machines that run the models of some systems where `machine` only drives LoadGen.
+
+        Raises InputError or SetupError if one of them is needed and cannot be reached.
+        """
+
     def open(
         self, work: SweepWork, store: Store, observer: WorkObserver
     ) -> AbstractContextManager[Measuring]:
@@ -91,6 +99,9 @@ class LocalExecutor:
 
     def machine(self, _folder: Path) -> host.Facts:
         return host.facts()
+
+    def devices(self, _suts: Sequence[SystemUnderTest]) -> Devices:
+        return NO_DEVICES
 
     @contextmanager
     def open(self, work: SweepWork, store: Store, observer: WorkObserver) -> Iterator[Measuring]:
@@ -118,7 +129,7 @@ class LocalExecutor:
                 metering.check({group.sut.name: group.sut for group in groups}.values())
                 if groups:
                     runner.kept_samples = prepare_samples(groups, store, nursery, observer)
-                    runner.tax = _tax(work.machine, store, nursery, observer)
+                    runner.tax = tax_here(work.machine, store, nursery, observer)
                 yield _OneByOne(runner)
             finally:
                 metering.close()
@@ -136,7 +147,7 @@ class _OneByOne:
         return [record for group in groups for record in self.runner.run(group)]
 
 
-def _tax(
+def tax_here(
     machine: host.Facts, store: Store, nursery: Nursery, observer: PreparationObserver
 ) -> HarnessTax | None:
     """The overhead of the harness; None, with a note, where that cannot be measured."""

@@ -44,11 +44,15 @@ class Pairing:
     sample_key: str | None = None
 
 
-def runnable(sut: SystemUnderTest) -> type[AnyAdapter]:
-    """The adapter of a system; raises InputError for wrong options, SetupError for a missing runtime."""
+def runnable(sut: SystemUnderTest, *, here: bool = True) -> type[AnyAdapter]:
+    """The adapter of a system; raises InputError for wrong options, SetupError for a missing runtime.
+
+    The runtime of a system that does not run `here` is not looked for.
+    """
     adapter = adapter_class(sut.adapter)
     options = make_options(adapter, dict(sut.options), sut.name)
-    require_runtime(adapter, sut.adapter, options)
+    if here:
+        require_runtime(adapter, sut.adapter, options)
     return adapter
 
 
@@ -66,9 +70,9 @@ def has_truth(workload: Workload) -> bool:
     return task_for(workload).judged and open_fitting(workload).truth is not None
 
 
-def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
-    """Raises InputError or SetupError if the system cannot run the workload."""
-    adapter = runnable(sut)
+def pair(sut: SystemUnderTest, workload: Workload, *, here: bool = True) -> Pairing:
+    """Raises InputError or SetupError if the system cannot run the workload; `here` as in `runnable`."""
+    adapter = runnable(sut, here=here)
     chosen = chosen_for(sut, workload)
     check_taken(sut, chosen)
     if chosen.model.padded and not (adapter.open_sizes or chosen.model.one_size):

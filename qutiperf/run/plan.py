@@ -15,7 +15,7 @@ from qutiperf.results.record import Inputs
 from qutiperf.run.estimate import LOAD_S, TAX_S, pause_s, run_s
 from qutiperf.run.networks import network_workloads
 from qutiperf.run.pairing import Pairing, has_truth, runnable
-from qutiperf.run.possible import Skipped, possible_points
+from qutiperf.run.possible import NO_DEVICES, Devices, Skipped, possible_points
 from qutiperf.run.sample_source import SampleSource, cache_of
 from qutiperf.spec.catalog import CatalogFile, matching
 from qutiperf.spec.config import sha256_of, sha256_of_file
@@ -152,25 +152,28 @@ def _all_matching(
     return list(dict.fromkeys(names))
 
 
-def make_plan(sweep: Sweep, material: Material, machine: host.Facts) -> Plan:
+def make_plan(sweep: Sweep, material: Material, machine: host.Facts, devices: Devices = NO_DEVICES) -> Plan:
     """Checked groups of runs; raises InputError or SetupError before anything is written.
+
+    LoadGen runs on `machine`; `devices` are those of `machine`'s network that run the models of some systems.
 
     Points that cannot be measured are skipped; the reason is raised if no other is left.
     """
     _check_settings(sweep)
     cores = core_count(machine)
-    systems = {name: _system(sut, cores) for name, sut in material.suts.items()}
+    systems = {name: _system(sut, devices.get(name), cores) for name, sut in material.suts.items()}
     labelled = frozenset(name for name, workload in material.workloads.items() if has_truth(workload))
     points = expand(sweep, systems, material.workloads, material.scenarios, labelled)
     if not points:
         raise InputError(
             "has no point left to measure", where=f"sweep {sweep.name}", cure="check modes and exclude"
         )
-    possible = possible_points(points, material.suts, material.workloads, machine)
+    possible = possible_points(points, material.suts, material.workloads, machine, devices)
     for point in possible.points:
         check_load(point.settings, f"sweep {sweep.name}: {point.scenario}")
     cache = cache_of(sweep.sample_cache)
-    planner = _Planner(sweep, material, possible.pairings, host.fingerprint(machine), cores, cache)
+    fingerprints = {name: host.fingerprint(devices.get(name, machine)) for name in material.suts}
+    planner = _Planner(sweep, material, possible.pairings, fingerprints, cores, cache)
     return Plan(planner.groups(in_order(possible.points, sweep)), possible.skipped)
 
 
@@ -180,8 +183,9 @@ def core_count(machine: host.Facts) -> int:
     return cores if isinstance(cores, int) else host.available_cores()
 
 
-def _system(sut: SystemUnderTest, cores: int) -> System:
-    return System(sut, frozenset(option_names(runnable(sut))), cores)
+def _system(sut: SystemUnderTest, device: host.Facts | None, cores: int) -> System:
+    names = frozenset(option_names(runnable(sut, here=device is None)))
+    return System(sut, names, cores if device is None else core_count(device))
 
 
 def _check_settings(sweep: Sweep) -> None:
@@ -217,11 +221,11 @@ class _Planner:
         sweep: Sweep,
         material: Material,
         pairings: Mapping[tuple[str, str], Pairing],
-        fingerprint: str,
+        fingerprints: Mapping[str, str],
         cores: int,
         cache: SampleCache | None,
     ) -> None:
-        self._sweep, self._material, self._fingerprint, self._cores = sweep, material, fingerprint, cores
+        self._sweep, self._material, self._fingerprints, self._cores = sweep, material, fingerprints, cores
         self._pairings, self._cache = pairings, cache
 
     def groups(self, blocks: Sequence[Sequence[Point]]) -> list[Group]:
@@ -235,7 +239,7 @@ class _Planner:
         return [self._group(block, accuracy.get(load_key(block[0]))) for block in blocks]
 
     def _id(self, point: Point) -> str:
-        return point_id(point, self._files(point), self._fingerprint)
+        return point_id(point, self._files(point), self._fingerprints[point.sut])
 
     def _group(self, points: Sequence[Point], accuracy: str | None) -> Group:
         first = points[0]

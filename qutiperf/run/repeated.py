@@ -6,6 +6,7 @@ from pathlib import Path
 from qutiperf import host
 from qutiperf.adapters.registry import adapter_class, make_options, option_names
 from qutiperf.errors import InputError
+from qutiperf.host import REACHED_OVER
 from qutiperf.results.record import Inputs, RunRecord
 from qutiperf.run.pairing import pair
 from qutiperf.run.plan import Group, PlannedRun
@@ -110,6 +111,9 @@ def _resolved(before: Inputs, point: Point, scenario: Scenario) -> str:
 
 def _group(record: RunRecord, point: Point, inputs: Inputs, run_id: str) -> Group:
     sut = inputs.sut
+    if (over := record.host.get(REACHED_OVER)) is not None:
+        what = f"run {record.run_id} was measured over {over} on {record.host.get('hostname')}"
+        raise InputError(what, where=sut.name, cure="only runs of this machine can be repeated here")
     pairing = pair(sut, inputs.workload)
     for name, digest in pairing.files_sha256.items():
         if inputs.files_sha256.get(name, digest) != digest:

@@ -2,12 +2,13 @@
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import takewhile
 from pathlib import Path
 from typing import Protocol
 
 from qutiperf import host
-from qutiperf.errors import QutiperfError, SetupError
+from qutiperf.errors import QutiperfError, RunError, SetupError
 from qutiperf.mlperf_logs import LoadGenResult, read_result, test_window_ns
 from qutiperf.results import metrics
 from qutiperf.results.predictions import Stored, prediction_of_run
@@ -28,6 +29,7 @@ from qutiperf.run.hold import hold_of
 from qutiperf.run.job import OBSERVED, Event, Job, JobRun
 from qutiperf.run.memory_limit import MemoryWatch
 from qutiperf.run.metering import Metering, PowerOutcome
+from qutiperf.run.model_host import InWorker, ModelHost
 from qutiperf.run.plan import Group, PlannedRun
 from qutiperf.run.watch import Watch
 from qutiperf.run.worker_end import WorkerEnd, with_end
@@ -66,8 +68,11 @@ class Runner:
         metering: Metering | None = None,
         *,
         keep_answers: bool = False,
+        model_host: ModelHost | None = None,
+        loadgen_machine: host.Facts | None = None,
     ) -> None:
         self._store, self._listener, self._machine = store, listener, machine
+        self._model_host, self._loadgen_machine = model_host or InWorker(), loadgen_machine
         self._nursery, self._audit_config, self._keep_answers = nursery, audit_config, keep_answers
         self._metering = metering or Metering(store.folder)
         self._versions = host.versions()
@@ -101,9 +106,10 @@ class Runner:
         """A submission run has its own process, as LoadGen reads its built-in rules once per process."""
         return pending[:1] if pending[0].point.profile is Profile.SUBMISSION else pending
 
-    def _none_possible(self, runs: Sequence[PlannedRun], error: SetupError) -> list[RunRecord]:
-        """Failed records of runs whose device cannot enter their operating mode."""
-        return self.fail(runs, Failure(stage="load", kind="error", reason=str(error), setup_missing=True))
+    def _none_possible(self, runs: Sequence[PlannedRun], error: QutiperfError) -> list[RunRecord]:
+        """Failed records of runs whose device cannot enter their operating mode, or start."""
+        missing = isinstance(error, SetupError)
+        return self.fail(runs, Failure(stage="load", kind="error", reason=str(error), setup_missing=missing))
 
     def fail(self, runs: Sequence[PlannedRun], failure: Failure) -> list[RunRecord]:
         """Stores failed records of runs that no worker could be started for; raises SetupError."""
@@ -122,6 +128,14 @@ class Runner:
             prediction = prediction_of_run(group.sut, run.inputs.workload, run.point.deployment)
             self._predictions[run.run_id] = prediction
             self._caches[run.run_id] = self._cache_of(group)
+        with ExitStack() as stack:
+            try:
+                served = stack.enter_context(self._model_host.serving(group))
+            except (SetupError, RunError) as error:
+                return self._none_possible(runs, error)
+            return self._worker_runs(served, runs)
+
+    def _worker_runs(self, group: Group, runs: Sequence[PlannedRun]) -> list[RunRecord]:
         staging = self._store.stage()
         folders = [staging / run.run_id for run in runs]
         try:
@@ -172,7 +186,7 @@ class Runner:
         self, child: Child, runs: Sequence[PlannedRun], folders: Sequence[Path]
     ) -> Iterator[RunRecord]:
         """Yields a record at the end of each run; stops after the first failure."""
-        watch = Watch(child.pid, LOAD_LIMIT_S, self._metering.pids)
+        watch = Watch(child.pid, LOAD_LIMIT_S, (*self._metering.pids, *self._model_host.pids))
         watch.begin(_limit_s(runs[0]))
         waiting = list(zip(runs, folders, strict=True))
         memory = MemoryWatch(runs[0].inputs.sut.limits, child.pid)
@@ -228,7 +242,7 @@ class Runner:
         model = waiting[0][0].inputs.workload
         runs_of_model = takewhile(lambda pair: pair[0].inputs.workload is model, waiting)
         hit = list(runs_of_model) if failure.stage == "load" else waiting[:1]
-        failure = failure.model_copy(update={"log_tail": child.log_tail})
+        failure = self._model_host.explained(failure.model_copy(update={"log_tail": child.log_tail}))
         for run, folder in hit:
             yield self._failed_record(run, folder, failure, watch)
 
@@ -315,6 +329,7 @@ class Runner:
             "point": run.point,
             "inputs": run.inputs,
             "host": self._machine,
+            "loadgen_host": self._loadgen_machine,
             "versions": self._versions,
             "power_reason": _INCOMPLETE,
             "prediction": self._predictions.get(run.run_id),
@@ -338,6 +353,7 @@ class Runner:
                 writer = csv.DictWriter(stream, Surroundings.COLUMNS)
                 writer.writeheader()
                 writer.writerows(watch.rows)
+            self._model_host.collect(folder)
             self._store.place(folder, record)
         except OSError as error:
             raise _not_writable(self._store.folder, error) from None

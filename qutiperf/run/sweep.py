@@ -20,17 +20,18 @@ from qutiperf.run.executor import HERE, Executor, Measuring, SweepWork, WorkObse
 from qutiperf.run.metering import check_power
 from qutiperf.run.only import chosen_groups
 from qutiperf.run.plan import Group, Material, gather, make_plan
-from qutiperf.run.possible import Skipped
+from qutiperf.run.possible import NO_DEVICES, Devices, Skipped
 from qutiperf.run.repeats import RepeatRule, check_figure, in_rounds, waves
 from qutiperf.run.unfinished import runs_to_measure
 from qutiperf.spec.config import Overrides, Yaml, YamlValue, apply_overrides, shortened
 from qutiperf.spec.scenario import Mode
-from qutiperf.spec.sut import WorkerLimits
+from qutiperf.spec.sut import SystemUnderTest, WorkerLimits
 from qutiperf.spec.sweep import Sweep, load_sweep, parse_sweep
 from qutiperf.spec.workload import Workload
 
 Part = tuple[Sweep, Material]
 MachineOf = Callable[[Sweep], host.Facts]
+DevicesOf = Callable[[Sequence[SystemUnderTest]], Devices]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +63,25 @@ def machine_here(_sweep: Sweep) -> host.Facts:
     return host.facts()
 
 
+def no_devices(_suts: Sequence[SystemUnderTest]) -> Devices:
+    """The machine that measures runs every model itself."""
+    return NO_DEVICES
+
+
 def plan_sweep(
-    name: str, overrides: Overrides, power: Sequence[str] = (), machine_of: MachineOf = machine_here
+    name: str,
+    overrides: Overrides,
+    power: Sequence[str] = (),
+    machine_of: MachineOf = machine_here,
+    devices_of: DevicesOf = no_devices,
 ) -> PlannedSweep:
     """A shipped sweep or a sweep file; raises InputError or SetupError for the first that is wrong.
 
     `power` are meters, which replace those of the sweep. `machine_of` gives the facts of the machine that
-    will measure it, once its files are read and checked.
+    will measure it, once its files are read and checked; `devices_of` those that run its systems' models.
     """
     sweep, file = load_sweep(name, overrides)
-    return _planned(sweep, [(sweep, gather(sweep, beside=file.path.parent))], power, machine_of)
+    return _planned(sweep, [(sweep, gather(sweep, beside=file.path.parent))], power, machine_of, devices_of)
 
 
 def plan_model(
@@ -82,9 +92,12 @@ def plan_model(
     overrides: Overrides,
     power: Sequence[str] = (),
     machine_of: MachineOf = machine_here,
+    devices_of: DevicesOf = no_devices,
 ) -> PlannedSweep:
     """A sweep over one model that has no workload file; raises InputError or SetupError."""
-    return _planned(*parts_of_model(workload, suts, scenarios, batch, overrides), power, machine_of)
+    return _planned(
+        *parts_of_model(workload, suts, scenarios, batch, overrides), power, machine_of, devices_of
+    )
 
 
 def parts_of_model(
@@ -113,13 +126,18 @@ def parts_of_model(
 
 
 def _planned(
-    sweep: Sweep, parts: Iterable[Part], power: Sequence[str], machine_of: MachineOf
+    sweep: Sweep,
+    parts: Iterable[Part],
+    power: Sequence[str],
+    machine_of: MachineOf,
+    devices_of: DevicesOf,
 ) -> PlannedSweep:
     chosen = list(power) or ([sweep.power] if isinstance(sweep.power, str) else sweep.power)
     check_figure(sweep)
     metered = [(part, _chosen(material, chosen, sweep.limits)) for part, material in parts]
     machine = machine_of(sweep)
-    plans = [make_plan(part, material, machine) for part, material in metered]
+    devices = devices_of(list({name: sut for _, each in metered for name, sut in each.suts.items()}.values()))
+    plans = [make_plan(part, material, machine, devices) for part, material in metered]
     groups = [group for plan in plans for group in plan.groups]
     return PlannedSweep(sweep, groups, machine, [each for plan in plans for each in plan.skipped])
 

@@ -14,8 +14,10 @@ from qutiperf.results.record import RunRecord
 from qutiperf.results.store import Store
 from qutiperf.run.executor import HERE, Measuring, SweepWork, WorkObserver
 from qutiperf.run.plan import Group
+from qutiperf.run.possible import NO_DEVICES, Devices
 from qutiperf.run.repeats import in_rounds, waves
 from qutiperf.run.sweep import measure_sweep, plan_sweep
+from qutiperf.spec.sut import SystemUnderTest
 from tests.conftest import SutFile
 from tests.run.test_repeats import planned
 
@@ -31,6 +33,9 @@ class Noting:
 
     def machine(self, _folder: Path) -> host.Facts:
         return {**host.facts(), "cores": 1}
+
+    def devices(self, _suts: Sequence[SystemUnderTest]) -> Devices:
+        return NO_DEVICES
 
     @contextmanager
     def open(self, work: SweepWork, store: Store, observer: WorkObserver) -> Iterator[Measuring]:
