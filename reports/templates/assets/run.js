@@ -22,7 +22,7 @@
   } };
   const percentiles = { id: "percentiles", title: "Latency percentiles", draw: function (view, width) {
     const order = ["p50", "p90", "p95", "p97", "p99", "p99_9", "max"];
-    const rows = details.percentiles.filter((row) => row.ms > 0);
+    const rows = details.percentiles.filter((row) => row.ms > 0).sort((a, b) => order.indexOf(a.percentile) - order.indexOf(b.percentile));
     if (rows.length < 2) return null;
     const values = rows.map((row) => row.ms);
     const log = Math.max(...values) / Math.min(...values) > 20;
