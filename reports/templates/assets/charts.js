@@ -407,5 +407,5 @@
   };
   q.charts = [front, rooflines, fastest, lineChart("latency", "Throughput against latency", ["system_latency_ms", "compute_latency_ms"], "batch or number of streams"),
     efficiency, split, q.gapChart, lineChart("watts", "Throughput against power", ["full_power_w"], "batch or number of streams"), powerBars, boxes, heatmap];
-  q.base = base; q.value = value; q.tipStyle = tipStyle; q.shortNumber = short; q.ink = ink; q.faint = faint; q.room = room;
+  q.base = base; q.ticks = ticks; q.value = value; q.tipStyle = tipStyle; q.shortNumber = short; q.ink = ink; q.faint = faint; q.room = room;
 })(window.qutiperf);
