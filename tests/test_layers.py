@@ -194,8 +194,8 @@ ROOMS: dict[str, list[str]] = {
     "cli": [
         "combinations console sweep_options",
         "results",
-        "adapter agree calibrate check contribute export front level0 listing measured_layers models plan plot "
-        "progress published serve workload",
+        "adapter agree calibrate check contribute export front level0 listing measured_layers models plan "
+        "plot progress published serve workload",
         "analyse answers best doctor explain level0_fit report submit",
         "show",
         "compare run",
