@@ -140,21 +140,40 @@ def show(
     sut: OneSut = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show measured layers, stacks and blocks: time, how they ran, and what stacks show of their layers."""
+    """Show measured layers, stacks and blocks: time, how they ran, and what stacks show of their layers.
+
+    Layers that failed or that the runtime refused are listed with the reason.
+    """
     from dataclasses import asdict
 
     from qutiperf.cli.results import read_results
     from qutiperf.microbench.measured_parts import measured_parts
     from qutiperf.microbench.stacks import part_rows
 
-    measured = measured_parts(read_results(results).records, str(results), sut)
+    records = read_results(results).records
+    measured = measured_parts(records, str(results), sut)
     rows = [asdict(row) for row in part_rows(measured.parts)]
+    failures = [_failure(record) for record in records if record.failure and sut in (None, record.point.sut)]
     if as_json:
-        conditions = measured.conditions.label
-        console.out_json({"conditions": conditions, "failed": measured.failed, "parts": rows})
+        console.out_json({"conditions": measured.conditions.label, "parts": rows, "failures": failures})
         return
     console.note(f"{measured.conditions.label}; {len(measured.parts)} parts, {measured.failed} failed")
     console.table("", list(rows[0]), [list(row.values()) for row in rows])
+    if failures:
+        console.table("failed", list(failures[0]), [list(row.values()) for row in failures])
+
+
+def _failure(record: "RunRecord") -> dict[str, object]:
+    from qutiperf.results.derived import ran_as
+
+    part, variant = record.inputs.workload.model.part, record.inputs.workload.variant
+    return {
+        "part": variant.topology or record.point.workload,
+        "datatype": part.build.label if part else variant.weight_datatype,
+        "batch_size": record.point.deployment["batch_size"],
+        "ran_as": ran_as(record),
+        "reason": record.failure.reason if record.failure else None,
+    }
 
 
 def evaluate(
