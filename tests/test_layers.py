@@ -151,9 +151,9 @@ ROOMS: dict[str, list[str]] = {
     ],
     "microbench": [
         "fusion measured_parts suite_plan",
-        "network_layers",
+        "network_layers stacks",
         "layer_model networks published_layers selection",
-        "evaluation",
+        "evaluation profiled",
         "gap prediction",
         "__init__",
     ],
@@ -203,8 +203,8 @@ ROOMS: dict[str, list[str]] = {
     "cli": [
         "combinations console sweep_options",
         "results",
-        "adapter agree calibrate check contribute export front level0 listing models plan plot progress "
-        "published serve workload",
+        "adapter agree calibrate check contribute export front level0 listing measured_layers models plan "
+        "plot progress published serve workload",
         "analyse answers best doctor explain level0_fit report submit",
         "show",
         "compare run",

@@ -32,9 +32,13 @@ from qutiperf.units import BYTES_PER_GB, NANOSECONDS_PER_SECOND, ns_from_seconds
 SUBMISSION_MULTISTREAM = 8  # samples per query in mlperf.conf
 _BUDGET_S = 0.1
 _FIRST_SHARE, _NEXT_SHARE = 1 / 5, 1 / 50  # of the duration, at most: the first probe of a load, the others
+_LAYER_SHARE = 1 / 10  # of the first probe of a layer, which is a load for one or two runs
 _ATTEMPTS = 3
 _PROBE_S = 48.0  # of which the time limit becomes 300 s, as without a warm-up
 _RATE_MARGIN = 1.15  # LoadGen must issue enough samples to fill the minimum duration
+# LoadGen adds 10 % itself; for a layer, which runs for a tenth of a second, a longer run costs more than the
+# few that are repeated
+_LAYER_MARGIN = 1.1
 _SERVER_TRIALS = 8
 _SERVER_TRIAL_S = 0.5
 _BYTES_OF_QUERY = 200  # of LoadGen and of the lists of numbers that it passes to Python
@@ -79,6 +83,7 @@ class Trial:
             feed_threads=settings.feed_threads,
             one_by_one=point.scenario is ScenarioName.SERVER,
         )
+        self._layer = model.spec is not None and model.spec.part is not None
         self._inline = self._one_batch_in_flight()
         self._count = min(model.dataset.count, settings.performance_sample_count or PERFORMANCE_SAMPLES)
         self._asked = AskedSamples()
@@ -181,7 +186,8 @@ class Trial:
     def _probe(self) -> Probe:
         """Latency or rate to expect, unless the settings give it."""
         settings, scenario = self._point.settings, self._point.scenario
-        share = _NEXT_SHARE if self._model.probed else _FIRST_SHARE
+        first = _LAYER_SHARE if self._layer else _FIRST_SHARE
+        share = _NEXT_SHARE if self._model.probed else first
         self._model.probed = True
         budget = ns_from_seconds(min(_BUDGET_S, (settings.min_duration_s or 1) * share))
         warm_up_ns = ns_from_seconds(settings.warm_up_s or 0.0)
@@ -210,7 +216,7 @@ class Trial:
             return Probe(rate_per_s=settings.target_qps)
         if scenario is ScenarioName.SERVER:
             return self._server_probe(rate)
-        return Probe(rate_per_s=max(rate * _RATE_MARGIN, 1.0))
+        return Probe(rate_per_s=max(rate * (_LAYER_MARGIN if self._layer else _RATE_MARGIN), 1.0))
 
     def _expected_ns(self, least_ns: int) -> int:
         """LoadGen prepares queries for twice the minimum duration at this latency (loadgen.cc)."""

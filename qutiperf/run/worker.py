@@ -97,8 +97,13 @@ def load_model(job: Job, workload: Workload, reporter: Reporter) -> LoadedPart:
     started = monotonic()
     dataset: Dataset = open_samples(workload)
     task: Task = task_for(workload)
-    adapters = load_instances(job.sut, workload, job.options, job.streams, Path())
     spec = workload.model
+    try:
+        adapters = load_instances(job.sut, workload, job.options, job.streams, Path())
+    except QutiperfError as error:
+        if spec.part is not None:
+            error.where = ""  # a file that was built here, and is gone when the record is read
+        raise
     model = LoadedModel(
         adapters,
         dataset,
