@@ -12,18 +12,20 @@ from qutiperf.audit.evidence import RESPONSES
 from qutiperf.audit.new_run import NewRunCase, NextRun
 from qutiperf.audit.repeat import CURES
 from qutiperf.audit.speed import compare_speed
-from qutiperf.audit.stored_run import StoredRun
+from qutiperf.audit.stored_run import StoredRun, model_digests
 from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.errors import InputError, RunError, SetupError
 from qutiperf.models.built import write_built
 from qutiperf.models.permuted import class_count, permute_classes
 from qutiperf.results.store import Store
 from qutiperf.run.repeated import RunChange, changed_run
+from qutiperf.spec.config import sha256_of_file
 from qutiperf.spec.scenario import ScenarioName
 from qutiperf.spec.workload import CLASSIFICATION
 
 _CURE = "find out where the answers come from, if not from the model"
-_PERMUTATION, MODEL_FOLDER = "permutation.json", "model"
+_PERMUTATION, MODEL_FOLDER = "permutation-{}.json", "model"
+_DIGITS = 16
 _ONNX, _SIMULATED = ".onnx", "simulated"
 
 
@@ -70,7 +72,7 @@ def _permuted_model(case: NewRunCase) -> Path:
     target = folder / (original.name if spec.file is not None else f"topology{_ONNX}")
     permutation = _permutation(count, max(spec.output.label_offset, 0))
     where = permute_classes(original, target, spec.output.name, permutation)
-    _keep(case, permutation, where)
+    _keep(case, sha256_of_file(target), permutation, where)
     return target
 
 
@@ -85,17 +87,19 @@ def _permutation(count: int, first: int) -> list[int]:
     return [int(each) for each in permutation]
 
 
-def _keep(case: NewRunCase, permutation: Sequence[int], where: str) -> None:
-    path = case.folder / _PERMUTATION
+def _keep(case: NewRunCase, digest: str, permutation: Sequence[int], where: str) -> None:
+    """By the digest of the changed model, which the record of its run has."""
+    path = case.folder / _PERMUTATION.format(digest[:_DIGITS])
     try:
         path.write_text(json.dumps({"changed": where, "permutation": permutation}) + "\n", encoding="utf-8")
     except OSError as error:
         raise SetupError(f"cannot be written: {error.strerror}", where=str(path)) from None
 
 
-def _kept(case: NewRunCase) -> tuple[str, list[int]]:
-    """Raises ValueError or OSError."""
-    data = json.loads((case.folder / _PERMUTATION).read_bytes())
+def _kept(case: NewRunCase, run: StoredRun) -> tuple[str, list[int]]:
+    """Raises ValueError, KeyError or OSError."""
+    [digest] = model_digests(run.record).values()
+    data = json.loads((case.folder / _PERMUTATION.format(digest[:_DIGITS])).read_bytes())
     return str(data["changed"]), [int(each) for each in data["permutation"]]
 
 
@@ -106,7 +110,7 @@ def judge(case: NewRunCase) -> AuditVerdict:
         what = "it has not been measured with a changed model" if not new else "there is no accuracy run"
         return case.verdict("inconclusive", [what], "run `qutiperf audit`")
     try:
-        where, permutation = _kept(case)
+        where, permutation = _kept(case, new[-1])
         counts = compare_answers(
             reference,
             new[-1].folder / RESPONSES,
