@@ -16,7 +16,7 @@ from qutiperf.audit.stored_run import StoredRun, model_digests
 from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.errors import InputError, RunError, SetupError
 from qutiperf.models.built import write_built
-from qutiperf.models.permuted import class_count, permute_classes
+from qutiperf.models.permuted import APPENDED, class_count, permute_classes
 from qutiperf.results.store import Store
 from qutiperf.run.repeated import RunChange, changed_run
 from qutiperf.spec.config import sha256_of_file
@@ -122,10 +122,12 @@ def judge(case: NewRunCase) -> AuditVerdict:
     line = f"{counts.compared - counts.different:,} of {counts.compared:,} answers follow a change of {where}"
     if counts.unchanged:
         line += f", {counts.unchanged:,} are as before"
-    return _judged(case, new, counts, line)
+    return _judged(case, new, counts, line, appended=where == APPENDED)
 
 
-def _judged(case: NewRunCase, new: Sequence[StoredRun], counts: AnswerComparison, line: str) -> AuditVerdict:
+def _judged(
+    case: NewRunCase, new: Sequence[StoredRun], counts: AnswerComparison, line: str, *, appended: bool
+) -> AuditVerdict:
     limits = case.rule.limits
     if counts.compared == 0:
         return case.verdict("inconclusive", ["no answers were kept"], "audit again")
@@ -135,6 +137,9 @@ def _judged(case: NewRunCase, new: Sequence[StoredRun], counts: AnswerComparison
     evidence = [text for text in (line, speed.line, speed.noise) if text]
     if counts.different_percent > limits["different_percent"] and speed.outcome == "pass":
         cure = "look at the scores: equal ones may explain the others"
+        return case.verdict("inconclusive", evidence, cure)
+    if appended and speed.slower and speed.outcome == "fail":
+        cure = "the appended operator takes time too: audit a larger model, or larger batches"
         return case.verdict("inconclusive", evidence, cure)
     cure = _CURE if speed.outcome == "fail" else CURES.get(speed.outcome, "")
     return case.verdict(speed.outcome, evidence, cure)
