@@ -114,9 +114,9 @@ class BoardConnection:
         except ValueError:
             raise RunError("its agent answered something else than JSON", where=self.where) from None
         if "error" in answer:
-            what = f"{shortened(str(answer.get('where')))}: {shortened(str(answer['error']))}"
-            cure = "make room there, or name another folder in the hosts file"
-            raise SetupError(what, where=self.where, cure=cure)
+            place = f"{self.where}: {shortened(str(answer['where']))}" if "where" in answer else self.where
+            cure = str(answer.get("cure", "make room there, or name another folder in the hosts file"))
+            raise SetupError(shortened(str(answer["error"])), where=place, cure=cure)
         return answer
 
     def _write(self, data: bytes) -> None:

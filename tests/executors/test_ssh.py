@@ -317,6 +317,27 @@ def test_an_operating_mode_is_entered_on_the_board(
     assert log.read_text().splitlines() == ["enter over 127.0.0.1", "leave over 127.0.0.1"]
 
 
+def test_two_commands_do_not_measure_on_one_board(
+    sshd: Sshd,
+    boards: Boards,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    sut_file: SutFile,
+    sweep_file: SweepFile,
+) -> None:
+    boards.add(sshd, "one")
+    sweep = str(sweep_file(sut_file("simulated", extra=FAST)))
+    command = ["run", sweep, *SIMULATED, "--set", "repeats=100", "--set", "settings.min_duration_s=1"]
+    process = started([*command, *boards.options], tmp_path / "out")
+    try:
+        assert main([*command, *boards.options, "--out", str(tmp_path / "other")]) == 3
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert line == "qutiperf: host one: another qutiperf is measuring on this board; wait until it ends"
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
 def test_a_meter_of_this_machine_does_not_measure_a_board(
     sshd: Sshd,
     boards: Boards,

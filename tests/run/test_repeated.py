@@ -74,3 +74,11 @@ def test_a_model_that_has_changed_is_refused(tmp_path: Path) -> None:
     changed = stored.model_copy(update={"inputs": stored.inputs.model_copy(update={"files_sha256": files})})
     with pytest.raises(InputError, match="is not the file of run"):
         same_run(changed)
+
+
+def test_a_run_of_a_board_is_not_repeated_here() -> None:
+    [performance] = planned(["scenarios=Offline"])
+    stored = record(performance)
+    there = {**stored.host, host.REACHED_OVER: "ssh", "hostname": "pi-1"}
+    with pytest.raises(InputError, match="was measured over ssh on pi-1; only runs of this machine"):
+        same_run(stored.model_copy(update={"host": there}))
