@@ -24,7 +24,7 @@ from tests.browser import REASON, browser, program
 
 FOLDER = Path(__file__).parent / "gallery"
 MOST_BYTES = 600_000  # of all pictures together
-_COLOURS = 48
+_COLOURS = 128
 _RUNTIMES = "suts=cpu-onnxruntime,cpu-openvino,cpu-litert"
 _WORKLOADS = "workloads=digits-cnv-100-int8,digits-cnv-50-int8,digits-cnv-50-fp32"
 
@@ -46,7 +46,7 @@ PICTURES = (
     Picture("quickstart-gap", "quickstart", "chart.html#chart=gap&status=marked", 760, 420),
     Picture("runtimes", "runtimes", "index.html#status=marked", 1400, 860),
     Picture("qutibench", "qutibench", "index.html#task=cifar10&datatype=all", 1400, 880),
-    Picture("qutibench-phone", "qutibench", "index.html#task=imagenet", 390, 1180, dark=True),
+    Picture("qutibench-phone", "qutibench", "index.html#task=imagenet", 390, 1720, dark=True),
     Picture(
         "qutibench-latency", "qutibench", "chart.html#chart=latency&task=imagenet&datatype=all", 900, 600
     ),

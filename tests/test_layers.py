@@ -10,7 +10,7 @@ import pytest
 from tests.places import PACKAGE
 
 LAYERS: list[set[str]] = [
-    {"element_type", "errors", "units", "printable", "regular_file"},
+    {"element_type", "errors", "units", "printable", "regular_file", "unverified"},
     {"spec"},
     {"mlperf_logs", "host", "surroundings", "datasets", "models", "adapters", "loadgen", "power"},
     {"level0", "device"},
@@ -30,12 +30,13 @@ ROOMS: dict[str, list[str]] = {
     "spec": [
         "config",
         "duration",
-        "build catalog layer level0_terms normalisation round_rules source tensor_references variant",
+        "build catalog layer level0_terms normalisation round_rules source tensor_references "
+        "topology variant",
         "audits before block dataset rounds scenario sut",
         "part",
         "workload",
         "formats limits",
-        "microbench",
+        "microbench networks",
         "sweep",
         "point",
         "order",
@@ -93,7 +94,7 @@ ROOMS: dict[str, list[str]] = {
         "calibration",
     ],
     "results": [
-        "histogram lock record",
+        "histogram lock record sample_order",
         "answers derived metrics predictions store superseded sustained",
         "analysed stability table",
         "selection",
@@ -110,7 +111,7 @@ ROOMS: dict[str, list[str]] = {
         "__init__",
     ],
     "harness": [
-        "fresh_samples",
+        "asked_samples fresh_samples",
         "correctness interval_series kept_answers network_fields responses rotation sample_file samples "
         "schedule significance",
         "phases",
@@ -120,7 +121,8 @@ ROOMS: dict[str, list[str]] = {
         "accuracy_check run",
     ],
     "run": [
-        "child governor job model_tensors model_workload preconditions sample_source supervisor watch",
+        "child estimate governor job model_tensors model_workload preconditions sample_source "
+        "supervisor watch networks",
         "afterwards hold metering operating_mode pairing prepare worker_events",
         "memory_limit possible worker_end",
         "plan worker",
@@ -149,9 +151,9 @@ ROOMS: dict[str, list[str]] = {
     ],
     "microbench": [
         "fusion measured_parts suite_plan",
-        "network_layers",
+        "network_layers stacks",
         "layer_model networks published_layers selection",
-        "evaluation",
+        "evaluation profiled",
         "gap prediction",
         "__init__",
     ],
@@ -163,9 +165,9 @@ ROOMS: dict[str, list[str]] = {
         "reference",
     ],
     "audit": [
-        "accuracy finding power_session scores stored_run tree verdict",
-        "log_checks",
-        "answers evidence machine_state power_samples",
+        "accuracy finding kept_phases power_session scores stored_run tree verdict",
+        "log_checks phase_relations",
+        "answers evidence machine_state power_samples regenerated_order",
         "finished_runs new_run ptdaemon_log speed tested_run",
         "consistency environment possible_figures recompute repeat test01",
         "perturb replay test04",
@@ -193,12 +195,16 @@ ROOMS: dict[str, list[str]] = {
         "site",
     ],
     "packs": ["manifest contribution", "reading writing"],
-    "api": ["figures frame progress", "answers choices explanations plans sweeps theory", "__init__"],
+    "api": [
+        "figures frame progress",
+        "answers choices explanations plans submissions sweeps theory",
+        "__init__",
+    ],
     "cli": [
         "combinations console sweep_options",
         "results",
-        "adapter agree calibrate check contribute export front level0 listing models plan plot progress "
-        "published serve workload",
+        "adapter agree calibrate check contribute export front level0 listing measured_layers models plan "
+        "plot progress published serve workload",
         "analyse answers best doctor explain level0_fit report submit",
         "show",
         "compare run",

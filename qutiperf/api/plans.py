@@ -6,6 +6,7 @@ from pathlib import Path
 from qutiperf.results.predictions import prediction_of_run
 from qutiperf.results.store import Store
 from qutiperf.results.table import Row
+from qutiperf.run import plan
 from qutiperf.run.preparation import preparations_of
 from qutiperf.run.sweep import PlannedSweep, groups_to_measure
 
@@ -51,5 +52,5 @@ def outline(planned: PlannedSweep, folder: Path, *, again: bool = False) -> Outl
                 }
             )
     preparation_s = sum(each.estimated_s for each in preparations_of(left))
-    estimated_s = preparation_s + sum(group.estimated_s for group in left)
+    estimated_s = preparation_s + plan.estimated_s(left)
     return Outline(rows, [each.line for each in planned.skipped], preparation_s, estimated_s)

@@ -10,7 +10,7 @@ from qutiperf.errors import InputError
 from qutiperf.printable import one_line
 from qutiperf.results.record import RunRecord
 from qutiperf.results.table import SUSPECT
-from qutiperf.run.plan import Group, PlannedRun
+from qutiperf.run.plan import Group, PlannedRun, estimated_s
 from qutiperf.run.preparation import preparations_of
 from qutiperf.run.sweep import PlannedSweep
 from qutiperf.spec.scenario import Mode
@@ -60,6 +60,7 @@ class Tracker:
         self._done_before = self._done = self._total = 0
         self._failed = self._invalid = 0
         self._running: dict[str, str] = {}  # the titles of runs by their ids
+        self._begun: dict[str, float] = {}
         self._left_s = self._runs_s = self._spent_s = self._expected_s = 0.0
         self._started = monotonic()
 
@@ -69,7 +70,7 @@ class Tracker:
         self._done_before = sum(len(group.runs) for group in planned.groups) - len(runs)
         self._runs_s = sum(run.estimated_s for run in runs)
         before_s = sum(preparation.estimated_s for preparation in preparations_of(groups))
-        self._left_s = before_s + sum(group.estimated_s for group in groups)
+        self._left_s = before_s + estimated_s(groups)
         self._send("planned")
 
     def preparing(self, workload: str, done: int, total: int) -> None:
@@ -80,6 +81,7 @@ class Tracker:
         self._left_s = self._runs_s
         self._started, self._run = monotonic(), title(run)
         self._running[run.run_id] = self._run
+        self._begun[run.run_id] = self._started
         self._send("started")
 
     def tick(self) -> None:
@@ -92,7 +94,7 @@ class Tracker:
         self._runs_s -= run.estimated_s
         self._left_s = self._runs_s
         self._expected_s += run.estimated_s
-        self._spent_s += monotonic() - self._started
+        self._spent_s += monotonic() - self._begun.pop(run.run_id, self._started)
         self._done, self._run = self._done + 1, title(run)
         self._running.pop(run.run_id, None)
         if record.failure:
@@ -113,8 +115,12 @@ class Tracker:
         outcome: Literal["valid", "invalid", "failed"] | None = None,
         reason: str | None = None,
     ) -> None:
-        """The remaining time is the planned one, stretched by how much longer the finished runs took."""
+        """The remaining time is the planned one, stretched by how much longer the finished runs took.
+
+        It is shared by the runs that are measured at the same time.
+        """
         factor = self._spent_s / self._expected_s if self._expected_s else 1.0
+        factor /= max(len(self._running), 1)
         figures = record.figures.model_dump(exclude_none=True) if record else {}
         self._report(
             Progress(

@@ -2,7 +2,7 @@
 
 import secrets
 
-from qutiperf.audit.answers import compare_answers
+from qutiperf.audit.answers import compare_answers, same_answer
 from qutiperf.audit.evidence import RESPONSES
 from qutiperf.audit.new_run import NewRunCase, NextRun
 from qutiperf.audit.repeat import CURES
@@ -64,9 +64,13 @@ def judge(case: NewRunCase) -> AuditVerdict:
     numbers = fresh_samples(total, used, seeds.qsl_rng_seed)
     try:
         counts = compare_answers(
-            reference, new[-1].folder / RESPONSES, lambda number: int(numbers[number]), lambda data: data
+            reference,
+            new[-1].folder / RESPONSES,
+            lambda number: int(numbers[number]),
+            lambda data: data,
+            same_answer(task),
         )
-    except (RunError, IndexError) as error:
+    except (RunError, IndexError, ValueError) as error:
         return case.verdict("inconclusive", [f"the answers cannot be compared: {error}"], "audit again")
     line = f"{counts.different:,} of {counts.compared:,} answers to {counts.samples:,} samples differ"
     if total <= used:

@@ -8,8 +8,8 @@ import typer
 
 from qutiperf.cli import console
 from qutiperf.errors import InputError
+from qutiperf.unverified import UNVERIFIED
 
-UNVERIFIED = "Result not verified by MLCommons Association."
 if TYPE_CHECKING:
     from qutiperf.audit.compliance import ComplianceTest
     from qutiperf.audit.finished_runs import FinishedRuns
@@ -133,13 +133,14 @@ def _audit(
     cases = _announced(finished, announced, judge=judge)
     rules = {name: load_audit(name) for name in FINISHED if name in names}
     verdicts = [(run, FINISHED[name](rule, run, finished)) for name, rule in rules.items() for run in runs]
-    verdicts += _decided(cases, judge=judge)
     _keep(verdicts)
+    decided, failed = _decided(cases, judge=judge, as_json=as_json)
+    verdicts += decided
     if as_json:
         console.out_json([verdict.model_dump(mode="json") for _, verdict in verdicts])
     else:
         _print_finished(verdicts)
-    return int(any(verdict.outcome == "fail" for _, verdict in verdicts))
+    return 1 if any(verdict.outcome == "fail" for _, verdict in verdicts) else 4 * failed
 
 
 def _announced(finished: "FinishedRuns", names: Sequence[str], *, judge: bool) -> "list[NewRunCase]":
@@ -153,16 +154,22 @@ def _announced(finished: "FinishedRuns", names: Sequence[str], *, judge: bool) -
     return cases
 
 
-def _decided(cases: "Sequence[NewRunCase]", *, judge: bool) -> "list[tuple[StoredRun, AuditVerdict]]":
-    from qutiperf.audit.new_runs import decide, undecided, verdict_of_case
+def _decided(
+    cases: "Sequence[NewRunCase]", *, judge: bool, as_json: bool
+) -> "tuple[list[tuple[StoredRun, AuditVerdict]], bool]":
+    """The verdicts, each kept as soon as there is one, and whether a new run failed."""
+    from qutiperf.audit.new_runs import Decision, decide, undecided, verdict_of_case
     from qutiperf.cli.progress import following
 
-    due = [] if judge else undecided(cases)
-    verdicts = []
-    with following() as tracker:
+    due = set() if judge else {case.folder for case in undecided(cases)}
+    verdicts, failed = [], False
+    with following(as_json=as_json) as tracker:
         for case in cases:
-            verdicts.append((case.run, decide(case, tracker) if case in due else verdict_of_case(case)))
-    return verdicts
+            decision = decide(case, tracker) if case.folder in due else Decision(verdict_of_case(case))
+            verdicts.append((case.run, decision.verdict))
+            _keep(verdicts[-1:])
+            failed = failed or decision.run_failed
+    return verdicts, failed
 
 
 def _keep(verdicts: "Sequence[tuple[StoredRun, AuditVerdict]]") -> None:

@@ -9,9 +9,9 @@ import typer
 
 from qutiperf.cli import console
 from qutiperf.cli.combinations import check_unused
-from qutiperf.cli.show import UNVERIFIED
 from qutiperf.errors import InputError
 from qutiperf.printable import bounded
+from qutiperf.unverified import UNVERIFIED
 
 if TYPE_CHECKING:
     from qutiperf.report.beside import Beside, PublishedNeighbour
@@ -164,6 +164,7 @@ def _print_changes(shown: "Sequence[Change]", compared: "Comparison", threshold:
     for count, place in ((compared.only_first, "first"), (compared.only_second, "second")):
         if count:
             console.out(f"only in the {place}: {count} points")
+    console.out(UNVERIFIED)
 
 
 def _interval(each: "Change") -> str | None:

@@ -9,6 +9,7 @@ from qutiperf.cli import console
 from qutiperf.cli.answers import show_answers
 from qutiperf.cli.combinations import check_one_form
 from qutiperf.cli.front import print_front
+from qutiperf.unverified import UNVERIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from qutiperf.results.table import BestOfModel, Row
 
 _SETTINGS_END = 9  # columns before the figures
-UNVERIFIED = "Result not verified by MLCommons Association."
 _COLUMNS = {
     "run_id": "run",
     "sut": "sut",

@@ -48,7 +48,7 @@ class BoardConnection:
     def __init__(self, spec: RackHost, control: Path, check: Callable[[], None]) -> None:
         self._spec, self._check = spec, check
         self.control, self._log = control, control.with_suffix(".log")
-        self._buffer, self._lock, self._closing, self._broken = b"", Lock(), Event(), False
+        self._buffer, self._lock, self._closing, self._problem = b"", Lock(), Event(), ""
         self._process = self._started()
         try:
             greeting = json.loads(self._greeting())
@@ -88,7 +88,7 @@ class BoardConnection:
 
     @property
     def is_lost(self) -> bool:
-        return self._broken or self._process.poll() is not None
+        return bool(self._problem) or self._process.poll() is not None
 
     def _greeting(self) -> bytes:
         """The agent's first line; a login shell may have printed others before it."""
@@ -130,8 +130,7 @@ class BoardConnection:
             self._check()
             if not select.select([], [stream], [], 0.5)[1]:
                 if monotonic() > limit:
-                    self._broken = True
-                    raise RunError("takes no more data", where=self.where)
+                    raise self._given_up("takes no more data")
                 continue
             try:
                 view = view[os.write(stream.fileno(), view) :]
@@ -146,8 +145,7 @@ class BoardConnection:
         while b"\n" not in self._buffer:
             self._check()
             if monotonic() > limit or stream is None or len(self._buffer) > _LONGEST_ANSWER:
-                self._broken = True  # a late answer would be taken for that of the next request
-                raise RunError(problem, where=self.where)
+                raise self._given_up(problem)
             if select.select([stream], [], [], 0.5)[0]:
                 chunk = os.read(stream.fileno(), 1 << 16)
                 if not chunk:
@@ -155,6 +153,12 @@ class BoardConnection:
                 self._buffer += chunk
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
+
+    def _given_up(self, problem: str) -> RunError:
+        """Ends the connection: a late answer would be taken for that of the next request."""
+        self._problem = problem
+        self._process.kill()
+        return RunError(problem, where=self.where)
 
     def _beat(self) -> None:
         """Signs of life, without which the agent ends."""
@@ -164,6 +168,8 @@ class BoardConnection:
 
     def lost(self) -> RunError | SetupError:
         """Why the connection is gone, from ssh's exit status and its messages."""
+        if self._problem:
+            return RunError(self._problem, where=self.where)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_S)
         code, stderr = self._process.poll(), self.stderr

@@ -14,6 +14,7 @@ from qutiperf.executors.lent_store import LentStore
 from qutiperf.executors.node_events import EventWriter, NodeEvent
 from qutiperf.printable import error_text
 from qutiperf.results.record import RunRecord
+from qutiperf.run.child import end_now
 from qutiperf.run.executor import HERE, SweepWork
 from qutiperf.run.plan import Group, PlannedRun
 from qutiperf.spec.config import StrictModel
@@ -51,10 +52,11 @@ def look(folder: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(Path(folder) / ANSWER)
+    end_now()  # before the command cancels what is left of its jobs
 
 
 def measure(task: NodeTask) -> None:
-    """Measures the task's group on this node; its failures are events, so that it raises none of them."""
+    """Measures the task's group on this node; never returns. Its failures are events."""
     with _interrupted_by_slurm(), EventWriter(Path(task.folder) / EVENTS) as events:
         try:
             _measure(task, events)
@@ -66,6 +68,7 @@ def measure(task: NodeTask) -> None:
         except Exception as error:  # noqa: BLE001 - the command has to hear of it, whatever it is
             end = NodeEvent(event="ended", text=error_text(error, with_type=True))
         events.send(end)
+    end_now()
 
 
 def _measure(task: NodeTask, events: EventWriter) -> None:

@@ -13,6 +13,7 @@ from qutiperf.results.record import Failure, RunRecord
 from qutiperf.run.executor import WorkObserver
 from qutiperf.run.plan import Group, PlannedRun
 
+Kind = Literal["error", "time_limit", "crash", "memory"]
 # Ends that are nobody's measurement: such an attempt does not count.
 _OUTSIDE = {
     "CANCELLED": "was cancelled",
@@ -21,8 +22,7 @@ _OUTSIDE = {
     "BOOT_FAIL": "lost its node, which did not boot",
     "REVOKED": "was revoked",
 }
-_TIME = ("TIMEOUT", "DEADLINE")
-Kind = Literal["error", "time_limit", "crash"]
+_KINDS: dict[str, Kind] = {"TIMEOUT": "time_limit", "DEADLINE": "time_limit", "OUT_OF_MEMORY": "memory"}
 _GRACE_S = 5.0  # between the end of a job and its last event on a network file system
 
 
@@ -102,13 +102,13 @@ class NodeRun:
         elif not state:
             reason += "is lost: Slurm no longer lists it, and it left no result"
         else:
-            kind, outside = "time_limit" if state in _TIME else "crash", False
+            kind, outside = _KINDS.get(state, "crash"), False
             reason += {
-                "TIMEOUT": f"reached its time limit of {minutes} min; time_min of the executor raises it",
+                "TIMEOUT": f"reached its time limit of {minutes} min",
                 "OUT_OF_MEMORY": "ran out of memory",
             }.get(state, f"crashed or was killed: its state is {state}")
         return Failure(
-            stage="run" if self.began_run else "load",
+            stage="job",
             kind=kind,
             reason=reason,
             setup_missing=outside,

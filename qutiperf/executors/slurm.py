@@ -60,6 +60,7 @@ class SlurmExecutor:
         for line in operating_mode.undo_left_on():
             self._note(line)
         whole = folder.absolute()
+        _check_path(whole)
         beside = next(path for path in (whole, *whole.parents) if path.is_dir())
         _remove_left_over(beside)
         try:
@@ -90,7 +91,8 @@ class SlurmExecutor:
         """Cancels its jobs at the end; if this process is killed, its supervisor does, or the next run."""
         name = f"qutiperf-{secrets.token_hex(6)}"
         cancel = [shutil.which("scancel") or "scancel", f"--name={name}"]
-        entry = JournalEntry(sut="Slurm", mode=name, leave=cancel, host=socket.gethostname())
+        what = f"the jobs {name} of a run that was killed were left in Slurm"
+        entry = JournalEntry(sut="Slurm", mode=name, leave=cancel, host=socket.gethostname(), what=what)
         with Nursery() as nursery:
             problem = nursery.enter_mode(
                 [], cancel, journal_folder() / f"{name}.json", entry.model_dump_json()
@@ -108,6 +110,13 @@ class SlurmExecutor:
                     )
                 elif not queue.wait_for_end():
                     note(f"the jobs {name} are cancelled and still ending: {queue.problem or 'see `squeue`'}")
+
+
+def _check_path(path: Path) -> None:
+    """Raises InputError for a path that cannot be in a job's script."""
+    if "%" in str(path) or not str(path).isprintable():
+        what = f"{ascii(str(path))[:200]} has a sign that means something else to Slurm"
+        raise InputError(what, where="--out", cure="name a folder without % and line breaks in its path")
 
 
 def _prefix() -> str:
@@ -283,7 +292,8 @@ class _Jobs:
         runner = Runner(self._store, self._observer, machine, self._nursery, self._work.audit_config)
         job.records += runner.fail(failed, failure)
         if rest:
-            self._note(f"{len(rest)} other runs of job {job.job_id} go into another job")
+            others = "1 other run" if len(rest) == 1 else f"{len(rest)} other runs"
+            self._note(f"{others} of job {job.job_id} will be measured in another job")
         return rest
 
     def _note(self, text: str) -> None:
@@ -296,13 +306,14 @@ class _Jobs:
         """Until this machine sees what the nodes have stored."""
         expected = {f"{record.run_id}-{record.attempt}" for record in records}
         limit = monotonic() + _VISIBLE_S
-        while missing := expected - {path.name for path in self._store.folder.iterdir()}:
+        while missing := expected - {path.name for path in self._store.run_folders()}:
             if monotonic() > limit:
                 cure = "`qutiperf show` reads them once they are"
                 what = f"{len(missing)} runs that the nodes have stored are not visible here"
                 raise SetupError(what, where=str(self._store.folder), cure=cure)
-            with tempfile.TemporaryFile(dir=self._store.folder):
-                sleep(_LOOK_S)  # writing there makes the file system look again
+            with contextlib.suppress(OSError), tempfile.TemporaryFile(dir=self._store.folder):
+                pass  # writing there makes the file system look again
+            sleep(_LOOK_S)
 
 
 def _minutes(group: Group) -> int:

@@ -6,10 +6,12 @@ squeue lists the jobs of any cluster, with or without accounting, but finished o
 
 import contextlib
 import io
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -63,6 +65,22 @@ def check_slurm() -> None:
         raise SetupError("submitit is not installed", where="--executor slurm", cure=cure) from None
 
 
+@contextmanager
+def _outside_of_jobs() -> Iterator[None]:
+    """Hides that this process is in a job itself, whose variables would become those of the new jobs."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("SLURM_") and name not in ("SLURM_CONF", "SLURM_CLUSTERS")
+    }
+    for name in inherited:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(inherited)
+
+
 class JobQueue:
     """Jobs that have one name, which no other job has; their logs are in `folder`."""
 
@@ -81,7 +99,7 @@ class JobQueue:
         executor.update_parameters(**self._parameters(minutes))
         noise = io.StringIO()  # submitit prints what sbatch says
         try:
-            with contextlib.redirect_stderr(noise):
+            with contextlib.redirect_stderr(noise), _outside_of_jobs():
                 jobs = executor.map_array(function, list(arguments))
         except (FailedJobError, FailedSubmissionError) as error:
             raise self._refused(str(error)) from None

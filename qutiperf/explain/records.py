@@ -28,6 +28,7 @@ _STAGES = {
     "before": "before the run",
     "run": "during the run",
     "close": "in close()",
+    "job": "of the job that measured it",
 }
 _LIMIT = re.compile(r"time limit of ([0-9.e+]+) s; settings\.time_limit_s")
 
@@ -69,6 +70,8 @@ def _findings(record: RunRecord, folder: Path | None, round_name: str | None) ->
 
 def _failed(record: RunRecord, failure: Failure) -> Finding:
     rule = f"{_KINDS[failure.kind]} {_STAGES[failure.stage]}"
+    if failure.stage == "job":
+        return _of_job(failure, rule)
     if failure.kind == "time_limit":
         return _time_limit(failure, rule, record.elapsed_s)
     if failure.kind == "condition":
@@ -83,9 +86,19 @@ def _failed(record: RunRecord, failure: Failure) -> Finding:
     return Finding("failed", rule, failure.reason, because=_log(failure))
 
 
+def _of_job(failure: Failure, rule: str) -> Finding:
+    again = "run the same command again"
+    cures = {
+        "time_limit": f"raise the time limit in the executor's options, then {again}",
+        "memory": f"take a smaller batch or fewer streams, or nodes with more memory, then {again}",
+    }
+    return Finding("failed", rule, failure.reason, _log(failure), cures.get(failure.kind, again))
+
+
 def _log(failure: Failure, *, trouble_only: bool = False) -> str:
     lines = telling_lines(failure.log_tail, trouble_only=trouble_only)
-    return f"the worker's log ends with: {' | '.join(lines)}" if lines else ""
+    whose = "job" if failure.stage == "job" else "worker"
+    return f"the {whose}'s log ends with: {' | '.join(lines)}" if lines else ""
 
 
 def _time_limit(failure: Failure, rule: str, elapsed_s: float) -> Finding:

@@ -116,8 +116,8 @@ class LoadedModel:
         ]
 
     def _tensors(self) -> tuple[ModelSpec, Model]:
-        assert self.spec is not None
-        assert self.model is not None
+        if self.spec is None or self.model is None:
+            raise ValueError("a model of several tensors needs its spec and its model")
         return self.spec, self.model
 
     def figures(self) -> dict[str, float]:

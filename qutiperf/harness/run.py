@@ -9,17 +9,19 @@ import psutil
 
 from qutiperf.datasets.classification import TopFive
 from qutiperf.errors import RunError
+from qutiperf.harness.asked_samples import AskedSamples
 from qutiperf.harness.interval_series import HoldClock, IntervalSeries, intervals_of
 from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.phases import Integers, PhaseRecorder, Phases, combine
 from qutiperf.harness.probe import StreamProbe, inline_latency_ns
 from qutiperf.harness.samples import PERFORMANCE_SAMPLES, Samples, samples_of_probe
 from qutiperf.harness.schedule import schedule_of
-from qutiperf.harness.streams import Completers, FirstError, Serving, Stream, Streams
+from qutiperf.harness.streams import Completers, FirstError, Keep, Serving, Stream, Streams
 from qutiperf.loadgen import driver
 from qutiperf.loadgen.settings import Targets, TestRequest
 from qutiperf.mlperf_logs import LoadGenResult, read_result
 from qutiperf.results.record import Probe, WarmUp
+from qutiperf.results.sample_order import SampleOrder
 from qutiperf.results.sustained import Interval
 from qutiperf.spec.limits import MOST_QUERIES
 from qutiperf.spec.point import Point
@@ -30,9 +32,13 @@ from qutiperf.units import BYTES_PER_GB, NANOSECONDS_PER_SECOND, ns_from_seconds
 SUBMISSION_MULTISTREAM = 8  # samples per query in mlperf.conf
 _BUDGET_S = 0.1
 _FIRST_SHARE, _NEXT_SHARE = 1 / 5, 1 / 50  # of the duration, at most: the first probe of a load, the others
+_LAYER_SHARE = 1 / 10  # of the first probe of a layer, which is a load for one or two runs
 _ATTEMPTS = 3
 _PROBE_S = 48.0  # of which the time limit becomes 300 s, as without a warm-up
 _RATE_MARGIN = 1.15  # LoadGen must issue enough samples to fill the minimum duration
+# LoadGen adds 10 % itself; for a layer, which runs for a tenth of a second, a longer run costs more than the
+# few that are repeated
+_LAYER_MARGIN = 1.1
 _SERVER_TRIALS = 8
 _SERVER_TRIAL_S = 0.5
 _BYTES_OF_QUERY = 200  # of LoadGen and of the lists of numbers that it passes to Python
@@ -48,6 +54,7 @@ class Outcome:
     phases: Phases
     probe: Probe
     top_five: TopFive
+    order: SampleOrder
     intervals: list[Interval] = field(default_factory=list)
     warm_up: WarmUp | None = None
 
@@ -76,8 +83,10 @@ class Trial:
             feed_threads=settings.feed_threads,
             one_by_one=point.scenario is ScenarioName.SERVER,
         )
+        self._layer = model.spec is not None and model.spec.part is not None
         self._inline = self._one_batch_in_flight()
         self._count = min(model.dataset.count, settings.performance_sample_count or PERFORMANCE_SAMPLES)
+        self._asked = AskedSamples()
         self._top_five = TopFive(model.task, model.dataset.labels)
         self._made: list[PhaseRecorder] = []
 
@@ -102,7 +111,7 @@ class Trial:
             recorders = self._test(self._request(probe))
         phases = combine(recorders, self._schedule(probe))
         series = [recorder.series for recorder in recorders if recorder.series is not None]
-        return Outcome(phases, probe, self._top_five, intervals_of(series), warm_up)
+        return Outcome(phases, probe, self._top_five, self._asked.order(), intervals_of(series), warm_up)
 
     def _schedule(self, probe: Probe) -> Integers | None:
         """When LoadGen meant to issue each query of Server."""
@@ -136,7 +145,8 @@ class Trial:
 
     def _test(self, request: TestRequest) -> list[PhaseRecorder]:
         completers = Completers(driver.complete, driver.complete_one)
-        members = self._make_streams(completers, accuracy=request.mode is Mode.ACCURACY)
+        asked = self._asked = AskedSamples()  # those of the last test
+        members = self._make_streams(completers, asked.keep_short, accuracy=request.mode is Mode.ACCURACY)
         hold_s = request.settings.sustained_s
         if hold_s is not None and request.mode is not Mode.ACCURACY:
             clock = HoldClock(hold_s)
@@ -145,16 +155,18 @@ class Trial:
         if self._inline:
             driver.run_test(request, members[0].issue, self._samples.load, self._samples.unload)
         else:
-            streams = Streams(members, self._samples, self._serving, self._failure)
+            streams = Streams(members, self._samples, self._serving, self._failure, asked.keep)
             driver.run_test(request, streams.issue, self._samples.load, self._samples.unload)
             streams.close()
         return [member.recorder for member in members]
 
-    def _make_streams(self, completers: Completers, *, accuracy: bool = False) -> list[Stream]:
+    def _make_streams(
+        self, completers: Completers, keep: Keep | None = None, *, accuracy: bool = False
+    ) -> list[Stream]:
         observe = self._top_five.observe if accuracy else None
         size, task = self._serving.batch_size, self._model.task
         streams = [
-            Stream(infer, task, self._samples, size, completers, self._failure, observe)
+            Stream(infer, task, self._samples, size, completers, self._failure, observe, keep)
             for infer in self._model.infers()
         ]
         self._made += [stream.recorder for stream in streams]
@@ -174,7 +186,8 @@ class Trial:
     def _probe(self) -> Probe:
         """Latency or rate to expect, unless the settings give it."""
         settings, scenario = self._point.settings, self._point.scenario
-        share = _NEXT_SHARE if self._model.probed else _FIRST_SHARE
+        first = _LAYER_SHARE if self._layer else _FIRST_SHARE
+        share = _NEXT_SHARE if self._model.probed else first
         self._model.probed = True
         budget = ns_from_seconds(min(_BUDGET_S, (settings.min_duration_s or 1) * share))
         warm_up_ns = ns_from_seconds(settings.warm_up_s or 0.0)
@@ -203,7 +216,7 @@ class Trial:
             return Probe(rate_per_s=settings.target_qps)
         if scenario is ScenarioName.SERVER:
             return self._server_probe(rate)
-        return Probe(rate_per_s=max(rate * _RATE_MARGIN, 1.0))
+        return Probe(rate_per_s=max(rate * (_LAYER_MARGIN if self._layer else _RATE_MARGIN), 1.0))
 
     def _expected_ns(self, least_ns: int) -> int:
         """LoadGen prepares queries for twice the minimum duration at this latency (loadgen.cc)."""

@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from qutiperf.report.data_package import Publication, data_package
 from qutiperf.report.downloads import write_tables
 from qutiperf.report.sources import read_sources
 from qutiperf.report.tables import data_tables
+from qutiperf.submission.staged_folder import staging
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # the first that zip has: a pack has no times of its own
 _FILE_MODE = 0o100644 << 16
@@ -33,14 +33,13 @@ def write_pack(given: Contribution, out: Path, licence: str | None, creator: str
     if os.path.lexists(out):
         raise InputError("exists already", where=str(out), cure="name another file with --out")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".qutiperf-pack-", dir=out.parent) as name:
-            data = Path(name) / DATA
+        with staging(out.parent) as folder:
+            data = folder / DATA
             data.mkdir()
             _write_data(data, given, licence, creator)
             files = given.files | {f"{DATA}/{path.name}": path for path in sorted(data.iterdir())}
             manifest = _manifest(given, files, licence, creator)
-            staged = Path(name) / "pack"
+            staged = folder / "pack"
             _write_zip(staged, files, manifest)
             _put(staged, out)
     except OSError as error:

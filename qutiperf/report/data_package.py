@@ -9,13 +9,16 @@ from qutiperf.errors import InputError
 from qutiperf.report.columns import Column
 from qutiperf.report.downloads import CSV, Download
 from qutiperf.spec.config import nearest, shortened
+from qutiperf.unverified import UNVERIFIED
 
 _QUTIBENCH = (
     "M. Blott, Benchmarking Neural Networks on Heterogeneous Hardware, PhD thesis, "
     "Trinity College Dublin 2021, DOI 10.13140/RG.2.2.35785.57448"
 )
 _MLPERF = "MLCommons, MLPerf Inference results, Apache-2.0"
-DESCRIPTION = "Measurements of neural-network inference: one row a run or published result."
+DESCRIPTION = (
+    f"Measurements of neural-network inference: one row a run or published result. Rows of runs: {UNVERIFIED}"
+)
 KEYWORDS = ("benchmark", "neural network", "inference", "throughput", "latency", "power", "MLPerf LoadGen")
 _CREATIVE_COMMONS = "https://creativecommons.org"
 # SPDX identifiers of the licences that data is published under, with their addresses

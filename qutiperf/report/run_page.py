@@ -17,6 +17,7 @@ from qutiperf.results.sustained import SUSTAINED_CSV, read_intervals
 from qutiperf.units import NANOSECONDS_PER_SECOND, milliseconds_from_ns
 
 _BINS = 80
+_MOST_LINEAR = 20.0
 _MOST_BYTES = 64 << 20
 _MOST_SIGNS = 50
 _PERCENTILES = ("p50", "p90", "p99", "p99_9", "max")
@@ -93,7 +94,7 @@ def _whole(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Integer
 
 
 def histograms(stored: Mapping[str, Integers]) -> dict[str, list[list[float]]]:
-    """By phase: 80 bins of equal width up to the 99.9th percentile, and one for everything above."""
+    """By phase: 80 bins up to the 99.9th percentile, and one for everything above."""
     built: dict[str, list[list[float]]] = {}
     for name, buckets in stored.items():
         phase, _, kind = name.rpartition("_")
@@ -139,11 +140,16 @@ def held(record: RunRecord, path: Path) -> dict[str, object]:
 
 
 def binned(buckets: Integers, numbers: Integers) -> list[list[float]]:
-    """[lower ms, upper ms, count] of each bin; the last holds everything above the 99.9th percentile."""
+    """[lower ms, upper ms, count] of each bin; the last holds everything above the 99.9th percentile.
+
+    Bins have equal widths, or equal ratios where the times span more than 1:20.
+    """
     values = value_of(buckets)
     rank = np.searchsorted(np.cumsum(numbers), np.ceil(0.999 * numbers.sum()))
     low, high, most = float(values[0]), float(values[rank]), float(values[-1])
-    edges = np.linspace(low, high if high > low else low * 1.001 + 1, _BINS + 1)
+    spaced = np.geomspace if low > 0 and high > _MOST_LINEAR * low else np.linspace
+    edges = spaced(low, high if high > low else low * 1.001 + 1, _BINS + 1)
+    edges[0], edges[-1] = low, max(high, edges[-1])  # geomspace is rounded
     heights, _ = np.histogram(values, edges, weights=numbers)
     bins = [
         [milliseconds_from_ns(edges[place]), milliseconds_from_ns(edges[place + 1]), float(height)]

@@ -25,6 +25,7 @@ from qutiperf.report.table import MOST_ROWS_OF_PAGE, script, script_json, thinne
 from qutiperf.report.tables import data_tables
 from qutiperf.report.verdicts import verdicts_of
 from qutiperf.spec import catalog
+from qutiperf.unverified import UNVERIFIED
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -69,7 +70,7 @@ class _Site:
             site_title=self.published.title,
             created=self.published.created,
             version=__version__,
-            unverified=pages.UNVERIFIED,
+            unverified=UNVERIFIED,
             **values,
         )
         target.write_text(text, encoding="utf-8", errors="replace")

@@ -102,14 +102,14 @@ class HarnessTax(StrictModel):
 
 
 class Failure(StrictModel):
-    """A failure: `stage` is load, before (the run starts), run or close.
+    """A failure: `stage` is load, before (the run starts), run or close; job, if that of an executor ended.
 
     `kind` is error, time_limit, crash, memory (more than the limit), or condition (one that did not hold).
 
     `setup_missing`: the cause is something that the machine lacks (a device, a library), not the runtime.
     """
 
-    stage: Literal["load", "before", "run", "close"]
+    stage: Literal["load", "before", "run", "close", "job"]
     kind: Literal["error", "time_limit", "crash", "memory", "condition"]
     reason: str
     log_tail: str = ""

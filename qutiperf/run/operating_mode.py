@@ -25,9 +25,10 @@ from qutiperf.spec.sut import OperatingMode, SystemUnderTest, core_numbers
 
 
 class JournalEntry(StrictModel):
-    """The command that undoes an operating mode, on the host that it was entered on.
+    """The command that undoes an operating mode, or cancels jobs, on the host that did it.
 
-    Several machines may share a home; an entry without a host is from a version that had no such key.
+    Several machines may share a home; an entry without a host is from a version that had no such key. `what`
+    says what is left, if it is not an operating mode.
     """
 
     schema_version: int = 1
@@ -35,6 +36,7 @@ class JournalEntry(StrictModel):
     mode: str
     leave: list[str]
     host: str = ""
+    what: str = ""
 
 
 def journal_folder() -> Path:
@@ -119,11 +121,12 @@ def _undone(path: Path) -> str | None:
         except ValidationError:
             return f"{path} is damaged: check the device's operating mode, then delete the file"
         problem = run_command(entry.leave)
-        what = f"operating mode '{entry.mode}' of {entry.sut} was left on by a run that was killed"
+        mode = f"operating mode '{entry.mode}' of {entry.sut} was left on by a run that was killed"
+        what = entry.what or mode
         if problem is not None:
-            return f"{what} and cannot be left: {problem}"
+            return f"{what} and cannot be {'cancelled' if entry.what else 'left'}: {problem}"
         path.unlink(missing_ok=True)
-        return f"{what}; left it now"
+        return f"{what}; {'cancelled them now' if entry.what else 'left it now'}"
 
 
 def _is_elsewhere(path: Path) -> bool:

@@ -23,7 +23,8 @@ from qutiperf.spec.config import nearest, sha256_of_file, shortened
 from qutiperf.spec.formats import for_suffixes
 from qutiperf.spec.limits import check_sample
 from qutiperf.spec.sut import SystemUnderTest
-from qutiperf.spec.workload import Topology, Workload
+from qutiperf.spec.topology import Topology
+from qutiperf.spec.workload import Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +147,12 @@ def _checked_files(workload: Workload, dataset: Dataset) -> dict[str, str]:
 
 
 def _check_topology(workload: Workload, topology: Topology) -> None:
-    """Raises InputError if the network cannot be built or does not match the workload."""
-    model, spec = declare_for(topology, workload.model.input), workload.model
+    """Raises ImpossiblePointError if the network cannot be built, InputError if it is another one."""
+    spec = workload.model
+    try:
+        model = declare_for(topology, spec.input)
+    except InputError as error:
+        raise ImpossiblePointError(error.what, where=workload.name, cure=error.cure) from None
     source, result = model.graph.input[0], model.graph.output[0].name
     sizes = tuple(dim.dim_value for dim in source.type.tensor_type.shape.dim)[1:]
     expected = (source.name, sizes, result)

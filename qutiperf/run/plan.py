@@ -12,6 +12,8 @@ from qutiperf.errors import InputError
 from qutiperf.harness.sample_cache import SampleCache
 from qutiperf.harness.samples import PERFORMANCE_SAMPLES
 from qutiperf.results.record import Inputs
+from qutiperf.run.estimate import LOAD_S, TAX_S, pause_s, run_s
+from qutiperf.run.networks import network_workloads
 from qutiperf.run.pairing import Pairing, has_truth, runnable
 from qutiperf.run.possible import NO_DEVICES, Devices, Skipped, possible_points
 from qutiperf.run.sample_source import SampleSource, cache_of
@@ -26,9 +28,6 @@ from qutiperf.spec.sut import Settings, SystemUnderTest, load_sut
 from qutiperf.spec.sweep import Sweep
 from qutiperf.spec.workload import Workload, read_workload
 
-_OVERHEAD_S = 0.4  # of a run beyond its minimum duration: probe, logs, writing
-_LOAD_S = 1.0
-_CHECK_S = 0.2  # of an accuracy; up to some seconds if answers are wrong and the model is slow
 _INDEX_BYTES = 8  # LoadGen shuffles the numbers of all samples
 
 
@@ -44,9 +43,7 @@ class PlannedRun:
 
     @property
     def estimated_s(self) -> float:
-        default = 600.0 if self.point.profile is Profile.SUBMISSION else 0.5
-        check_s = _CHECK_S if self.point.mode is Mode.ACCURACY else 0.0
-        return (self.point.settings.min_duration_s or default) + self.preparation_s + _OVERHEAD_S + check_s
+        return run_s(self.point, self.inputs.before, self.preparation_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,18 @@ class Group:
 
     @property
     def estimated_s(self) -> float:
-        return _LOAD_S + sum(run.estimated_s for run in self.runs)
+        """With the start of its workers and the pause of each for the idle power."""
+        submissions = sum(run.point.profile is Profile.SUBMISSION for run in self.runs)
+        workers = submissions or 1
+        return workers * (LOAD_S + pause_s(self.sut)) + sum(run.estimated_s for run in self.runs)
+
+
+def estimated_s(groups: Sequence[Group]) -> float:
+    """Seconds of a command that measures these groups, with the pauses for the base power of each system."""
+    if not groups:
+        return 0.0
+    systems = {(group.sut.name, group.operating_mode): group.sut for group in groups}
+    return TAX_S + sum(map(pause_s, systems.values())) + sum(group.estimated_s for group in groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +120,18 @@ def gather(
         workload, file = read_workload(name, beside)
         _note(read, f"workload:{workload.name}", file)
         workloads[workload.name] = workload
+    digests: dict[str, str] = {}
+    if sweep.networks is not None and not extra_workloads:
+        for name, built in network_workloads(sweep.networks, sweep.name).items():
+            workloads[name] = built
+            digests[f"workload:{name}"] = sha256_of(built.model_dump(mode="json"))
     for scenario_name in sweep.scenarios:
         scenario, file = load_scenario(scenario_name)
         check_scenario(scenario, str(file.path))
         _note(read, f"scenario:{scenario.name}", file)
         scenarios[scenario.name] = scenario
-    return Material(suts, workloads, scenarios, {key: file.sha256 for key, file in read.items()})
+    digests |= {key: file.sha256 for key, file in read.items()}
+    return Material(suts, workloads, scenarios, digests)
 
 
 def _note(read: dict[str, CatalogFile], key: str, file: CatalogFile) -> None:

@@ -38,6 +38,7 @@ from qutiperf.printable import error_text
 from qutiperf.results.answers import ANSWERS, write_answers
 from qutiperf.results.histogram import Histogram
 from qutiperf.results.record import Correctness, Execution, Failure, Observed, PhaseTime, Waited
+from qutiperf.results.sample_order import ORDER
 from qutiperf.results.sustained import SUSTAINED_CSV, write_intervals
 from qutiperf.run.afterwards import NODES
 from qutiperf.run.child import Replies, end_now, read_task
@@ -96,8 +97,13 @@ def load_model(job: Job, workload: Workload, reporter: Reporter) -> LoadedPart:
     started = monotonic()
     dataset: Dataset = open_samples(workload)
     task: Task = task_for(workload)
-    adapters = load_instances(job.sut, workload, job.options, job.streams, Path())
     spec = workload.model
+    try:
+        adapters = load_instances(job.sut, workload, job.options, job.streams, Path())
+    except QutiperfError as error:
+        if spec.part is not None:
+            error.where = ""  # a file that was built here, and is gone when the record is read
+        raise
     model = LoadedModel(
         adapters,
         dataset,
@@ -247,6 +253,7 @@ def save(run: JobRun, observed: Observed, outcome: Outcome) -> None:
     outcome.phases.save(folder / PHASES)
     if outcome.intervals:
         write_intervals(folder / SUSTAINED_CSV, outcome.intervals)
+    (folder / ORDER).write_text(outcome.order.model_dump_json(), encoding="utf-8")
     (folder / OBSERVED).write_text(observed.model_dump_json(), encoding="utf-8")
 
 

@@ -1,6 +1,7 @@
 """A suite of microbenchmarks, and its expansion into parts by one pure function."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -29,6 +30,7 @@ SAMPLE_BYTES = 32_000_000  # of the samples of a part that are kept in memory
 MOST_SAMPLES = 64
 MOST_CROSSED = 5  # times as many points before the parts that cannot be are left out
 _BYTES_PER_GB = 1e9
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")  # in names of folders
 
 
 class MicrobenchSuite(StrictModel):
@@ -63,7 +65,8 @@ class SuitePart:
 
     @property
     def name(self) -> str:
-        return f"{self.label}-{self.part.build.label.replace('+', '-')}-{self.part.digest[:8]}"
+        label = _UNSAFE.sub("-", self.label).strip("-")
+        return f"{label}-{self.part.build.label.replace('+', '-')}-{self.part.digest[:8]}"
 
     @property
     def state(self) -> State:

@@ -6,12 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from qutiperf.spec.catalog import CatalogFile, read
-from qutiperf.spec.config import StrictModel, parse_model
+from qutiperf.spec.config import StrictModel, parse_model, without_unset
 from qutiperf.spec.duration import Duration
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-_LATER = frozenset({"sustained_s", "warm_up_s"})
 
 
 class ScenarioName(StrEnum):
@@ -65,8 +64,7 @@ class RunSettings(StrictModel):
     @model_serializer(mode="wrap")
     def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
         """Without later keys that are not set: ids of runs are digests of what they were made of then."""
-        data: dict[str, object] = handler(self)
-        return {name: value for name, value in data.items() if value is not None or name not in _LATER}
+        return without_unset(handler(self), "sustained_s", "warm_up_s")
 
     def overridden_by(self, other: "RunSettings") -> "RunSettings":
         """These settings, overridden by every key that is set in `other`."""

@@ -8,6 +8,7 @@ import pytest
 
 from qutiperf.audit.registry import NEW_RUNS
 from qutiperf.cli import main
+from qutiperf.results.lock import locked
 from qutiperf.results.store import Store
 from tests.audit.cheats import ORIGINAL
 from tests.conftest import SutFile
@@ -83,6 +84,30 @@ def test_a_cheat_is_found(
     [verdict] = [each for each in audited(capsys, arguments, 1).values() if each["outcome"] == "fail"]
     assert verdict["audit"] == audit
     assert line in str(verdict["evidence"])
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_in_the_audit_is_no_verdict(
+    sut_file: SutFile,
+    sweep_file: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sweep = swept(sweep_file(sut_file(f"{CHEATS}:OwnModel"), "[SingleStream]"))
+    sweep.write_text(f"{sweep.read_text()}modes: [PerformanceOnly]\n")
+    original = CHECKOUT / "scenarios/workloads/models/digits-mlp-12.5-fp32.onnx"
+    monkeypatch.setenv(ORIGINAL, str(original))
+    out = tmp_path / "results"
+    assert main(["run", str(sweep), "--out", str(out)], debug=True) == 0
+    (out / "audit/repeat").mkdir(parents=True)
+    with locked(out / "audit/repeat"):
+        assert main(["audit", str(out), "--only", "repeat"], debug=False) == 3
+    assert "is in use by process " in capsys.readouterr().err.splitlines()[-1]
+    monkeypatch.setenv(ORIGINAL, str(tmp_path / "gone.onnx"))
+    [verdict] = audited(capsys, [str(out), "--only", "repeat"], 4).values()
+    assert verdict["outcome"] == "inconclusive"
+    assert str(verdict["evidence"]).startswith("['the new run failed: ")
 
 
 @pytest.mark.slow

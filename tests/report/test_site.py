@@ -189,6 +189,10 @@ def test_bins_hold_every_count() -> None:
     bins = binned(np.array([1000, 1500, 2000]), np.array([5, 3, 2]))
     assert sum(count for _, _, count in bins) == 10
     assert (bins[0][0], bins[0][2], bins[-1][2]) == (0.001, 5.0, 2.0)
+    wide = binned(np.array([1000, 2000, 8000]), np.array([5, 3, 2]))
+    assert sum(count for _, _, count in wide) == 10
+    ratios = [upper / lower for lower, upper, _ in wide]
+    assert ratios == pytest.approx([ratios[0]] * 80)
     long = binned(np.array([1000, 2000, 3000]), np.array([10_000, 1, 1]))
     assert sum(count for _, _, count in long) == 10_002
 

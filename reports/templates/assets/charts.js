@@ -20,12 +20,15 @@
     return q.number(value, 3);
   };
   function ticks(low, high, room) {
+    if (!(low > 0) || !Number.isFinite(high)) return [];
     const decades = [];
     for (let power = Math.ceil(Math.log10(low) - 1e-9); power <= Math.floor(Math.log10(high) + 1e-9); power += 1) decades.push(10 ** power);
-    if (decades.length >= 3 || room < 4) return decades.filter((_, place) => place % Math.ceil(decades.length / room) === 0);
+    if (decades.length >= 3 || (room < 4 && decades.length === 2)) return decades.filter((_, place) => place % Math.ceil(decades.length / room) === 0);
+    // d3 leaves labels of 5 out on axes of more than two decades
+    const steps = Math.log10(high / low) > 2 ? [1, 3] : [1, 2, 5];
     const fine = [];
     for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
-      for (const step of [1, 2, 5]) fine.push(step * 10 ** power);
+      for (const step of steps) fine.push(step * 10 ** power);
     }
     const inside = fine.filter((value) => value >= low * 0.999 && value <= high * 1.001);
     return inside.filter((_, place) => place % Math.ceil(inside.length / room) === 0);
@@ -129,12 +132,13 @@
       if (best.length > 1) marks.push(steps(best, x, y, { stroke: ink() }));
       marks.push(dot(shown, x, y, alone ? { symbol: "diamond" } : {}), Plot.dot(best, { x, y, fill: (row) => q.colour(row.sut), stroke: ink(), r: 5, strokeWidth: 1.2 }));
       marks.push(Plot.dot(inChart, { x, y, r: 9, stroke: accent(), strokeWidth: 2.2 }));
-      const right = inChart.length && (Math.log(winner[x] / Math.min(...xs)) / Math.log(Math.max(...xs) / Math.min(...xs)) > 0.5);
-      marks.push(label(inChart, x, y, (row) => q.short(q.plain(`${row.workload}, ${row.setting}`), 40), { textAnchor: right ? "end" : "start", dx: right ? 8 : -8, dy: high(winner, y, rows) ? 22 : -19 }));
       const ys = rows.map((row) => row[y]).concat(predictedFront.map((row) => row[y]));
       if (y === "top1_percent" && view.limit !== null) ys.push(view.limit);
+      const axes = { x: q.axis(x, xs, room(width)), y: q.axis(y, ys, 6) };
+      const text = inChart.length ? q.short(q.plain(`${winner.workload}, ${winner.setting}`), width < 500 ? 24 : 40) : "";
+      if (inChart.length) marks.push(label(inChart, x, y, () => text, freePlace(winner, [...shown, ...predictedFront], x, y, axes, width, text)));
       return { rows: shown, columns: ["sut", "operating_mode", "workload", "datatype", "setting", x, y, "status"],
-        options: { ...base(width, height(width)), x: q.axis(x, xs, room(width)), y: q.axis(y, ys, 6), marks },
+        options: { ...base(width, height(width)), ...axes, marks },
         note: `${best.length} of ${rows.length} ${alone ? "predicted " : ""}points are on the front (line).` +
           (predictedFront.length ? " Diamonds and the dashed line: the front that level 0 predicts." : "") +
           (inChart.length ? " Ringed: the fastest within the accuracy limit." : "") +
@@ -142,8 +146,22 @@
         alt: `${q.title(y)} against ${q.title(x)} of ${rows.length} points; on the front: ` + best.slice(0, 6).map((row) => `${q.name(row)} with ${q.withUnit(x, row[x])} at ${q.withUnit(y, row[y])}`).join("; ") };
     },
   };
-  // Whether a point is so far up that a label above it would leave the chart.
-  const high = (row, y, rows) => row && row[y] > Math.max(...rows.map((each) => each[y])) - 0.08 * (Math.max(...rows.map((each) => each[y])) - Math.min(...rows.map((each) => each[y])));
+  // Where a label covers the fewest points: above or below, to the left or to the right, inside the chart.
+  function freePlace(row, others, x, y, axes, width, text) {
+    const share = (axis, value) => (axis.type === "log" ? Math.log(value / axis.domain[0]) / Math.log(axis.domain[1] / axis.domain[0]) : (value - axis.domain[0]) / (axis.domain[1] - axis.domain[0]));
+    const [wide, tall, length] = [width - 86, height(width) - 68, 7 * text.length];
+    const place = (each) => [wide * share(axes.x, each[x]), tall * (1 - share(axes.y, each[y]))];
+    const points = others.filter((each) => each !== row).map(place);
+    const [left, top] = place(row);
+    const cost = ({ anchor, dx, dy }) => {
+      const from = left + dx - (anchor === "end" ? length : 0);
+      const outside = Math.max(0, -from) + Math.max(0, from + length - wide) + (top + dy < 6 || top + dy > tall - 6 ? 1e3 : 0);
+      return 10 * outside + points.filter(([a, b]) => a > from - 4 && a < from + length + 4 && Math.abs(b - top - dy) < 11).length;
+    };
+    const places = [-19, 21].flatMap((dy) => [{ anchor: "start", dx: -8, dy }, { anchor: "end", dx: 8, dy }]);
+    const best = places.reduce((one, other) => (cost(other) < cost(one) ? other : one));
+    return { textAnchor: best.anchor, dx: best.dx, dy: best.dy };
+  }
   const shownPoints = (view) => (["measured", "predicted"].includes(view.shown) ? view.shown : "both");
   // Level 0 predicts compute figures; a chart without one on either axis has no predicted points.
   const PREDICTED = { compute_throughput_ips: "predicted_throughput_ips", compute_latency_ms: "predicted_latency_ms" };
@@ -214,9 +232,11 @@
     const place = (x) => ((width - 90) * Math.log(x / domain[0])) / Math.log(domain[1] / domain[0]);
     const placed = [];
     for (const [name, x] of [...names].sort((a, b) => a[1] - b[1])) {
-      if (!placed.length || place(x) - place(placed[placed.length - 1].x) > 13) placed.push({ name: q.short(q.plain(name), width < 500 ? 18 : 26), x });
+      const last = placed[placed.length - 1];
+      if (!last || place(x) - place(last.x) > 13) placed.push({ name: q.short(q.plain(name), width < 500 ? 18 : 26), x, more: 0 });
+      else last.more += 1;
     }
-    return placed;
+    return placed.map((each) => ({ ...each, name: each.name + (each.more ? ` +${each.more}` : "") }));
   }
   const hasRoof = (row) => q.known(row, "operational_intensity_ops_per_byte") && q.known(row, "compute_gops");
   const roofSystems = (view) => q.values(view.ofStatus.filter(hasRoof), "sut").filter((sut) => q.data.roofs.some((roof) => roof.sut === sut));
@@ -387,5 +407,5 @@
   };
   q.charts = [front, rooflines, fastest, lineChart("latency", "Throughput against latency", ["system_latency_ms", "compute_latency_ms"], "batch or number of streams"),
     efficiency, split, q.gapChart, lineChart("watts", "Throughput against power", ["full_power_w"], "batch or number of streams"), powerBars, boxes, heatmap];
-  q.base = base; q.value = value; q.tipStyle = tipStyle; q.shortNumber = short; q.ink = ink; q.faint = faint; q.room = room;
+  q.base = base; q.ticks = ticks; q.value = value; q.tipStyle = tipStyle; q.shortNumber = short; q.ink = ink; q.faint = faint; q.room = room;
 })(window.qutiperf);

@@ -30,11 +30,11 @@
   function stepsOf(row) {
     let at = 0;
     const steps = changes(row).map(([name, change], place) => {
-      const step = { name, from: Math.min(at, at + change), to: Math.max(at, at + change), change, kind: place === 0 ? "whole" : change < 0 ? "gained" : "lost" };
+      const step = { id: row.id, mode: row.mode, name, from: Math.min(at, at + change), to: Math.max(at, at + change), change, kind: place === 0 ? "whole" : change < 0 ? "gained" : "lost" };
       at += change;
       return step;
     });
-    return [...steps, { name: "LoadGen's figure", from: 0, to: at, change: at, kind: "whole" }];
+    return [...steps, { id: row.id, mode: row.mode, name: "LoadGen's figure", from: 0, to: at, change: at, kind: "whole" }];
   }
   q.gapChart = {
     id: "gap", title: "Where the time goes: from the roofline to LoadGen's figure",

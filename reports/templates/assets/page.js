@@ -64,7 +64,8 @@
   const warning = (text) => q.element("p", { class: "warn" }, text);
   // A faster row that the marks hide, so that the answer does not look like the whole truth.
   function hiddenFaster(best, chosen) {
-    const hidden = chosen.ofScenario.filter((row) => !chosen.ofStatus.includes(row) && !["INVALID", "failed"].includes(row.status) && q.within(row, chosen.limit) &&
+    const levels = q.levels[chosen.status];
+    const hidden = chosen.ofScenario.filter((row) => levels && !levels.includes(row.status) && !["INVALID", "failed"].includes(row.status) && q.within(row, chosen.limit) &&
       (row.datatype === null || chosen.datatypes.includes(row.datatype)) && q.known(row, chosen.rate) && (!best || row[chosen.rate] > best[chosen.rate]));
     if (!hidden.length) return null;
     const most = hidden.reduce((one, other) => (other[chosen.rate] > one[chosen.rate] ? other : one));
