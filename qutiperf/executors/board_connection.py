@@ -21,6 +21,7 @@ from qutiperf.errors import RunError, SetupError, UnreachableError
 from qutiperf.executors.board_agent import GREETING
 from qutiperf.executors.hosts_file import RackHost
 from qutiperf.executors.ssh_client import FAILED, is_down, ssh_command, why
+from qutiperf.printable import bounded, one_line
 from qutiperf.spec.config import shortened
 
 _AGENT = Path(__file__).with_name("board_agent.py")
@@ -34,6 +35,7 @@ START_S = 300.0  # as long as a worker may take to load a model
 _MOST_NOISE = 1 << 18  # what a login shell may print before the agent's first line
 _LONGEST_ANSWER = 1 << 20
 _PORTS_TRIED = 5
+_MOST_FACT, _LARGEST_FACT = 300, 1e15
 _COMMAND_S = 60.0
 _NOT_FOUND, _NOT_RUNNABLE = 127, 126
 _CHECK = "import sys;sys.version_info<(3,9)and sys.exit('qutiperf-python %d.%d'%sys.version_info[:2])"
@@ -51,8 +53,7 @@ class BoardConnection:
         self._buffer, self._lock, self._closing, self._problem = b"", Lock(), Event(), ""
         self._process = self._started()
         try:
-            greeting = json.loads(self._greeting())
-            self.facts: host.Facts = greeting["facts"]
+            self.facts = self._facts(self._greeting())
         except BaseException:
             self.close()
             raise
@@ -101,6 +102,20 @@ class BoardConnection:
             read += len(line) + 1
         raise SetupError("prints too much when somebody logs in", where=self.where, cure="check its profile")
 
+    def _facts(self, line: bytes) -> host.Facts:
+        """The known ones, with plain values alone: they become part of records."""
+        try:
+            found, facts_here = json.loads(line)["facts"], host.facts()
+            facts: host.Facts = {
+                name: one_line(bounded(value, _MOST_FACT)) if isinstance(value, str) else value
+                for name, value in found.items()
+                if name in facts_here
+                and (value is None or isinstance(value, str) or abs(float(value)) < _LARGEST_FACT)
+            }
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+            raise SetupError("its agent does not say what the board is like", where=self.where) from None
+        return facts
+
     def request(
         self, message: Mapping[str, object], content: bytes = b"", limit_s: float = _ANSWER_S
     ) -> Mapping[str, object]:
@@ -116,7 +131,7 @@ class BoardConnection:
         if "error" in answer:
             place = f"{self.where}: {shortened(str(answer['where']))}" if "where" in answer else self.where
             cure = str(answer.get("cure", "make room there, or name another folder in the hosts file"))
-            raise SetupError(shortened(str(answer["error"])), where=place, cure=cure)
+            raise SetupError(bounded(str(answer["error"])), where=place, cure=cure)
         return answer
 
     def _write(self, data: bytes) -> None:
@@ -190,8 +205,8 @@ class BoardConnection:
             what = f"its agent ended: nothing arrived there for {SILENCE_S:.0f} s, or somebody ended it"
             return RunError(what, where=self.where)
         problem = "the connection was lost" if code is None else f"its agent ended with exit status {code}"
-        last = stderr.strip().splitlines()[-1:] or [""]
-        return RunError(f"{problem}: {shortened(last[0])}" if last[0] else problem, where=self.where)
+        last = bounded((stderr.strip().splitlines()[-1:] or [""])[0])
+        return RunError(f"{problem}: {last}" if last else problem, where=self.where)
 
     @property
     def stderr(self) -> str:

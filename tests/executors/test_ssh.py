@@ -242,8 +242,14 @@ def test_a_failing_device_is_a_failed_record(
     assert boards.left == []
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_board_that_vanishes_is_a_failed_record_and_the_others_go_on(
-    sshd: Sshd, boards: Boards, tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile
+    how: signal.Signals,
+    sshd: Sshd,
+    boards: Boards,
+    tmp_path: Path,
+    sut_file: SutFile,
+    sweep_file: SweepFile,
 ) -> None:
     (tmp_path / "sshd").mkdir()
     with running_sshd(tmp_path / "sshd") as other:
@@ -257,8 +263,10 @@ def test_a_board_that_vanishes_is_a_failed_record_and_the_others_go_on(
         while not list(tmp_path.glob("board-shaky/*/device.log")) and monotonic() < limit:
             sleep(0.05)
         sleep(2.5)  # into its first run
-        other.kill_sessions()
-        _, stderr = process.communicate(timeout=120)
+        other.send_to_sessions(how)
+        _, stderr = process.communicate(timeout=180)
+        other.send_to_sessions(signal.SIGCONT)
+        assert boards.left == []
     measured = records(out)
     [failed] = [record for record in measured if record.failure]
     assert failed.failure is not None
@@ -267,7 +275,6 @@ def test_a_board_that_vanishes_is_a_failed_record_and_the_others_go_on(
     assert process.returncode == (3 if failed.failure.setup_missing else 4)
     assert [str(record.host["board"]) for record in measured if record.valid] == ["steady"] * 3
     assert "other boards get its loads" in stderr.decode()
-    assert boards.left == []
     boards.hosts.pop()
     boards.hosts.pop()
     boards.add(sshd, "steady")
