@@ -29,7 +29,7 @@ _CONNECT_S = 60.0
 _ANSWER_S = 60.0
 _STALL_S = 60.0  # without a byte taken
 _END_S = 15.0
-_BEAT_S = 10.0
+_BEAT_S, _BEAT = 10.0, b'{"do": "beat"}\n'
 SILENCE_S = 120.0
 START_S = 300.0  # as long as a worker may take to load a model
 _MOST_NOISE = 1 << 18  # what a login shell may print before the agent's first line
@@ -178,8 +178,11 @@ class BoardConnection:
     def _beat(self) -> None:
         """Signs of life, without which the agent ends."""
         while not self._closing.wait(_BEAT_S) and not self.is_lost:
-            with contextlib.suppress(RunError, SetupError, OSError), self._lock:
-                self._write(b'{"do": "beat"}\n')
+            with self._lock:
+                if self._process.stdin is not None and not self._closing.is_set():
+                    with contextlib.suppress(OSError):  # a full pipe has signs of life enough
+                        os.set_blocking(self._process.stdin.fileno(), False)
+                        os.write(self._process.stdin.fileno(), _BEAT)
 
     def lost(self) -> RunError | SetupError:
         """Why the connection is gone, from ssh's exit status and its messages."""
@@ -252,7 +255,7 @@ class BoardConnection:
         """Ends the agent, which ends the server and removes its folder, and waits for that."""
         self._closing.set()
         if self._process.stdin is not None:
-            with contextlib.suppress(OSError):
+            with self._lock, contextlib.suppress(OSError):
                 self._process.stdin.close()
         try:
             self._process.wait(_END_S)
