@@ -112,7 +112,7 @@ class Enclosure:
         runs, _ = stored_runs([self.results])
         cases = new_run_cases(FinishedRuns(runs), [self.cheat.audit])
         [case] = [case for case in cases if case.run.record.point.sut == system]
-        verdict = decide(case, SILENT)
+        verdict = decide(case, SILENT).verdict
         return Sight(verdict.outcome, tuple(verdict.evidence), _disturbed(case.run))
 
     def _checked(self, system: Path) -> Sight:

@@ -49,7 +49,7 @@ def test_honest_devices_are_caught_by_no_audit(tmp_path: Path) -> None:
     finished = FinishedRuns(runs)
     verdicts = [judge(load_audit(name), run, finished) for name, judge in FINISHED.items() for run in runs]
     cases = new_run_cases(finished, ["repeat", "replay"])
-    verdicts += [decide(case, SILENT) for case in (cases[0], cases[-1])]
+    verdicts += [decide(case, SILENT).verdict for case in (cases[0], cases[-1])]
     assert len(verdicts) == _RUNS * len(FINISHED) + 2
     assert [each for each in verdicts if each.outcome == "fail"] == []
 
