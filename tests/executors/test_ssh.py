@@ -282,7 +282,7 @@ def test_a_board_that_vanishes_is_a_failed_record_and_the_others_go_on(
     assert sorted(record.attempt for record in records(out)) == [1, 1, 1, 1, 2]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_stays_on_a_board_when_the_command_is_ended(
     number: signal.Signals,
     sshd: Sshd,
