@@ -202,6 +202,8 @@ def run_groups(record: RunRecord, row: Row) -> Iterator[tuple[str, list[tuple[st
         stored = {name: value for name, value in record.prediction.model_dump().items() if value is not None}
         yield "Level-0 prediction", _texts(stored)
     yield "Machine", _texts({**record.host, **record.versions})
+    if record.loadgen_host is not None:
+        yield "Machine of LoadGen", _texts(record.loadgen_host)
 
 
 def _texts(values: Mapping[str, object]) -> list[tuple[str, str]]:
