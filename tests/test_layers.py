@@ -187,7 +187,7 @@ ROOMS: dict[str, list[str]] = {
         "published_rows submit",
     ],
     "report": [
-        "bundles columns power_lines roofs verdicts",
+        "bundles columns origin power_lines roofs verdicts",
         "figure gaps published_rows run_page table",
         "downloads recorded",
         "beside change data_package sources",

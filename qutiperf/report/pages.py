@@ -81,7 +81,7 @@ def contents_of(links: Sequence[PageLink]) -> list[tuple[str, list[PageLink]]]:
 def facts_of(sources: ReportSources) -> list[tuple[str, str]]:
     """What was measured, on what and when, for the index."""
     rows = sources.rows
-    facts = [("sources", ", ".join(_shown(label) for label in sources.labels))]
+    facts = [("sources", ", ".join(_shown(label) for label in sources.described))]
     facts.append(("rows", f"{len(rows):,}: {_counted(rows, 'status')}"))
     times = sorted(str(row["started_utc"]) for row in rows if row.get("started_utc"))
     if times:
