@@ -24,11 +24,14 @@ _NORMALISATIONS: Mapping[str, str] = {
     "SkipLayerNormalization": "layer_normalisation",
     "Softmax": "softmax",
 }
+_FEW_BITS = "MatMulNBits"  # of ONNX Runtime, with weights of 2 to 8 bits
+_DENSE = ("Gemm", "MatMul", _FEW_BITS)
+_WEIGHTS: Mapping[int | None, DatatypeName] = {4: "int4", 2: "int2"}
 _BITS: Mapping[int, DatatypeName] = {32: "fp32", 16: "fp16", 8: "int8"}
 # operators that are layers of their own, whatever they are computed together with
 _STARTS = frozenset(
     {
-        *("Conv", "Gemm", "MatMul", "MaxPool", "AveragePool", "GlobalAveragePool", "LSTM", "GRU"),
+        *("Conv", "Gemm", "MatMul", _FEW_BITS, "MaxPool", "AveragePool", "GlobalAveragePool", "LSTM", "GRU"),
         *("Softmax", "LayerNormalization", "SkipLayerNormalization"),
     }
 )
@@ -175,11 +178,12 @@ class _Group:
         if activation != "none" and data["kind"] in ("convolution", "dense", "elementwise"):
             data["activation"] = activation
         try:
-            return BuiltPart.model_validate_json(
+            made = BuiltPart.model_validate_json(
                 _json({"layer": data, "build": {"datatype": self._datatype(main)}})
             )
         except ValidationError:
             return None  # sizes that a layer cannot have, such as three-dimensional windows
+        return made if made.unbuildable is None else None
 
     def inputs(self) -> list[str]:
         """Tensors that come from outside, without constants."""
@@ -225,7 +229,14 @@ class _Group:
         return next((_ACTIVATIONS[name] for name in followers if name in _ACTIVATIONS), "none")
 
     def _datatype(self, main: onnx.NodeProto) -> DatatypeName:
-        """int8 where the layer's input is dequantised, else that of its input."""
+        """int8 where the layer's input is dequantised, int4 or int2 by the weights of a product, else that of
+        its input."""
+        if main.op_type in _DENSE and len(main.input) > 1:
+            stored = self._graph.constants.get(main.input[1])
+            bits = stored.bits if stored is not None else None
+            bits = _ShapedNode(main, [], (), []).integer("bits") if main.op_type == _FEW_BITS else bits
+            if bits in _WEIGHTS:
+                return _WEIGHTS[bits]
         producers = {name: node for node in self._graph.nodes for name in node.output}
         source = producers.get(main.input[0])
         if source is not None and source.op_type == "DequantizeLinear":
@@ -284,6 +295,16 @@ def _dense(node: _ShapedNode) -> Data | None:
     inputs, outputs = (weight[-1], weight[-2]) if transposed else (weight[-2], weight[-1])
     rows = math.prod(source[1:-1]) if len(source) > 2 else None
     return {"kind": "dense", "inputs": inputs, "outputs": outputs, "rows": rows, "bias": len(node.shapes) > 2}
+
+
+def _few_bits(node: _ShapedNode) -> Data | None:
+    """Of 4 or 2 bits, which are built with blocks of 32 inputs, whatever the node's own are."""
+    if node.integer("bits") not in _WEIGHTS:
+        return None
+    source = node.shapes[0]
+    rows = math.prod(source[1:-1]) if len(source) > 2 else None
+    sizes: Data = {"inputs": node.integer("K"), "outputs": node.integer("N"), "rows": rows}
+    return {"kind": "dense", **sizes, "bias": len(node.proto.input) > 5}
 
 
 def _product(node: _ShapedNode) -> Data | None:
@@ -368,6 +389,7 @@ def _json(data: Mapping[str, JsonValue]) -> str:
 _LAYERS = {
     **dict.fromkeys(("Conv",), _convolution),
     **dict.fromkeys(("Gemm", "MatMul"), _dense),
+    _FEW_BITS: _few_bits,
     **dict.fromkeys(("Attention",), _attention),
     **dict.fromkeys(("MaxPool", "AveragePool", "GlobalAveragePool"), _pool),
     **dict.fromkeys(("LSTM", "GRU"), _recurrent),
