@@ -91,7 +91,7 @@ ROOMS: dict[str, list[str]] = {
     "results": [
         "histogram lock record",
         "answers derived metrics predictions store superseded",
-        "analysed table",
+        "analysed left_out table",
         "selection",
         "requirement spread",
         "choice",
@@ -114,12 +114,12 @@ ROOMS: dict[str, list[str]] = {
         "accuracy_check run",
     ],
     "run": [
-        "child governor job model_tensors model_workload sample_source supervisor watch",
-        "accuracy_outcome metering operating_mode pairing prepare worker_events",
+        "child governor job model_tensors model_workload sample_source supervisor surrogate watch",
+        "accuracy_outcome metering operating_mode pairing prepare search worker_events",
         "possible",
         "plan worker",
-        "only preparation repeated repeats runner unfinished",
-        "overhead",
+        "adaptive budget only preparation repeated repeats runner unfinished",
+        "overhead pareto",
         "sweep",
     ],
     "conformance": [
@@ -178,6 +178,7 @@ ROOMS: dict[str, list[str]] = {
     "cli": [
         "combinations console sweep_options",
         "results",
+        "left_out",
         "adapter agree calibrate check export front level0 listing models plan plot progress published serve "
         "workload",
         "analyse answers audit best doctor explain level0_fit report submit",

@@ -118,4 +118,5 @@ def title(run: PlannedRun) -> str:
     """`digits-mlp-100-fp32 Offline batch 8`."""
     point = run.point
     batch = f"{point.scenario.value} batch {point.deployment['batch_size']}"
-    return one_line(f"{point.workload} {'accuracy' if point.mode is Mode.ACCURACY else batch}")
+    name = "accuracy" if point.mode is Mode.ACCURACY else batch
+    return one_line(f"{point.workload} {name}{' probe' if run.probe_of else ''}")

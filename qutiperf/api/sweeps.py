@@ -9,7 +9,7 @@ from qutiperf.api.frame import frame_of_records, warn_of_damaged
 from qutiperf.api.progress import Progress, Tracker
 from qutiperf.models.workload_of import Given
 from qutiperf.run.model_workload import workload_of_model
-from qutiperf.run.sweep import PlannedSweep, measure_sweep, plan_model, plan_sweep
+from qutiperf.run.sweep import Effort, PlannedSweep, effort_of, measure_sweep, plan_model, plan_sweep
 from qutiperf.spec.config import apply_overrides
 
 if TYPE_CHECKING:
@@ -79,15 +79,19 @@ def run(
     round_name: str | None = None,
     audit_config: str | Path | None = None,
     power: str | Sequence[str] | None = None,
+    strategy: str | None = None,
+    budget: str | float | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> "DataFrame":
     """Measures a shipped sweep or a sweep file, as `qutiperf run`; the rest as in `measure`.
 
     `set` overrides keys of the sweep: `{"deployment.batch_size": [1, 8], "workloads": "digits-*"}`. `out` is
     by default results/SWEEP. `round_name` requires the LoadGen that carries the seeds of an MLPerf round.
+    `strategy` is "full" or "pareto", `budget` the time that the call may take, in seconds or as "30m".
     """
+    effort = effort_of(strategy, budget)
     planned = plan_sweep(str(sweep), _overrides(set, profile), _meters(power))
-    return _measured(planned, out, progress, audit_config, round_name)
+    return _measured(planned, out, progress, audit_config, round_name, effort)
 
 
 def _measured(
@@ -96,6 +100,7 @@ def _measured(
     progress: Callable[[Progress], None] | None,
     audit_config: str | Path | None = None,
     round_name: str | None = None,
+    effort: Effort | None = None,
 ) -> "DataFrame":
     records = measure_sweep(
         planned,
@@ -103,6 +108,7 @@ def _measured(
         Tracker(progress or _ignore, _LOG.info, warn_of_damaged),
         audit_config=Path(audit_config) if audit_config is not None else None,
         round_name=round_name,
+        effort=effort,
     )
     return frame_of_records(records)
 

@@ -14,7 +14,7 @@ from qutiperf.errors import InputError
 
 if TYPE_CHECKING:
     from qutiperf.results.record import RunRecord
-    from qutiperf.run.sweep import PlannedSweep
+    from qutiperf.run.sweep import Effort, PlannedSweep
     from qutiperf.spec.config import YamlValue
 
 _LIST = "comma-separated"
@@ -72,6 +72,14 @@ def run(
         Path | None, typer.Option(help="An audit.config for LoadGen; none is ever found by chance.")
     ] = None,
     only: OnlyRuns = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="full (default): every setting; pareto: those that may be on the front."),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Time for this command, 90s, 30m, 1h30m: what does not fit is left out."),
+    ] = None,
     again: Annotated[bool, typer.Option(help="Measure what is done once more, as another attempt.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; measure nothing.")] = False,
     keep_answers: Annotated[
@@ -89,8 +97,9 @@ def run(
     from qutiperf.api.sweeps import DEFAULT_SCENARIOS, default_sut
     from qutiperf.models.workload_of import Given
     from qutiperf.run.model_workload import workload_of_model
-    from qutiperf.run.sweep import plan_model, plan_sweep
+    from qutiperf.run.sweep import check_effort, effort_of, plan_model, plan_sweep
 
+    effort = effort_of(strategy, budget)
     if (sweep is None) == (model is None):
         raise InputError("name a sweep or --model FILE", cure="qutiperf run quickstart; qutiperf list sweeps")
     overrides = [*(settings or []), *([f"profile={profile}"] if profile else [])]
@@ -115,9 +124,10 @@ def run(
     if dry_run:
         from qutiperf.api.sweeps import default_folder
 
-        print_plan(planned, out or default_folder(planned), as_json=as_json, again=again)
+        check_effort(planned, out or default_folder(planned), effort, again=again)
+        print_plan(planned, out or default_folder(planned), as_json=as_json, again=again, effort=effort)
         return 0
-    return _measure(planned, out, mlperf_round, audit_config, as_json=as_json, again=again)
+    return _measure(planned, out, mlperf_round, audit_config, effort, as_json=as_json, again=again)
 
 
 def _noted(model: Path, sut: str) -> str:
@@ -141,6 +151,7 @@ def _measure(
     out: Path | None,
     mlperf_round: str | None,
     audit_config: Path | None,
+    effort: "Effort",
     *,
     as_json: bool,
     again: bool,
@@ -155,7 +166,13 @@ def _measure(
     with Bar() as bar:
         tracker = Tracker(bar, console.note, report_damaged)
         records = measure_sweep(
-            planned, folder, tracker, audit_config=audit_config, round_name=mlperf_round, again=again
+            planned,
+            folder,
+            tracker,
+            audit_config=audit_config,
+            round_name=mlperf_round,
+            again=again,
+            effort=effort,
         )
     _report(records, folder, as_json)
     return exit_code(records, planned.sweep.profile.value)

@@ -247,12 +247,14 @@ class RunRecord(StrictModel):
     The last run of a worker also records whether the adapter's `close()` failed after it, which does not
     change the figures, and which processes the adapter left running. `preparation_s` is the part of
     `elapsed_s` for decoding and preprocessing samples, which no figure includes; samples in `sample_cache`
-    are prepared before the first run of a sweep, and are no part of it.
+    are prepared before the first run of a sweep, and are no part of it. `probe_of` marks a probe, a short run
+    of an adaptive search, with the id of the full run that it stands for.
     """
 
     schema_version: SchemaVersion = SCHEMA_VERSION
     run_id: str
     attempt: int
+    probe_of: str | None = None
     started_utc: str
     elapsed_s: float
     preparation_s: float | None = None

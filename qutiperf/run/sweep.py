@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -12,17 +13,21 @@ from qutiperf.loadgen.installed import require_loadgen
 from qutiperf.power.registry import AUTO, NONE
 from qutiperf.regular_file import unreadable
 from qutiperf.results.answers import without_answers
+from qutiperf.results.left_out import LeftOut, LeftOutSetting, write_left_out
 from qutiperf.results.record import HarnessTax, RunRecord
-from qutiperf.results.store import Store
+from qutiperf.results.store import LEFT_OUT, Store
 from qutiperf.results.table import in_table_order
 from qutiperf.run import operating_mode
+from qutiperf.run.adaptive import check_searchable
+from qutiperf.run.budget import Budget, seconds_of_budget
 from qutiperf.run.child import Nursery
 from qutiperf.run.metering import Metering, check_power
 from qutiperf.run.only import chosen_groups
 from qutiperf.run.overhead import measure_tax
+from qutiperf.run.pareto import ParetoSweep, not_in_time
 from qutiperf.run.plan import Group, Material, gather, make_plan
 from qutiperf.run.possible import Skipped
-from qutiperf.run.preparation import PreparationObserver, prepare_samples
+from qutiperf.run.preparation import PreparationObserver, preparations_of, prepare_samples
 from qutiperf.run.repeats import RepeatRule, check_figure, in_rounds
 from qutiperf.run.runner import Listener, Runner
 from qutiperf.run.sample_source import cache_of
@@ -33,6 +38,14 @@ from qutiperf.spec.sweep import Sweep, load_sweep, parse_sweep
 from qutiperf.spec.workload import Workload
 
 Part = tuple[Sweep, Material]
+_TAX_S = 2.0  # to measure the overhead of the harness
+
+
+class Strategy(StrEnum):
+    """Everything in the planned order, or what may be on the front of the figures."""
+
+    FULL = "full"
+    PARETO = "pareto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,28 @@ class PlannedSweep:
     def only(self, conditions: Sequence[str]) -> "PlannedSweep":
         """The runs that match every KEY=VALUE; raises InputError if none does."""
         return replace(self, groups=chosen_groups(self.groups, conditions)) if conditions else self
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How a sweep is measured, and the time that it may take."""
+
+    strategy: Strategy = Strategy.FULL
+    budget: Budget = field(default_factory=Budget)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything is measured, however long it takes."""
+        return self.strategy is Strategy.FULL and self.budget.seconds is None
+
+
+def effort_of(strategy: str | None, budget: str | float | None) -> Effort:
+    """From a name and a duration (`30m`, or seconds), None for the default; raises InputError."""
+    if strategy is not None and strategy not in list(Strategy):
+        problem = f"'{shortened(str(strategy), 80)}' is not a strategy"
+        raise InputError(problem, where="--strategy", cure="use full or pareto")
+    seconds = None if budget is None else seconds_of_budget(budget)
+    return Effort(Strategy(strategy or Strategy.FULL), Budget(seconds))
 
 
 class Observer(Listener, PreparationObserver, Protocol):
@@ -132,10 +167,11 @@ def measure_sweep(
     audit_config: Path | None = None,
     round_name: str | None = None,
     again: bool = False,
+    effort: Effort | None = None,
 ) -> list[RunRecord]:
     """Measures what is not done yet and returns the last record of every planned run.
 
-    With `again`, what is done is measured once more, as another attempt.
+    With `again`, what is done is measured once more, as another attempt. By default the effort is whole.
 
     Holds the folder's lock from before the look at what is done until the last run is stored. However it
     ends, no process is left running and no operating mode on. Raises InputError or SetupError before anything
@@ -145,12 +181,29 @@ def measure_sweep(
         cure = "name another audit.config"
         raise InputError(problem, where=shortened(str(audit_config)), cure=cure)
     require_loadgen(round_name)
+    effort = effort or Effort()
+    check_effort(planned, folder, effort, again=again)
     store = Store.create(folder)
     with store.lock():
         store.clean()
-        _measure_rest(planned, store, observer, audit_config, again=again)
+        _measure_rest(planned, store, observer, audit_config, effort, again=again)
     ids = {run.run_id for group in planned.groups for run in group.runs}
     return in_table_order([record for record in store.latest() if record.run_id in ids])
+
+
+def check_effort(planned: PlannedSweep, folder: Path, effort: Effort, *, again: bool = False) -> None:
+    """Raises InputError if the strategy does not fit the sweep, or the budget not even one run."""
+    if effort.strategy is Strategy.PARETO:
+        if again:
+            raise InputError("--again has no effect with --strategy pareto", cure="name another --out")
+        check_searchable(planned.sweep, planned.groups)
+    if effort.budget.seconds is None:
+        return
+    stored = Store.is_one(folder)
+    left = groups_to_measure(planned, Store.open(folder), again=again) if stored else planned.groups
+    if left:
+        before_s = _TAX_S + sum(preparation.estimated_s for preparation in preparations_of(left[:1]))
+        effort.budget.check_first(left[0], before_s)
 
 
 def groups_to_measure(planned: PlannedSweep, store: Store, *, again: bool = False) -> list[Group]:
@@ -166,7 +219,13 @@ def groups_to_measure(planned: PlannedSweep, store: Store, *, again: bool = Fals
 
 
 def _measure_rest(
-    planned: PlannedSweep, store: Store, observer: Observer, audit_config: Path | None, *, again: bool
+    planned: PlannedSweep,
+    store: Store,
+    observer: Observer,
+    audit_config: Path | None,
+    effort: Effort,
+    *,
+    again: bool,
 ) -> None:
     observer.damaged(store.read().damaged)
     groups = groups_to_measure(planned, store, again=again)
@@ -190,21 +249,80 @@ def _measure_rest(
             if groups:
                 runner.kept_samples = prepare_samples(groups, store, nursery, observer)
                 runner.tax = _tax(planned.machine, store, nursery, observer)
-            _run(runner, planned, groups, store)
+            _run(runner, planned, groups, store, observer, effort)
         finally:
             metering.close()
             store.discard(scratch)
             store.clean()
 
 
-def _run(runner: Runner, planned: PlannedSweep, groups: Sequence[Group], store: Store) -> None:
-    """Each group without the repeats that the ones before it have made unnecessary."""
+def _run(
+    runner: Runner,
+    planned: PlannedSweep,
+    groups: Sequence[Group],
+    store: Store,
+    observer: Observer,
+    effort: Effort,
+) -> None:
+    """The groups by the strategy; what it left out is stored, also when the command is interrupted."""
+    if effort.strategy is Strategy.FULL:
+        measured: set[str] = set()
+        try:
+            _run_all(runner, planned, groups, store, effort.budget, measured)
+        finally:
+            _note_left_out(store, observer, effort, not_in_time(groups, measured), 0)
+        return
+    search = ParetoSweep(planned.sweep, planned.groups, planned.machine, store, effort.budget)
+    try:
+        search.run(runner)
+    finally:
+        _note_left_out(store, observer, effort, search.left_out(), search.probe_count())
+
+
+def _run_all(
+    runner: Runner,
+    planned: PlannedSweep,
+    groups: Sequence[Group],
+    store: Store,
+    budget: Budget,
+    measured: set[str],
+) -> None:
+    """Each group without the repeats that the ones before it have made unnecessary, until the budget ends."""
     stored = store.attempts() if planned.sweep.repeat_until else {}
     rule = RepeatRule(planned.sweep, planned.groups, stored)
+    runner.go_on = lambda _, following: budget.go_on(following)
     for group in groups:
         needed = rule.needed(group)
-        if needed.runs:
-            rule.take(runner.run(needed))
+        measured |= {run.run_id for run in group.runs} - {run.run_id for run in needed.runs}
+        if not needed.runs:
+            continue
+        if not budget.opens(needed):
+            return
+        records = runner.run(needed)
+        budget.closes()
+        rule.take(records)
+        measured |= {record.run_id for record in records}
+        if len(records) < len(needed.runs):
+            return
+
+
+def _note_left_out(
+    store: Store, observer: Observer, effort: Effort, settings: list[LeftOutSetting], probes: int
+) -> None:
+    """Replaces what an earlier command left out, unless this one had to measure everything and did not."""
+    whole = effort.is_whole
+    if whole and (settings or not (store.folder / LEFT_OUT).exists()):
+        return
+    left_out = LeftOut(
+        strategy=effort.strategy.value,
+        budget_s=effort.budget.seconds,
+        elapsed_s=round(effort.budget.elapsed_s, 3),
+        probes=probes,
+        settings=settings,
+    )
+    write_left_out(store, left_out)
+    if left_out.line:
+        observer.note(f"{left_out.line}; qutiperf show {store.folder} --left-out")
 
 
 def _note_unmetered(planned: PlannedSweep, groups: Sequence[Group], observer: Observer) -> None:
