@@ -13,7 +13,7 @@ from qutiperf.run.budget import Budget
 from qutiperf.run.plan import Group, PlannedRun
 from qutiperf.run.repeats import RepeatRule, in_rounds
 from qutiperf.run.runner import Runner
-from qutiperf.run.search import Findings, Search, Dropped, Step
+from qutiperf.run.search import Dropped, Findings, Search, Step
 from qutiperf.spec.scenario import Mode
 from qutiperf.spec.sweep import Sweep
 

@@ -23,6 +23,7 @@ _SMALLEST = 1e-9
 _MEAN, _MODEL, _SCENARIO = 4.0, 1.0, 1.0
 _BATCH, _LOAD, _LOAD_BATCH = 1.0, 0.15, 0.08
 _MODEL_BATCH, _MODEL_LOAD, _ALL = 0.15, 0.04, 0.004
+_ITSELF = _MEAN + _MODEL + _SCENARIO + _BATCH + _LOAD + _LOAD_BATCH + _MODEL_BATCH + _MODEL_LOAD + _ALL
 _SCALES = (0.1, 0.3, 1.0, 3.0)
 _NOISES = (0.01, 0.02, 0.04, 0.07, 0.12, 0.2)  # relative standard deviations of one probe
 _USUAL_NOISE = 0.05
@@ -86,7 +87,7 @@ class Surrogate:
             for noise in _NOISES if len(values) else (_USUAL_NOISE,):
                 whole = scale * kernel + bias + np.diag(noise**2 / weights + _SMALLEST)
                 factor = np.asarray(np.linalg.cholesky(whole), dtype=np.float64)
-                whitened = np.asarray(np.linalg.solve(factor, values - mean), dtype=np.float64)
+                whitened = _forward(factor, values - mean)
                 likelihood = -float(np.log(np.diag(factor)).sum() + 0.5 * whitened @ whitened)
                 likelihood -= 0.5 * float(np.log(noise / _USUAL_NOISE)) ** 2  # decides between few samples
                 fits.append(
@@ -124,8 +125,7 @@ class FittedSurrogate:
 
     def belief(self, settings: Indices) -> Belief:
         solved = self._solved(settings)
-        itself = np.array([self.surrogate.kernel(one, one)[0, 0] for one in settings[:, None]])
-        variance = self.scale * itself - (solved * solved).sum(axis=0)
+        variance = self.scale * _ITSELF - (solved * solved).sum(axis=0)
         return Belief(self.mean + solved.T @ self.whitened, np.sqrt(np.maximum(variance, 0.0)), self.noise)
 
     def covariance(self, settings: Indices) -> Vector:
@@ -135,7 +135,13 @@ class FittedSurrogate:
 
     def _solved(self, settings: Indices) -> Vector:
         across = self.scale * self.surrogate.kernel(self.settings, settings)
-        return np.asarray(np.linalg.solve(self.factor, across), dtype=np.float64)
+        return _forward(self.factor, across)
+
+
+def _forward(factor: Vector, right: Vector) -> Vector:
+    from scipy.linalg import solve_triangular
+
+    return np.asarray(solve_triangular(factor, right, lower=True), dtype=np.float64)
 
 
 def _codes(values: Sequence[object]) -> Indices:
