@@ -34,12 +34,13 @@ def seconds_of_budget(given: str | float) -> float:
 class Budget:
     """Counts from its creation; without seconds everything fits.
 
-    Estimates are stretched by how much longer the runs so far took.
+    Estimates are stretched by how much longer the runs so far took. The first run of a command is started
+    in any case, so that the same command goes on however often it is repeated.
     """
 
     def __init__(self, seconds: float | None = None) -> None:
         self.seconds, self._started = seconds, monotonic()
-        self._mark, self._expected_s = self._started, 0.0
+        self._mark, self._expected_s, self.has_begun = self._started, 0.0, False
         self._spent_total_s = self._expected_total_s = _PRIOR_S
 
     @property
@@ -57,9 +58,10 @@ class Budget:
 
     def opens(self, group: Group) -> bool:
         """Whether the load of a group and its first run fit; starts their clock."""
-        expected_s = group.only(group.runs[:1]).estimated_s
+        expected_s, is_first = group.only(group.runs[:1]).estimated_s, not self.has_begun
+        self.has_begun = True
         self._begin(expected_s)
-        return self._fits(expected_s)
+        return is_first or self._fits(expected_s)
 
     def go_on(self, run: PlannedRun) -> bool:
         """Whether a further run of the group fits, when the one before it has ended."""

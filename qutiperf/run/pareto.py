@@ -64,7 +64,8 @@ class ParetoSweep:
         return Search(self._records.settings(self._budget.pace))
 
     def _next_step(self) -> Step | None:
-        left_s = None if self._budget.seconds is None else self._budget.left_s
+        limited = self._budget.seconds is not None and self._budget.has_begun
+        left_s = self._budget.left_s if limited else None
         return self._search().next_step(self._records.findings(), left_s)
 
     def _go_on(self, record: RunRecord, following: PlannedRun) -> bool:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -161,10 +162,6 @@ def test_with_little_time_left_the_front_of_the_probes_is_measured() -> None:
 
 def test_without_accuracy_only_figures_count() -> None:
     wanted = [setting(name, 1, batch, {THROUGHPUT: True}) for name in ("slow", "fast") for batch in BATCHES]
-    blind = [Setting(**{**fields(one), "accuracy": None, "family": one.place.workload}) for one in wanted]
+    blind = [replace(one, accuracy=None, family=one.place.workload) for one in wanted]
     found, _ = searched(blind, device)
     assert {key.split()[0] for key in found.done} == {"slow", "fast"}
-
-
-def fields(one: Setting) -> dict[str, object]:
-    return {name: getattr(one, name) for name in Setting.__dataclass_fields__}
