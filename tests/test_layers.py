@@ -114,7 +114,8 @@ ROOMS: dict[str, list[str]] = {
         "accuracy_check run",
     ],
     "run": [
-        "child governor job model_tensors model_workload sample_source supervisor surrogate watch",
+        "child front_volume governor job model_tensors model_workload sample_source supervisor surrogate "
+        "watch",
         "accuracy_outcome metering operating_mode pairing prepare search worker_events",
         "possible",
         "plan worker",

@@ -13,10 +13,11 @@ from qutiperf.spec.config import SchemaVersion, StrictModel
 from qutiperf.spec.scenario import Mode, ScenarioName
 from qutiperf.spec.sut import Settings
 
-Kind = Literal["dominated", "unpromising", "failed", "budget"]
+Kind = Literal["dominated", "unpromising", "negligible", "failed", "budget"]
 KINDS: dict[Kind, str] = {
     "dominated": "a probe was behind another setting",
     "unpromising": "expected behind another setting",
+    "negligible": "would add next to nothing to the front",
     "failed": "a batch of this size or a smaller one failed",
     "budget": "not within the budget",
 }

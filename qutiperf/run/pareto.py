@@ -2,10 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Literal
 
 from qutiperf import host
-from qutiperf.results.left_out import LeftOutSetting
+from qutiperf.results.left_out import Kind, LeftOutSetting
 from qutiperf.results.record import RunRecord
 from qutiperf.results.store import Store
 from qutiperf.run.adaptive import Load, Records, accuracy_key, loads_of
@@ -53,9 +52,7 @@ class ParetoSweep:
         }
         for name, load in self._loads.items():
             if load.accuracy is not None and not self._records.is_done(load.accuracy):
-                kind: Literal["budget", "unpromising"] = (
-                    "budget" if "budget" in kinds[name] else "unpromising"
-                )
+                kind: Kind = "budget" if "budget" in kinds[name] else "unpromising"
                 reason = "no setting of its load was measured in full"
                 settings.append(_left_out([load.accuracy], kind, reason))
         return settings
@@ -107,6 +104,8 @@ class ParetoSweep:
         behind = round(100 * dropped.behind) if dropped.behind is not None else 0
         if dropped.kind == "failed":
             reason = f"{other} failed: {findings.failed[str(dropped.other)]}"
+        elif dropped.kind == "negligible":
+            reason = "expected to add next to nothing to the front"
         elif dropped.kind == "budget":
             reason = "the budget ended before it was measured"
         else:
@@ -134,7 +133,7 @@ def _varied(groups: Sequence[Group]) -> frozenset[str]:
 
 def _left_out(
     runs: Sequence[PlannedRun],
-    kind: Literal["dominated", "unpromising", "failed", "budget"],
+    kind: Kind,
     reason: str,
 ) -> LeftOutSetting:
     point = runs[0].point

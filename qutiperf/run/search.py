@@ -12,15 +12,15 @@ from typing import Literal
 
 import numpy as np
 
+from qutiperf.run.front_volume import FrontVolume
 from qutiperf.run.surrogate import Indices, Place, Sample, Surrogate, Vector
 
-_DEVIATIONS = 1.0  # how far beyond what is expected a setting may be before it counts as dominated
-_TOLERANCE = 0.01  # a share of a figure that is not worth another run
-_MOST_PROBES = 5  # of one load in one step, so that what they say is used
+_LEAST_GAIN = 0.001  # the share of a front's volume that is not worth another run
+_DEVIATIONS = (-1.15, -0.32, 0.32, 1.15)  # of equally likely quarters of a normal distribution
 _FULL_WEIGHT = 4.0  # probes that a full run is worth
-_UNKNOWN = 10.0  # the gain of a setting that nothing is known about
+_UNKNOWN_ACCURACY = 1.2  # in shares of the range of what is known: it may be better than all others
 
-Drop = Literal["dominated", "unpromising", "failed", "budget"]
+Drop = Literal["dominated", "unpromising", "negligible", "failed", "budget"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,55 +93,54 @@ class Search:
 
     def next_step(self, findings: Findings, left_s: float | None = None) -> Step | None:
         """None if nothing is left that could be on the front, or that fits into `left_s` seconds."""
-        view = _View(self._settings, self._surrogate, self._families, self._number, findings)
-        if view.is_hopeless:
-            return None
-        wanted = view.survivors()
-        reserved_s = self._cost_s(wanted) if left_s is not None else 0.0
+        view = self._view(findings)
+        wanted = view.wanted
         probing = self._probe_step(view)
-        if probing is not None and (left_s is None or self._step_s(probing) + reserved_s <= left_s):
-            return probing
-        return self._full_step(view, wanted, left_s)
+        if probing is not None:
+            reserved_s = self._cost_s(wanted) if left_s is not None else 0.0
+            if left_s is None or self._step_s(probing) + reserved_s <= left_s:
+                return probing
+        return self._full_step(wanted, left_s)
 
     def dropped(self, findings: Findings) -> list[Dropped]:
         """Why each setting without a full run has none."""
-        view = _View(self._settings, self._surrogate, self._families, self._number, findings)
+        view = self._view(findings)
         return [view.dropped(number) for number in range(len(self._settings)) if not view.done[number]]
 
+    def _view(self, findings: Findings) -> "_View":
+        return _View(self._settings, self._surrogate, self._families, self._number, findings)
+
     def _probe_step(self, view: "_View") -> Step | None:
-        gain = view.expected_gains()
+        """The load whose best probe is expected to add most for its time, and all that is worth its own."""
+        gain = view.probe_gains
         best: tuple[float, str] | None = None
         for load, numbers in self._loads.items():
-            open_ones = [number for number in numbers if view.may_probe[number] and gain[number] > 0]
-            if not open_ones:
-                continue
-            first = self._settings[open_ones[0]]
-            cost_s = first.load_s + min(self._settings[number].probe_s for number in open_ones)
-            rate = max(gain[number] for number in open_ones) / max(cost_s, 1e-9)
-            if best is None or rate > best[0] * (1 + 1e-9):
+            number = max(numbers, key=lambda each: gain[each])
+            rate = gain[number] / max(self._settings[number].load_s + self._settings[number].probe_s, 1e-9)
+            if gain[number] >= _LEAST_GAIN and (best is None or rate > best[0] * (1 + 1e-9)):
                 best = (rate, load)
         if best is None:
             return None
-        chosen = view.worth_probing([number for number in self._loads[best[1]] if view.may_probe[number]])
+        chosen = view.worth_probing(self._loads[best[1]])
         return self._step(best[1], "probe", chosen)
 
-    def _full_step(self, view: "_View", wanted: Sequence[int], left_s: float | None) -> Step | None:
-        """The load whose survivors promise most; of these as many as fit, the most promising ones."""
+    def _full_step(self, wanted: Mapping[int, float], left_s: float | None) -> Step | None:
+        """The load whose settings are expected to add most for their time; of these as many as fit."""
         by_load: defaultdict[str, list[int]] = defaultdict(list)
         for number in wanted:
             by_load[self._settings[number].load].append(number)
-        promise = view.promise(wanted)
-        order = sorted(by_load, key=lambda load: -max(promise[number] for number in by_load[load]))
-        for load in order:
-            chosen: list[int] = []
-            cost_s = self._settings[by_load[load][0]].load_s
-            for number in sorted(by_load[load], key=lambda each: -promise[each]):
-                cost_s += self._settings[number].full_s
-                if left_s is None or cost_s <= left_s:
+        best: tuple[float, str, list[int]] | None = None
+        for load, numbers in by_load.items():
+            chosen, cost_s = list[int](), self._settings[numbers[0]].load_s
+            for number in numbers:
+                full_s = self._settings[number].full_s
+                if left_s is None or cost_s + full_s <= left_s:
                     chosen.append(number)
-            if chosen:
-                return self._step(load, "full", chosen)
-        return None
+                    cost_s += full_s
+            rate = sum(wanted[number] for number in chosen) / max(cost_s, 1e-9)
+            if chosen and (best is None or rate > best[0] * (1 + 1e-9)):
+                best = (rate, load, chosen)
+        return None if best is None else self._step(best[1], "full", best[2])
 
     def _step(self, load: str, kind: Literal["probe", "full"], numbers: Iterable[int]) -> Step:
         ordered = sorted(numbers, key=lambda number: self._settings[number].place.batch_size)
@@ -151,9 +150,10 @@ class Search:
         chosen = [self._settings[self._number[key]] for key in step.settings]
         return chosen[0].load_s + sum(each.probe_s for each in chosen)
 
-    def _cost_s(self, numbers: Sequence[int]) -> float:
-        loads = {self._settings[number].load: self._settings[number].load_s for number in numbers}
-        return sum(loads.values()) + sum(self._settings[number].full_s for number in numbers)
+    def _cost_s(self, numbers: Iterable[int]) -> float:
+        chosen = [self._settings[number] for number in numbers]
+        loads = {each.load: each.load_s for each in chosen}
+        return sum(loads.values()) + sum(each.full_s for each in chosen)
 
 
 class _View:
@@ -177,18 +177,16 @@ class _View:
         )
         probed = np.array([setting.key in findings.probes for setting in settings])
         self.may_probe = ~(probed | self.done | self._failed)
+        self._possible = ~(self.done | self._failed | self._empty)
+        self._full = self.done & ~self._empty
         self._names = list(dict.fromkeys(name for setting in settings for name in setting.figures))
         self.fits = {name: surrogate.fit(self._samples(name, number)) for name in self._names}
-        self.known = np.array(
-            [setting.key in findings.full or bool(findings.probes.get(setting.key)) for setting in settings]
-        )
+        measured = [s.key in findings.full or bool(findings.probes.get(s.key)) for s in settings]
+        self.known = np.array(measured) & ~self._empty
         self.mean, self.deviation = self._beliefs()
-        self.optimistic = self.mean + _DEVIATIONS * self.deviation
-        self._gains: Vector | None = None
-
-    @property
-    def is_hopeless(self) -> bool:
-        return bool((self.done | self._failed).all())
+        self._volumes = {name: self._volume(numbers) for name, numbers in families.items()}
+        self.wanted = self.worth_measuring()
+        self.probe_gains = self.gains_of_probes()
 
     def _ruled_out(self) -> list[str | None]:
         """The setting whose failure rules each one out; None if none does."""
@@ -242,125 +240,116 @@ class _View:
         low, high = (min(known), max(known)) if known else (0.0, 0.0)
         for number, value in zip(numbers, values, strict=True):
             unknown = value is None and self.settings[number].accuracy not in self.findings.accuracy
-            mean[number, 0] = _UNKNOWN if unknown else ((value or 0.0) - low) / max(high - low, 1e-6)
+            share = ((value or 0.0) - low) / max(high - low, 1e-6)
+            mean[number, 0] = _UNKNOWN_ACCURACY if unknown else max(share, 0.0)
 
-    def gains(self, numbers: Indices, values: Vector, others: Indices) -> Vector:
-        """How far each setting is beyond the nearest of the others; at most 0 if one is as good in all."""
-        if not len(others):
-            return np.full(len(numbers), _UNKNOWN)
-        columns = ~np.isnan(self.mean[numbers[0]])
-        front = self.mean[others][:, columns]
-        beyond = values[:, columns][:, None, :] - front[None, :, :]
-        nearest: Vector = beyond.max(axis=2).min(axis=1)
-        return nearest
+    def _volume(self, numbers: Indices) -> FrontVolume:
+        columns = self._columns(numbers)
+        names = ["", *self._names]
+        lower = [not self.settings[numbers[0]].figures.get(names[column], True) for column in columns]
+        return FrontVolume(self.mean[np.ix_(numbers, columns)], columns > 0, np.array(lower))
 
-    def front(self, numbers: Indices) -> Indices:
-        """Those of the settings that no other is expected to beat."""
-        kept: list[int] = []
-        for number in sorted(numbers, key=lambda each: -float(np.nansum(self.mean[each]))):
-            ahead = self.gains(np.array([number]), self.mean[[number]], np.array(kept, dtype=np.int64))
-            if ahead[0] > 0:
-                kept.append(number)
-        return np.array(kept, dtype=np.int64)
+    def _columns(self, numbers: Indices) -> Indices:
+        """The objectives of a family."""
+        return np.flatnonzero(~np.isnan(self.mean[numbers[0]]))
 
-    def expected_gains(self) -> Vector:
-        """How much a probe of each setting may add to the front of what is measured; 0 if dominated."""
-        if self._gains is not None:
-            return self._gains
+    def _gains(self, family: str, numbers: Indices, front: Indices, deviation: Vector) -> Vector:
+        """The share of the front's volume that each setting is expected to add."""
+        columns = self._columns(numbers)
+        others, mine = self.mean[np.ix_(front, columns)], self.mean[np.ix_(numbers, columns)]
+        spread, volume = deviation[np.ix_(numbers, columns)], self._volumes[family]
+        gains = [volume.gains(mine + each * spread, others) for each in _DEVIATIONS]
+        return np.asarray(np.mean(gains, axis=0), dtype=np.float64)
+
+    def gains_of_probes(self) -> Vector:
+        """What a probe of each setting is expected to add to the front of all that is known."""
         gain = np.zeros(len(self.settings))
-        for numbers in self._families.values():
-            known = numbers[self.known[numbers] & ~self._empty[numbers]]
-            gain[numbers] = self._improvement(numbers, self.front(known))
-        gain[self._failed] = 0.0
-        self._gains = gain
+        for family, numbers in self._families.items():
+            mine, known = numbers[self.may_probe[numbers]], numbers[self.known[numbers]]
+            if len(mine):
+                gain[mine] = self._gains(family, mine, known, self.deviation)
         return gain
 
-    def _improvement(self, numbers: Indices, front: Indices) -> Vector:
-        ahead = self.gains(numbers, self.mean[numbers], front) - _TOLERANCE
-        deviation = np.maximum(self.deviation[numbers].max(axis=1), 1e-9)
-        best = self.gains(numbers, self.optimistic[numbers], front)
-        z = ahead / deviation
-        expected = deviation * (_density(z) + z * _share_below(z))
-        kept: Vector = np.where(best > _TOLERANCE, np.maximum(expected, 1e-12), 0.0)
-        return kept
-
-    def worth_probing(self, numbers: Sequence[int]) -> list[int]:
-        """Settings of one load, each the most promising one if those before it are as expected."""
-        place = np.array(numbers, dtype=np.int64)
-        deviation = {name: self.fits[name].covariance(place) for name in self._names}
-        optimistic, chosen = self.optimistic.copy(), list[int]()
-        while len(chosen) < _MOST_PROBES:
-            best: tuple[float, int] | None = None
-            for family, whole in self._families.items():
-                mine = np.array(
-                    [n for n in numbers if self.settings[n].family == family and n not in chosen],
-                    dtype=np.int64,
+    def worth_probing(self, load: Indices) -> list[int]:
+        """Settings of a load, the best one and those that add more than their own time is worth."""
+        numbers = load[self.may_probe[load]]
+        covariance = {name: self.fits[name].covariance(numbers) for name in self._names}
+        deviation, chosen = self.deviation.copy(), list[int]()
+        while len(chosen) < len(numbers):
+            gain = {
+                int(number): float(value)
+                for family, whole in self._families.items()
+                if len(mine := np.setdiff1d(np.intersect1d(numbers, whole), chosen))
+                for number, value in zip(
+                    mine,
+                    self._gains(family, mine, whole[self.known[whole] | np.isin(whole, chosen)], deviation),
+                    strict=True,
                 )
-                if not len(mine):
-                    continue
-                measured = whole[(self.known[whole] & ~self._empty[whole]) | np.isin(whole, chosen)]
-                gain = self.gains(mine, optimistic[mine], self.front(measured))
-                spread = np.nanmax(optimistic[mine] - self.mean[mine], axis=1)
-                score = np.where(gain > _TOLERANCE, np.minimum(gain, 1.0) + 1e-6 * spread, 0.0)
-                place_of_best = int(score.argmax())
-                if score[place_of_best] > 0 and (best is None or score[place_of_best] > best[0]):
-                    best = (float(score[place_of_best]), int(mine[place_of_best]))
-            if best is None:
+            }
+            best = max(gain, key=lambda number: gain[number])
+            one = self.settings[best]
+            if chosen and gain[best] < _LEAST_GAIN * one.probe_s / max(one.load_s + one.probe_s, 1e-9):
                 break
-            chosen.append(best[1])
-            self._assume(place, best[1], deviation, optimistic)
+            chosen.append(best)
+            self._assume(numbers, best, covariance, deviation)
         return chosen
 
-    def _assume(self, place: Indices, number: int, covariance: dict[str, Vector], optimistic: Vector) -> None:
-        """The others' deviations if one setting had been probed."""
-        at = int(np.flatnonzero(place == number)[0])
+    def _assume(
+        self, numbers: Indices, chosen: int, covariance: dict[str, Vector], deviation: Vector
+    ) -> None:
+        """The deviations if one setting had been probed."""
+        at = int(np.flatnonzero(numbers == chosen)[0])
         for column, name in enumerate(self._names, 1):
-            matrix = covariance[name]
-            noise = self.fits[name].noise
+            matrix, noise = covariance[name], self.fits[name].noise
             matrix = matrix - np.outer(matrix[:, at], matrix[at]) / (matrix[at, at] + noise**2)
             covariance[name] = matrix
-            deviation = np.sqrt(np.maximum(np.diag(matrix), 0.0))
-            optimistic[place, column] = self.mean[place, column] + _DEVIATIONS * deviation
+            deviation[numbers, column] = np.sqrt(np.maximum(np.diag(matrix), 0.0))
 
-    def survivors(self) -> list[int]:
-        """Settings without full runs that are not dominated beyond the noise."""
-        found: list[int] = []
-        for numbers in self._families.values():
-            possible = numbers[~(self._failed[numbers] | self._empty[numbers])]
-            front = self.front(possible[self.known[possible]])
-            for number in possible[~self.done[possible]]:
-                others = front[front != number]
-                best = self.gains(np.array([number]), self.optimistic[[number]], others)
-                if best[0] > _TOLERANCE and (self.known[number] or not self.may_probe[number]):
-                    found.append(int(number))
-        return found
+    def worth_measuring(self) -> dict[int, float]:
+        """What each setting is expected to add to what is measured in full, the best ones first.
 
-    def promise(self, numbers: Sequence[int]) -> dict[int, float]:
-        """How far each setting is expected beyond what is measured in full."""
-        promise: dict[int, float] = {}
-        for number in numbers:
-            family = self._families[self.settings[number].family]
-            done = self.front(family[self.done[family] & ~self._empty[family]])
-            gain = self.gains(np.array([number]), self.mean[[number]], done)
-            promise[number] = float(gain[0]) + 1e-3 * float(np.nansum(self.mean[number]))
-        return promise
+        Each counts as measured, as it is expected, when the next one is chosen. The ends of the front are
+        measured as well, which add little volume.
+        """
+        wanted: dict[int, float] = {}
+        for family, numbers in self._families.items():
+            front, left = numbers[self._full[numbers]], numbers[self._possible[numbers]]
+            while len(left):
+                gain = self._gains(family, left, front, self.deviation)
+                left, gain = left[gain >= _LEAST_GAIN], gain[gain >= _LEAST_GAIN]
+                if not len(left):
+                    break
+                best = int(gain.argmax())
+                wanted[int(left[best])] = float(gain[best])
+                front, left = np.append(front, left[best]), np.delete(left, best)
+            for end in self._ends(numbers[(self._possible | self._full)[numbers]]):
+                if not self.done[end]:
+                    wanted.setdefault(end, _LEAST_GAIN)
+        return wanted
+
+    def _ends(self, numbers: Indices) -> list[int]:
+        """The settings that are expected to be best in one objective, and among these in the others."""
+        columns = self._columns(numbers) if len(numbers) else np.array([], dtype=np.int64)
+        whole = self.mean[np.ix_(numbers, columns)].sum(axis=1)
+        return [int(numbers[np.lexsort((whole, self.mean[numbers, column]))[-1]]) for column in columns]
 
     def dropped(self, number: int) -> Dropped:
         setting = self.settings[number]
         if (failed := self.ruled_out[number]) is not None:
             return Dropped(setting.key, "failed", failed)
+        if number in self.wanted or self.probe_gains[number] >= _LEAST_GAIN:
+            return Dropped(setting.key, "budget")
         family = self._families[setting.family]
-        front = self.front(family[self.known[family] & ~self._empty[family]])
-        front = front[front != number]
-        if len(front) and self.gains(np.array([number]), self.optimistic[[number]], front)[0] <= _TOLERANCE:
-            columns = ~np.isnan(self.mean[number])
-            behind = (self.optimistic[number, columns] - self.mean[front][:, columns]).max(axis=1)
-            better = int(front[int(behind.argmin())])
-            first = 1 + self._names.index(next(iter(setting.figures)))
-            share = 1.0 - math.exp(float(self.mean[number, first] - self.mean[better, first]))
-            kind: Drop = "dominated" if setting.key in self.findings.probes else "unpromising"
-            return Dropped(setting.key, kind, self.settings[better].key, share)
-        return Dropped(setting.key, "budget")
+        known = family[self.known[family] & (family != number)]
+        columns = self._columns(family)
+        ahead = (self.mean[np.ix_(known, columns)] - self.mean[number, columns]).min(axis=1)
+        if not len(known) or ahead.max() < 0:
+            return Dropped(setting.key, "negligible")
+        better = int(known[int(ahead.argmax())])
+        first = 1 + self._names.index(next(iter(setting.figures)))
+        share = 1.0 - math.exp(float(self.mean[number, first] - self.mean[better, first]))
+        kind: Drop = "dominated" if setting.key in self.findings.probes else "unpromising"
+        return Dropped(setting.key, kind, self.settings[better].key, share)
 
 
 def _grouped(keys: Iterable[str]) -> dict[str, Indices]:
@@ -368,15 +357,3 @@ def _grouped(keys: Iterable[str]) -> dict[str, Indices]:
     for number, key in enumerate(keys):
         groups[key].append(number)
     return {key: np.array(numbers, dtype=np.int64) for key, numbers in groups.items()}
-
-
-def _density(z: Vector) -> Vector:
-    density: Vector = np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
-    return density
-
-
-def _share_below(z: Vector) -> Vector:
-    from scipy.special import ndtr
-
-    share: Vector = ndtr(z)
-    return share

@@ -22,9 +22,9 @@ _SMALLEST = 1e-9
 # a factor of e); interactions are smaller than the effects that they belong to.
 _MEAN, _MODEL, _SCENARIO = 4.0, 1.0, 1.0
 _BATCH, _LOAD, _LOAD_BATCH = 1.0, 0.15, 0.08
-_MODEL_BATCH, _MODEL_LOAD, _ALL = 0.15, 0.04, 0.004
+_MODEL_BATCH, _MODEL_LOAD, _ALL = 0.15, 0.04, 0.02
 _ITSELF = _MEAN + _MODEL + _SCENARIO + _BATCH + _LOAD + _LOAD_BATCH + _MODEL_BATCH + _MODEL_LOAD + _ALL
-_SCALES = (0.1, 0.3, 1.0, 3.0)
+_SCALES = (0.5, 1.0, 2.0)
 _NOISES = (0.01, 0.02, 0.04, 0.07, 0.12, 0.2)  # relative standard deviations of one probe
 _USUAL_NOISE = 0.05
 _PROBE_BIAS = 0.05  # short runs may all be slower or faster than full ones
