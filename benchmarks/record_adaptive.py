@@ -25,6 +25,7 @@ from qutiperf.results.store import Store  # noqa: E402
 from qutiperf.spec.scenario import Mode  # noqa: E402
 
 PROBE = ["--set", "settings.min_duration_s=0.05", "--set", "modes=PerformanceOnly"]
+QUERIES = {"b": ["--set", "settings.min_query_count=25"]}  # MultiStream needs as many, however long they take
 COLUMNS = (
     *("kind", "sut", "workload", "threads", "streams", "scenario", "batch_size", "repeat"),
     *("throughput_ips", "latency_p99_ms", "top1_percent", "seconds"),
@@ -33,7 +34,7 @@ COLUMNS = (
 
 def main(name: str, results: str) -> int:
     rows: list[dict[str, object]] = []
-    for kind, settings in (("full", []), ("probe", PROBE)):
+    for kind, settings in (("full", []), ("probe", [*PROBE, *QUERIES.get(name, [])])):
         folder = Path(results) / kind
         command = [sys.executable, "-m", "qutiperf", "run", str(DATA / f"recorded-{name}.yaml")]
         subprocess.run([*command, "--out", str(folder), *settings], check=True)
