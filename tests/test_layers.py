@@ -119,8 +119,9 @@ ROOMS: dict[str, list[str]] = {
         "accuracy_outcome metering operating_mode pairing prepare search worker_events",
         "possible",
         "plan worker",
-        "adaptive budget only preparation repeated repeats runner unfinished",
-        "overhead pareto",
+        "budget only preparation repeated repeats runner unfinished",
+        "adaptive overhead",
+        "pareto",
         "sweep",
     ],
     "conformance": [

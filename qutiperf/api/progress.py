@@ -81,6 +81,7 @@ class Tracker:
         self._expected_s += run.estimated_s
         self._spent_s += monotonic() - self._started
         self._done, self._run = self._done + 1, title(run)
+        self._total = max(self._total, self._done)  # a search adds probes to the runs that are planned
         if record.failure:
             self._send("finished", "failed", record.failure.reason)
         elif record.valid:

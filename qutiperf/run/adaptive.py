@@ -8,6 +8,7 @@ from qutiperf.errors import InputError
 from qutiperf.results.record import RunRecord
 from qutiperf.results.store import MAX_ATTEMPTS
 from qutiperf.run.plan import Group, PlannedRun
+from qutiperf.run.repeats import RepeatRule
 from qutiperf.run.search import Findings, Setting
 from qutiperf.run.surrogate import Place
 from qutiperf.spec.config import canonical_json, sha256_of
@@ -115,8 +116,10 @@ def probe_of(run: PlannedRun, fingerprint: str) -> PlannedRun:
 class Records:
     """The stored attempts of a sweep as findings of its search; `take` adds those of this command."""
 
-    def __init__(self, loads: Mapping[str, Load], full: Attempts, probes: Attempts) -> None:
-        self._loads = loads
+    def __init__(
+        self, loads: Mapping[str, Load], full: Attempts, probes: Attempts, repeats: RepeatRule | None = None
+    ) -> None:
+        self._loads, self._repeats = loads, repeats
         self._attempts: defaultdict[str, list[RunRecord]] = defaultdict(list)
         for stored in (full, probes):
             for run_id, records in stored.items():
@@ -131,6 +134,10 @@ class Records:
     def is_done(self, run: PlannedRun | None) -> bool:
         """Whether a run is measured, or is not tried any more."""
         return run is None or self._last(run) is not None
+
+    def is_missing(self, run: PlannedRun) -> bool:
+        """Whether a run would be measured: further repeats only as far as the sweep needs them."""
+        return not self.is_done(run) and (self._repeats is None or self._repeats.is_needed(run))
 
     def figures(self) -> dict[str, bool]:
         """The figures beyond throughput and latency that were measured at all."""
@@ -167,7 +174,7 @@ class Records:
                         place=_place(point),
                         figures=_figures(point) | further,
                         probe_s=load.probes[key].estimated_s * pace,
-                        full_s=sum(run.estimated_s for run in repeats) * pace,
+                        full_s=sum(run.estimated_s for run in repeats if self.is_missing(run)) * pace,
                         load_s=load_s,
                     )
                 )
@@ -210,7 +217,7 @@ class Records:
         found.full[key] = [_measured(record) for record in last if record.valid]
         if not found.full[key]:
             del found.full[key]
-        if len(last) == len(repeats):
+        if last and not any(self.is_missing(run) for run in repeats):
             found.done.add(key)
 
 

@@ -26,8 +26,9 @@ class ParetoSweep:
         self._sweep, self._budget = sweep, budget
         self._loads = loads_of(groups, host.fingerprint(machine))
         stored = store.attempts()
-        self._records = Records(self._loads, stored, Store.create(store.probes.folder).attempts())
         self._repeats = RepeatRule(sweep, groups, stored)
+        probes = Store.create(store.probes.folder).attempts()
+        self._records = Records(self._loads, stored, probes, self._repeats)
         self._varied = _varied(groups)
 
     def run(self, runner: Runner) -> None:

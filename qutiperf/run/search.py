@@ -8,6 +8,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from qutiperf.run.surrogate import Indices, Place, Sample, Surrogate, Vector
 _LEAST_GAIN = 0.001  # the share of a front's volume that is not worth another run
 _DEVIATIONS = (-1.15, -0.32, 0.32, 1.15)  # of equally likely quarters of a normal distribution
 _FULL_WEIGHT = 4.0  # probes that a full run is worth
+_MOST_CANDIDATES, _MOST_WANTED = 400, 60  # of full runs at a time, so that a step takes seconds at most
 _UNKNOWN_ACCURACY = 1.2  # in shares of the range of what is known: it may be better than all others
 
 Drop = Literal["dominated", "unpromising", "negligible", "failed", "budget"]
@@ -94,13 +96,12 @@ class Search:
     def next_step(self, findings: Findings, left_s: float | None = None) -> Step | None:
         """None if nothing is left that could be on the front, or that fits into `left_s` seconds."""
         view = self._view(findings)
-        wanted = view.wanted
         probing = self._probe_step(view)
-        if probing is not None:
-            reserved_s = self._cost_s(wanted) if left_s is not None else 0.0
-            if left_s is None or self._step_s(probing) + reserved_s <= left_s:
-                return probing
-        return self._full_step(wanted, left_s)
+        if probing is not None and (
+            left_s is None or self._step_s(probing) + self._cost_s(view.wanted) <= left_s
+        ):
+            return probing
+        return self._full_step(view.wanted, left_s)
 
     def dropped(self, findings: Findings) -> list[Dropped]:
         """Why each setting without a full run has none."""
@@ -185,8 +186,6 @@ class _View:
         self.known = np.array(measured) & ~self._empty
         self.mean, self.deviation = self._beliefs()
         self._volumes = {name: self._volume(numbers) for name, numbers in families.items()}
-        self.wanted = self.worth_measuring()
-        self.probe_gains = self.gains_of_probes()
 
     def _ruled_out(self) -> list[str | None]:
         """The setting whose failure rules each one out; None if none does."""
@@ -261,7 +260,8 @@ class _View:
         gains = [volume.gains(mine + each * spread, others) for each in _DEVIATIONS]
         return np.asarray(np.mean(gains, axis=0), dtype=np.float64)
 
-    def gains_of_probes(self) -> Vector:
+    @cached_property
+    def probe_gains(self) -> Vector:
         """What a probe of each setting is expected to add to the front of all that is known."""
         gain = np.zeros(len(self.settings))
         for family, numbers in self._families.items():
@@ -305,7 +305,8 @@ class _View:
             covariance[name] = matrix
             deviation[numbers, column] = np.sqrt(np.maximum(np.diag(matrix), 0.0))
 
-    def worth_measuring(self) -> dict[int, float]:
+    @cached_property
+    def wanted(self) -> dict[int, float]:
         """What each setting is expected to add to what is measured in full, the best ones first.
 
         Each counts as measured, as it is expected, when the next one is chosen. The ends of the front are
@@ -314,7 +315,11 @@ class _View:
         wanted: dict[int, float] = {}
         for family, numbers in self._families.items():
             front, left = numbers[self._full[numbers]], numbers[self._possible[numbers]]
-            while len(left):
+            if len(left) > _MOST_CANDIDATES:
+                first = self._gains(family, left, front, self.deviation)
+                left = left[np.argsort(-first, kind="stable")[:_MOST_CANDIDATES]]
+            before = len(wanted)
+            while len(left) and len(wanted) - before < _MOST_WANTED:
                 gain = self._gains(family, left, front, self.deviation)
                 left, gain = left[gain >= _LEAST_GAIN], gain[gain >= _LEAST_GAIN]
                 if not len(left):
