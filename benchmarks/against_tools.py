@@ -41,7 +41,8 @@ from qutiperf.spec.dataset import DatasetSpec
 from qutiperf.spec.formats import for_suffixes
 from qutiperf.spec.point import Point
 from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName
-from qutiperf.spec.workload import InputSpec, ModelSpec, OutputSpec, Topology, Workload, load_workload
+from qutiperf.spec.topology import Topology
+from qutiperf.spec.workload import InputSpec, ModelSpec, OutputSpec, Workload, load_workload
 
 ADAPTERS = {"benchmark_app": "openvino", "onnxruntime": "onnxruntime", "litert": "litert"}
 MODELS = "digits-cnv-100-fp32,digits-mlp-50-int8,resnet50"

@@ -68,7 +68,7 @@ def main() -> int:
             line.side: {"minutes": line.minutes, **line.scores.as_row()}
             for line in side_scores(points, measured.parts)
         },
-        "outside_window_ms_median": _outside_ms(Store.open(options.out / "layers").latest()),
+        "outside_window_ms": _outside_ms(Store.open(options.out / "layers").latest()),
         f"{PREDICTIONS}_predictions_s": _prediction_s(measured, cache),
     }
     print(json.dumps(report, indent=1))
@@ -94,10 +94,33 @@ def _repeat_error(measured: MeasuredParts, again: list[RunRecord]) -> float | No
     return math.exp(statistics.mean(ratios)) if ratios else None
 
 
-def _outside_ms(records: list[RunRecord]) -> float:
-    """Time of a layer point beyond its window: probe, LoadGen's logs, writing; without load and check."""
+def _outside_ms(records: list[RunRecord]) -> dict[str, float | int | None]:
+    """Time of a layer point beyond its window, and where it goes; medians in ms.
+
+    `test` is what LoadGen's test took beyond the window, of which the margins of the expected rate are most;
+    `probe_and_writing` is the rest of the run. `load` is the load with the check of the output, beside the
+    run. `repeated` counts the runs whose window was too short at first.
+    """
     layers = [record for record in records if record.inputs.workload.model.part and not record.failure]
-    return 1e3 * statistics.median(record.elapsed_s - WINDOW_S for record in layers)
+    whole = [record.elapsed_s - WINDOW_S for record in layers]
+    tests = [
+        record.observed.inputs / rate - WINDOW_S
+        for record in layers
+        if record.observed and record.observed.inputs and record.loadgen
+        for rate in [record.loadgen.samples_per_second]
+        if rate
+    ]
+    loads = [record.observed.load_s for record in layers if record.observed and record.observed.load_s]
+    attempts = [
+        record.observed.probe.attempts for record in layers if record.observed and record.observed.probe
+    ]
+    return {
+        "median": 1e3 * statistics.median(whole),
+        "test": 1e3 * statistics.median(tests) if tests else None,
+        "probe_and_writing": 1e3 * (statistics.median(whole) - statistics.median(tests)) if tests else None,
+        "load": 1e3 * statistics.median(loads) if loads else None,
+        "repeated": sum(each > 1 for each in attempts),
+    }
 
 
 def _prediction_s(measured: MeasuredParts, cache: float | None) -> float:

@@ -19,10 +19,23 @@ from qutiperf.cli import app
 from qutiperf.results.record import Figures
 from qutiperf.results.table import DERIVED
 from qutiperf.spec.audits import AuditRule, ScoreLimits
+from qutiperf.spec.before import Before
 from qutiperf.spec.block import Block
+from qutiperf.spec.build import Build
 from qutiperf.spec.dataset import DatasetSpec
-from qutiperf.spec.layer import Build, Convolution, Dense, Elementwise, Function, Pool, Product, Recurrent
+from qutiperf.spec.layer import (
+    Attention,
+    Convolution,
+    Dense,
+    Elementwise,
+    Function,
+    Pool,
+    Product,
+    Recurrent,
+    Threshold,
+)
 from qutiperf.spec.level0_terms import Calibration, Terms
+from qutiperf.spec.networks import Networks
 from qutiperf.spec.normalisation import NormalisationSpec
 from qutiperf.spec.round_rules import (
     BenchmarkRule,
@@ -50,8 +63,17 @@ from qutiperf.spec.source import (
     RandomSource,
     StateSource,
 )
-from qutiperf.spec.sut import Deployment, OperatingMode, Platform, Power, SystemUnderTest, Verified
-from qutiperf.spec.sweep import CacheSettings, Sweep
+from qutiperf.spec.sut import (
+    Deployment,
+    OperatingMode,
+    Platform,
+    Power,
+    SystemUnderTest,
+    Verified,
+    WorkerLimits,
+)
+from qutiperf.spec.sweep import CacheSettings, RepeatUntil, Sweep
+from qutiperf.spec.topology import Topology
 from qutiperf.spec.variant import Variant
 from qutiperf.spec.workload import (
     InputSpec,
@@ -59,20 +81,41 @@ from qutiperf.spec.workload import (
     OtherFile,
     OutputSpec,
     QuantizationSpec,
-    Topology,
     Workload,
 )
 
 PAGE = Path(__file__).parent / "reference.md"
 FILES: dict[str, list[type[BaseModel]]] = {
-    "sweep": [Sweep, RunSettings, CacheSettings],
+    "sweep": [Sweep, RunSettings, CacheSettings, RepeatUntil, Networks, Before, WorkerLimits],
     "workload": [
         *(Workload, DatasetSpec, ModelSpec, OtherFile, InputSpec, OutputSpec, QuantizationSpec),
         *(RandomSource, ConstantSource, StateSource, MaskSource, LengthSource, PaddingSpec),
         *(Topology, Variant, NormalisationSpec),
-        *(Convolution, Dense, Product, Pool, Elementwise, Function, Recurrent, Block, Build),
+        *(
+            Convolution,
+            Dense,
+            Product,
+            Pool,
+            Elementwise,
+            Function,
+            Recurrent,
+            Attention,
+            Threshold,
+            Block,
+            Build,
+        ),
     ],
-    "sut": [SystemUnderTest, Deployment, OperatingMode, Platform, Calibration, Terms, Power, Verified],
+    "sut": [
+        SystemUnderTest,
+        Deployment,
+        OperatingMode,
+        Platform,
+        Calibration,
+        Terms,
+        Power,
+        WorkerLimits,
+        Verified,
+    ],
     "scenario": [Scenario, Metric],
     "audit": [AuditRule, ScoreLimits],
     "round": [

@@ -23,6 +23,7 @@ _MODULES = {
     "predict": "qutiperf.api.theory",
     "requirements": "qutiperf.api.theory",
     "run": "qutiperf.api.sweeps",
+    "submit": "qutiperf.api.submissions",
 }
 _MODULES.update(dict.fromkeys(_ERRORS, "qutiperf.errors"))
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "predict",
     "requirements",
     "run",
+    "submit",
 ]
 
 

@@ -4,6 +4,7 @@ from qutiperf.api.explanations import explain as explain
 from qutiperf.api.figures import plot as plot
 from qutiperf.api.frame import load as load
 from qutiperf.api.progress import Progress as Progress
+from qutiperf.api.submissions import submit as submit
 from qutiperf.api.sweeps import measure as measure
 from qutiperf.api.sweeps import run as run
 from qutiperf.api.theory import predict as predict
@@ -32,4 +33,5 @@ __all__ = [
     "predict",
     "requirements",
     "run",
+    "submit",
 ]

@@ -33,6 +33,10 @@ class SetupError(QutiperfError):
     exit_code = 3
 
 
+class UnreachableError(SetupError):
+    """Another machine does not answer, which may change while it starts."""
+
+
 class RunError(QutiperfError):
     """A run failed: the adapter raised, hung, or its process died."""
 

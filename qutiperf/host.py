@@ -12,6 +12,7 @@ from qutiperf.spec.config import sha256_of
 
 Facts = dict[str, str | int | float | bool | None]
 _PACKAGES = ("qutiperf", "mlcommons-loadgen", "numpy", "onnx", "onnxruntime", "pydantic")
+REACHED_OVER = "reached_over"  # how LoadGen's machine reached another one
 _IDENTITY = ("machine", "cpu_model", "cores", "memory_gb", "system")
 
 
@@ -34,8 +35,14 @@ def facts() -> Facts:
 
 
 def fingerprint(machine: Mapping[str, object]) -> str:
-    """A hash of the hardware and the kind of system, regardless of the kernel's patch level."""
-    return sha256_of({name: machine.get(name) for name in _IDENTITY})[:12]
+    """A hash of the hardware and the kind of system, regardless of the kernel's patch level.
+
+    A machine that was reached through a network is not the same as the machine on its own.
+    """
+    identity = {name: machine.get(name) for name in _IDENTITY}
+    if machine.get(REACHED_OVER) is not None:
+        identity[REACHED_OVER] = machine[REACHED_OVER]
+    return sha256_of(identity)[:12]
 
 
 def versions() -> dict[str, str]:

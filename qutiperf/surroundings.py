@@ -45,7 +45,7 @@ class Surroundings:
             "load_1min": round(os.getloadavg()[0], 2),
             "cpu_frequency_mhz": sum(frequencies) / len(frequencies) if frequencies else None,
             "cpu_frequency_max_mhz": max(frequencies, default=None),
-            "temperature_c": max(map(_celsius, self._temperatures), default=None),
+            "temperature_c": _hottest(self._temperatures),
             "throttle_count": self._throttle_count(),
             "memory_pressure_percent": self._memory_pressure(),
         }
@@ -112,6 +112,11 @@ def disturbances(rows: Sequence[EnvironmentRow], begin_s: float, end_s: float) -
     )
 
 
+def temperature_c(root: Path = Path("/")) -> float | None:
+    """The temperature of the processor now, as in a row; None if the machine does not report one."""
+    return _hottest(_temperature_files(root / "sys/class"))
+
+
 def look_around(root: Path = Path("/")) -> EnvironmentRow:
     """The state of the machine now, over half a second."""
     around = Surroundings(root)
@@ -149,6 +154,10 @@ def _temperature_files(classes: Path) -> list[Path]:
     chips = [path.parent for path in classes.glob("hwmon/hwmon*/name") if _text(path).strip() in _CPU_CHIPS]
     inputs = [path for chip in chips for path in sorted(chip.glob("temp*_input"))]
     return inputs or sorted(classes.glob("thermal/thermal_zone*/temp"))
+
+
+def _hottest(files: Sequence[Path]) -> float | None:
+    return max(map(_celsius, files), default=None)
 
 
 def _celsius(path: Path) -> float:

@@ -20,6 +20,7 @@ RUNTIMES = {
     "adapters/onnxruntime_values.py": {"onnxruntime"},
     "adapters/openvino.py": {"openvino"},
     "adapters/openvino_checks.py": {"openvino"},
+    "adapters/openvino_profile.py": {"openvino"},
     "adapters/torch.py": {"torch"},
     "adapters/torch_onnx.py": {"torch", "onnx"},
     "adapters/torch_tensors.py": {"torch"},

@@ -10,7 +10,7 @@ import pytest
 from tests.places import PACKAGE
 
 LAYERS: list[set[str]] = [
-    {"element_type", "errors", "units", "printable", "regular_file"},
+    {"element_type", "errors", "units", "printable", "regular_file", "unverified"},
     {"spec"},
     {"mlperf_logs", "host", "surroundings", "datasets", "models", "adapters", "loadgen", "power"},
     {"level0", "device"},
@@ -18,8 +18,9 @@ LAYERS: list[set[str]] = [
     {"explain", "harness", "published"},
     {"run"},
     {"calibrate", "conformance", "device_file", "microbench"},
-    {"audit"},
+    {"audit", "executors"},
     {"submission", "report"},
+    {"packs"},
     {"api"},
     {"cli"},
     {"__main__"},
@@ -28,12 +29,14 @@ LAYERS: list[set[str]] = [
 ROOMS: dict[str, list[str]] = {
     "spec": [
         "config",
-        "catalog layer level0_terms normalisation round_rules source tensor_references variant",
-        "audits block dataset rounds scenario sut",
+        "duration",
+        "build catalog layer level0_terms normalisation round_rules source tensor_references "
+        "topology variant",
+        "audits before block dataset rounds scenario sut",
         "part",
         "workload",
         "formats limits",
-        "microbench",
+        "microbench networks",
         "sweep",
         "point",
         "order",
@@ -53,8 +56,10 @@ ROOMS: dict[str, list[str]] = {
         "alternatives",
     ],
     "models": [
-        "damage part_builder part_reference tensors topologies_builder",
-        "digits onnx_file parts tflite_file",
+        "damage part_reference part_weights tensors topologies_builder",
+        "digits onnx_file part_builder permuted tflite_file",
+        "part_composed",
+        "parts",
         "topologies_efficientnet topologies_imagenet",
         "topologies workload_of",
         "workload_text",
@@ -63,8 +68,8 @@ ROOMS: dict[str, list[str]] = {
     ],
     "adapters": [
         "__init__ base deadline litert_delegate openvino_options protocol torch_onnx",
-        "litert_file onnxruntime_device onnxruntime_values open_inference_connection openvino_checks "
-        "registry simulated torch_tensors",
+        "litert_file onnxruntime_device onnxruntime_profile onnxruntime_values open_inference_connection "
+        "openvino_checks openvino_profile registry simulated torch_tensors",
         "litert onnxruntime open_inference openvino torch",
     ],
     "power": [
@@ -89,9 +94,9 @@ ROOMS: dict[str, list[str]] = {
         "calibration",
     ],
     "results": [
-        "histogram lock record",
-        "answers derived metrics predictions store superseded",
-        "analysed left_out table",
+        "histogram lock record sample_order",
+        "answers derived metrics predictions store superseded sustained",
+        "analysed left_out stability table",
         "selection",
         "requirement spread",
         "choice",
@@ -100,29 +105,42 @@ ROOMS: dict[str, list[str]] = {
         "log_tail wording",
         "finding",
         "conditions errors explained labels server",
-        "context invalid summary",
+        "context invalid summary sustained",
         "verdict",
         "records",
         "__init__",
     ],
     "harness": [
-        "correctness kept_answers network_fields phases responses rotation sample_file samples schedule "
-        "significance",
-        "load many sample_cache streams",
+        "asked_samples fresh_samples",
+        "correctness interval_series kept_answers network_fields responses rotation sample_file samples "
+        "schedule significance",
+        "phases",
+        "execution load many sample_cache streams",
         "padded",
         "loaded_model probe",
         "accuracy_check run",
     ],
     "run": [
-        "child front_volume governor job model_tensors model_workload sample_source supervisor surrogate "
-        "watch",
-        "accuracy_outcome metering operating_mode pairing prepare search worker_events",
-        "possible",
+        "child estimate front_volume governor job model_tensors model_workload preconditions sample_source "
+        "supervisor surrogate watch networks",
+        "afterwards hold metering operating_mode pairing prepare search worker_events",
+        "memory_limit possible worker_end",
         "plan worker",
+        "model_host",
         "budget only preparation repeated repeats runner unfinished",
         "adaptive overhead",
+        "effort executor",
         "pareto",
         "sweep",
+    ],
+    "executors": [
+        "board_agent control_folder hosts_file lent_store node_events slurm_options",
+        "board_queue labgrid_place node_job rack_checks slurm_queue ssh_client",
+        "board_connection node_run",
+        "board slurm",
+        "rack",
+        "ssh",
+        "registry",
     ],
     "conformance": [
         "agree finding scaffold",
@@ -134,9 +152,9 @@ ROOMS: dict[str, list[str]] = {
     ],
     "microbench": [
         "fusion measured_parts suite_plan",
-        "network_layers",
+        "network_layers stacks",
         "layer_model networks published_layers selection",
-        "evaluation",
+        "evaluation profiled",
         "gap prediction",
         "__init__",
     ],
@@ -148,14 +166,14 @@ ROOMS: dict[str, list[str]] = {
         "reference",
     ],
     "audit": [
-        "accuracy finding power_session scores stored_run tree verdict",
-        "log_checks",
-        "evidence power_samples",
-        "finished_runs ptdaemon_log tested_run",
-        "consistency possible_figures recompute test01",
-        "test04",
+        "accuracy finding kept_phases power_session scores stored_run tree verdict",
+        "log_checks phase_relations",
+        "answers evidence machine_state power_samples regenerated_order",
+        "finished_runs new_run ptdaemon_log speed tested_run",
+        "consistency environment possible_figures recompute repeat test01",
+        "perturb replay test04",
         "registry",
-        "compliance",
+        "compliance new_runs",
     ],
     "submission": [
         "accuracy_text entries host_facts ignored_files json_file obstacle official_power rehearsal_rule",
@@ -170,23 +188,29 @@ ROOMS: dict[str, list[str]] = {
         "published_rows submit",
     ],
     "report": [
-        "bundles columns power_lines roofs",
-        "data_package figure published_rows recorded run_page table",
-        "beside change sources",
-        "pages",
+        "bundles columns power_lines roofs verdicts",
+        "figure gaps published_rows run_page table",
+        "downloads recorded",
+        "beside change data_package sources",
+        "pages portal tables",
         "site",
     ],
-    "api": ["figures frame progress", "answers choices explanations plans sweeps theory", "__init__"],
+    "packs": ["manifest contribution", "reading writing"],
+    "api": [
+        "figures frame progress",
+        "answers choices explanations plans submissions sweeps theory",
+        "__init__",
+    ],
     "cli": [
         "combinations console sweep_options",
         "results",
         "left_out",
-        "adapter agree calibrate check export front level0 listing models plan plot progress published serve "
-        "workload",
-        "analyse answers audit best doctor explain level0_fit report submit",
+        "adapter agree calibrate check contribute export front level0 listing measured_layers models plan "
+        "plot progress published serve workload",
+        "analyse answers best doctor explain level0_fit report submit",
         "show",
         "compare run",
-        "microbench",
+        "audit microbench",
         "__init__",
     ],
 }

@@ -33,6 +33,21 @@ class Quantization(NamedTuple):
     zero_point: int
 
 
+class ProfiledNode(NamedTuple):
+    """A node of the graph that a runtime runs, by its profiler.
+
+    `datatype` is what it computes in, else that of its first input (fp32, fp16, bf16, int8, or the runtime's
+    own name). `weights` is that of constant weights of few bits (int8, int4, int2, or packed), None where the
+    runtime does not report them. `time_ns` is its median time for a batch.
+    """
+
+    name: str
+    operator: str
+    datatype: str
+    weights: Optional[str]
+    time_ns: float
+
+
 @dataclass(frozen=True)
 class InputTensor:
     """An input: shape of one sample, and the axis of the batch, None for a tensor that has none."""
@@ -151,6 +166,14 @@ class Adapter(abc.ABC, Generic[OptionsT]):
     def describe(self) -> dict[str, str]:
         """Versions and devices really in use, for the record; called after load."""
         return {}
+
+    def profile(self, batch: Arrays, repeats: int) -> Optional[list[ProfiledNode]]:
+        """The nodes that the runtime runs for such a batch, with their median times over `repeats` calls.
+
+        `batch` has an array for each input. A copy of the loaded model is profiled, because a profiler takes
+        time itself. None where the runtime has no profiler.
+        """
+        return None
 
     def figures(self) -> dict[str, float]:
         """Numbers of the run that just ended, unit in the name (`retries`, `link_round_trip_us`).

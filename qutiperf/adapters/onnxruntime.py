@@ -7,8 +7,9 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Optional, Union
 
-from qutiperf.adapters.base import Adapter, Array, Arrays, Model, check_names
+from qutiperf.adapters.base import Adapter, Array, Arrays, Model, ProfiledNode, check_names
 from qutiperf.adapters.onnxruntime_device import MEMORY, DeviceTensors, placement
+from qutiperf.adapters.onnxruntime_profile import profiled_nodes
 from qutiperf.adapters.onnxruntime_values import HostTensors, has_bfloat16
 from qutiperf.element_type import BEYOND_NUMPY, BFLOAT16, STRING, canonical
 from qutiperf.errors import InputError, SetupError
@@ -79,6 +80,7 @@ class OnnxRuntime(Adapter[Options]):
             raise SetupError(
                 f"this onnxruntime has no provider {options.provider}", cure=f"it offers: {offered}"
             )
+        self._model, self._options = model, options
         self._session, self._nodes = _session(model, options)
         self._bound = _bound(self._session, model, options)
         self._run = self._session.run
@@ -94,6 +96,20 @@ class OnnxRuntime(Adapter[Options]):
         if self._bound is not None:
             return self._bound.infer_many(batch)
         return tuple(self._run(self._outputs, dict(zip(self._inputs, batch)))), None  # type: ignore[arg-type]  # noqa: B905
+
+    def profile(self, batch: Arrays, repeats: int) -> Optional[list[ProfiledNode]]:
+        """Of a second session with the same settings."""
+        with tempfile.TemporaryDirectory() as folder:
+            settings = _session_options(self._options)
+            settings.enable_profiling, settings.profile_file_prefix = True, f"{folder}/profile"
+            session = _created(self._model, self._options, settings)
+            bound = _bound(session, self._model, self._options)
+            for _ in range(repeats + 1):
+                if bound is not None:
+                    bound.infer_many(batch)
+                else:
+                    session.run(self._outputs, dict(zip(self._inputs, batch)))  # noqa: B905
+            return profiled_nodes(session.end_profiling(), repeats)  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
         for name in ("_run", "_session", "_bound"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
-from qutiperf.adapters.base import Adapter, Array, Arrays, Model
+from qutiperf.adapters.base import Adapter, Array, Arrays, Model, ProfiledNode
 from qutiperf.adapters.openvino_checks import (
     check_device,
     check_taken,
@@ -21,6 +21,7 @@ from qutiperf.adapters.openvino_checks import (
     type_of,
 )
 from qutiperf.adapters.openvino_options import Options
+from qutiperf.adapters.openvino_profile import PERF_COUNT, run_profiled
 from qutiperf.element_type import (
     BEYOND_NUMPY,
     BFLOAT16,
@@ -109,6 +110,15 @@ class OpenVino(Adapter[Options]):
         outputs = tuple(each.data if self._plain_outputs else self._array(each) for each in tensors)
         return outputs, int(request.latency * 1e6)
 
+    def profile(self, batch: Arrays, repeats: int) -> Optional[list[ProfiledNode]]:
+        """Of a model that is compiled once more, with counters."""
+        axis = self._model.batch_axis
+        count = 1 if axis is None else batch[0].shape[axis]
+        request = self._compiled(count, PERF_COUNT)
+        for number, array, tensor in zip(self._inputs, batch, self._model.inputs):  # noqa: B905
+            request.set_input_tensor(number, self._bound(array, tensor.dtype))
+        return run_profiled(request, repeats)
+
     def _for_smaller(self) -> openvino.InferRequest:
         """A request for batches of any size, compiled when the first smaller one comes."""
         if self._dynamic is None:
@@ -160,8 +170,8 @@ class OpenVino(Adapter[Options]):
         except RuntimeError as error:
             raise InputError(f"openvino cannot read it: {reason(error)}", where=self._model.path) from error
 
-    def _compiled(self, batch: Optional[int]) -> openvino.InferRequest:
-        """A request to the model compiled for the batch, for any where it is None."""
+    def _compiled(self, batch: Optional[int], more: Optional[dict[str, str]] = None) -> openvino.InferRequest:
+        """A request to the model compiled for the batch, for any where it is None, with `more` properties."""
         read = self._read()
         try:
             sizes = {
@@ -169,11 +179,11 @@ class OpenVino(Adapter[Options]):
                 for number, tensor in zip(self._inputs, self._model.inputs)  # noqa: B905
             }
             read.reshape({read.inputs[number]: shape for number, shape in sizes.items()})
-            compiled = self._core.compile_model(read, self._device, self._properties)
+            compiled = self._core.compile_model(read, self._device, {**self._properties, **(more or {})})
         except RuntimeError as error:
             problem = f"openvino cannot compile it for {self._device}: {reason(error)}"
             raise SetupError(problem, where=self._model.path) from error
-        self._taken = check_taken(compiled, self._properties)
+        self._taken: dict[str, str] = check_taken(compiled, self._properties)
         return compiled.create_infer_request()
 
 

@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import json
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
@@ -39,7 +40,8 @@ def adapter_class(name: str) -> type[AnyAdapter]:
         )
     if ".py:" in name:
         return _from_file(*name.rsplit(":", 1))
-    known = registered()
+    # to read the entry points of all packages takes longer than to load a small model
+    known = ADAPTERS if name in ADAPTERS else registered()
     if name not in known:
         raise InputError(f"adapter: '{name}' is not known", cure=f"{nearest(name, known)}, or file.py:Class")
     module, _, attribute = known[name].partition(":")
@@ -127,7 +129,8 @@ def make_options(adapter: type[AnyAdapter], values: dict[str, object], where: st
         if name not in names:
             raise InputError(f"options.{name}: unknown option", where=where, cure=nearest(name, names))
     try:
-        return _validator(adapter.options_type).validate_json(json.dumps(values))
+        validator = _validator(adapter.options_type)  # type: ignore[arg-type]  # classes are hashable
+        return validator.validate_json(json.dumps(values))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(("options", *map(str, first["loc"])))
@@ -137,6 +140,7 @@ def make_options(adapter: type[AnyAdapter], values: dict[str, object], where: st
         raise InputError(f"options: {error}", where=where) from None
 
 
+@cache
 def _validator(options_type: type[object]) -> TypeAdapter[object]:
     if "__pydantic_config__" not in vars(options_type):
         with_config(ConfigDict(strict=True))(options_type)

@@ -8,6 +8,7 @@ from qutiperf.results.left_out import read_left_out
 from qutiperf.results.predictions import prediction_of_run
 from qutiperf.results.store import Store
 from qutiperf.results.table import Row
+from qutiperf.run import plan
 from qutiperf.run.plan import Group
 from qutiperf.run.preparation import preparations_of
 from qutiperf.run.sweep import PlannedSweep, groups_to_measure
@@ -65,7 +66,7 @@ def outline(
                 }
             )
     preparation_s = sum(each.estimated_s for each in preparations_of(left))
-    estimated_s = preparation_s + sum(group.estimated_s for group in left)
+    estimated_s = preparation_s + plan.estimated_s(left)
     fitting = None if budget_s is None else _fitting(left, budget_s - preparation_s)
     return Outline(rows, [each.line for each in planned.skipped], preparation_s, estimated_s, fitting)
 

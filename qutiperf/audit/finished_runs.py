@@ -9,9 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 from qutiperf.audit.evidence import DETAIL
+from qutiperf.audit.machine_state import MachineState, machine_state
 from qutiperf.audit.stored_run import StoredRun
 from qutiperf.audit.verdict import AuditVerdict, Outcome
 from qutiperf.spec.audits import AuditRule
+from qutiperf.spec.scenario import Mode
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,28 @@ class FinishedRuns:
             if (times := times_of(run)) is not None:
                 hosts[str(run.record.host.get("hostname"))].append((*times, run))
         return {name: sorted(each, key=lambda entry: entry[:2]) for name, each in hosts.items()}
+
+    @cached_property
+    def states(self) -> dict[Path, MachineState]:
+        """The state of the machine in each performance run that has one, by folder."""
+        measured = (run for run in self.runs if run.record.point.mode is Mode.PERFORMANCE)
+        states = ((run.folder, machine_state(run)) for run in measured)
+        return {folder: state for folder, state in states if state is not None}
+
+    @cached_property
+    def clocks_mhz(self) -> dict[tuple[str, str], list[float]]:
+        """The clocks of the performance runs by system and operating mode."""
+        clocks: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+        for run in self.runs:
+            state = self.states.get(run.folder)
+            if state is not None and state.clock_mhz:
+                clocks[system_of(run)].append(state.clock_mhz)
+        return clocks
+
+
+def system_of(run: StoredRun) -> tuple[str, str]:
+    """Name of the system, and its operating mode."""
+    return run.record.point.sut, str(run.record.point.deployment.get("operating_mode"))
 
 
 def _log_digest(run: StoredRun) -> str | None:

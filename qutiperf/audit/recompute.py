@@ -9,6 +9,7 @@ import numpy as np
 
 from qutiperf.audit.evidence import evidence_of_record
 from qutiperf.audit.finished_runs import FinishedRuns, verdict
+from qutiperf.audit.regenerated_order import check_order
 from qutiperf.audit.stored_run import StoredRun
 from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.errors import InputError
@@ -38,6 +39,9 @@ def judge(rule: AuditRule, run: StoredRun, _: FinishedRuns) -> AuditVerdict:
     problems += _against_log(record, logged)
     problems += _against_figures(record, observed, logged, rule.limits["logged_percent"])
     problems += _own_findings(run.folder)
+    order = check_order(record, run.folder, int(rule.limits["order_samples"]))
+    problems += [order.problem] if order.problem else []
+    unknown += [order.unknown] if order.unknown else []
     if observed.phases:
         try:
             kept = _histograms(run.folder / PHASES)

@@ -20,6 +20,7 @@ from qutiperf.cli import (
     check,
     compare,
     console,
+    contribute,
     doctor,
     explain,
     export,
@@ -64,6 +65,7 @@ app.command("agree")(agree.agree)
 app.command("check")(check.check)
 app.command("submit")(submit.submit)
 app.command("audit")(audit.audit)
+app.command("contribute")(contribute.contribute)
 app.command("import")(published.import_results)
 app.command("report")(report.report)
 app.command("plot")(plot.plot)

@@ -8,6 +8,7 @@ import typer
 
 from qutiperf.cli import console
 from qutiperf.units import format_number
+from qutiperf.unverified import UNVERIFIED
 
 if TYPE_CHECKING:
     from qutiperf.results.choice import Candidate, Choice
@@ -64,6 +65,7 @@ def _print(choice: "Choice") -> None:
     console.out_line(_verdict(choice))
     if choice.winner and choice.winner.row["quality"] not in (None, "ok"):
         console.out_line(f"the winner's quality is {choice.winner.row['quality']}; see `qutiperf explain`")
+    console.out(UNVERIFIED)
 
 
 def _verdict(choice: "Choice") -> str:
@@ -127,6 +129,7 @@ def _data(choice: "Choice") -> dict[str, object]:
         ],
         "settings": choice.settings,
         "left_out": choice.left_out,
+        "note": UNVERIFIED,
     }
 
 

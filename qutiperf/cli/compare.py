@@ -9,13 +9,14 @@ import typer
 
 from qutiperf.cli import console
 from qutiperf.cli.combinations import check_unused
-from qutiperf.cli.show import UNVERIFIED
 from qutiperf.errors import InputError
 from qutiperf.printable import bounded
+from qutiperf.unverified import UNVERIFIED
 
 if TYPE_CHECKING:
     from qutiperf.report.beside import Beside, PublishedNeighbour
     from qutiperf.report.change import Change, Comparison
+    from qutiperf.report.verdicts import Verdicts
 
 _DEFAULT_THRESHOLD = 5.0
 _DEFAULT_ENTRIES, _MOST_ENTRIES = 5, 1_000
@@ -84,7 +85,10 @@ def _compare_folders(
         raise InputError(f"{threshold} is not a threshold", where="--threshold", cure="use 0 or more percent")
     _check_figure(figure)
     first, second = (read_results(folder).records for folder in folders)
-    compared = compare_records(first, second, limit, figure=figure, across_hosts=across_hosts)
+    verdicts = (_verdicts(folders[0]), _verdicts(folders[1]))
+    compared = compare_records(
+        first, second, limit, figure=figure, across_hosts=across_hosts, verdicts=verdicts
+    )
     _check_comparable(compared, folders)
     shown = [each for each in compared.changes if not only_regressed or each.verdict == "regressed"]
     if as_json:
@@ -92,6 +96,16 @@ def _compare_folders(
     else:
         _print_changes(shown, compared, limit)
     return int(compared.regressed)
+
+
+def _verdicts(folder: Path) -> "Verdicts":
+    """Those that the folder keeps; damaged ones are named on standard error."""
+    from qutiperf.cli.results import report_damaged
+    from qutiperf.report.verdicts import stored_verdicts
+
+    verdicts, damaged = stored_verdicts(folder)
+    report_damaged(damaged)
+    return verdicts
 
 
 def _check_figure(figure: str | None) -> None:
@@ -150,6 +164,7 @@ def _print_changes(shown: "Sequence[Change]", compared: "Comparison", threshold:
     for count, place in ((compared.only_first, "first"), (compared.only_second, "second")):
         if count:
             console.out(f"only in the {place}: {count} points")
+    console.out(UNVERIFIED)
 
 
 def _interval(each: "Change") -> str | None:
@@ -177,7 +192,8 @@ def _compare_published(
         raise InputError(f"{most} is not a count", where="--nearest", cure=f"use 1 to {_MOST_ENTRIES}")
     named = scenario_name(scenario) if scenario else None
     records = read_results(folders[0]).records
-    compared = beside(records, tables, benchmark, named, most or _DEFAULT_ENTRIES)
+    most = most or _DEFAULT_ENTRIES
+    compared = beside(records, tables, benchmark, named, most, _verdicts(folders[0]))
     if as_json:
         console.out_json([_as_json(each) for each in compared])
         return 0
@@ -201,6 +217,8 @@ def _print_beside(each: "Beside") -> None:
     columns += ["per accelerator", "per watt", "% of roofline"]
     rows = [_entry_row(entry) for entry in each.entries]
     console.table(title, columns, rows)
+    for doubt in own.doubts:
+        console.out_line(f"the own run fails an audit: {doubt}")
     for entry in each.entries:
         console.out_line(f"{_place(entry)}: comparable because {', '.join(entry.because)}")
         console.out_line(f"  differs in: {'; '.join(entry.differs) or 'nothing that is published'}")

@@ -5,6 +5,7 @@ import json
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from qutiperf.printable import bounded, json_text, one_line, printable, spreadsheet_text
@@ -50,7 +51,20 @@ def error(text: str) -> None:
 
 def out_json(value: object) -> None:
     """Prints JSON; unknown values, NaN and infinity are null."""
-    print(json_text(json.dumps(_finite(value), indent=1, ensure_ascii=False, allow_nan=False)))
+    print(_json(value, indent=1))
+
+
+def json_line(value: object) -> str:
+    """JSON on one line; unknown values, NaN and infinity are null."""
+    return _json(value, indent=None)
+
+
+def _json(value: object, indent: int | None) -> str:
+    try:
+        text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # NaN or infinity
+        text = json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    return json_text(text)
 
 
 def _finite(value: object) -> object:
@@ -59,6 +73,12 @@ def _finite(value: object) -> object:
     if isinstance(value, Mapping):
         return {key: _finite(inner) for key, inner in value.items()}
     return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def event(value: Mapping[str, object]) -> None:
+    """Prints one event as a JSON object with its time on one line of standard error."""
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    print(json_line({"time_utc": now, **value}), file=sys.stderr, flush=True)
 
 
 def out_csv(rows: Sequence[Mapping[str, object]]) -> None:
@@ -76,8 +96,7 @@ def out_json_rows(rows: Iterable[Mapping[str, object]]) -> None:
     """As `out_json` of an array, one row after the other."""
     separator = "[\n "
     for row in rows:
-        text = json.dumps(_finite(row), ensure_ascii=False, allow_nan=False)
-        sys.stdout.write(separator + json_text(text))
+        sys.stdout.write(separator + json_line(row))
         separator = ",\n "
     print("[]" if separator.startswith("[") else "\n]")
 

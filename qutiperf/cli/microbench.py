@@ -1,17 +1,17 @@
-"""`qutiperf microbench run|layers|evaluate|compare`: levels 1 and 2."""
+"""`qutiperf microbench`: levels 1 and 2."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qutiperf.cli import console
+from qutiperf.cli import console, measured_layers
+from qutiperf.cli.measured_layers import DEFAULT_SUT, JsonOption, SutOption, report_uncovered
 from qutiperf.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qutiperf.microbench.evaluation import NetworkPoint, SideScore
     from qutiperf.results.record import RunRecord
     from qutiperf.run.sweep import PlannedSweep
     from qutiperf.spec.microbench import MicrobenchSuite, SuitePart
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True, help="Measure layers, stacks and blocks, and predict networks by them."
 )
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-SutOption = Annotated[str, typer.Option("--sut", help="A system's name or file.")]
-DEFAULT_SUT = "cpu-onnxruntime"
 
 
 @app.command("run")
@@ -89,7 +86,7 @@ def _planned(
     suite, parts = _suite(suite_name, system)
     measured = [whole_network(name, system) for name in names]
     parts = [*parts_of_networks([each.layers for each in measured], suite, cache_bytes(system)), *parts]
-    _report_uncovered([each.layers.name for each in measured], [each.layers.uncovered for each in measured])
+    report_uncovered([each.layers.name for each in measured], [each.layers.uncovered for each in measured])
     settings = settings_of(suite)
     if batch is not None:
         settings = replace(settings, batch_sizes=_counts(batch, "--batch", "batch_size"))
@@ -117,25 +114,16 @@ def _suite(name: str | None, system: "SystemUnderTest") -> "tuple[MicrobenchSuit
     return suite, expand_suite(suite, str(file.path), cache_bytes(system))
 
 
-def _report_uncovered(names: "Sequence[str]", shares: "Sequence[object]") -> None:
-    for name, uncovered in zip(names, shares, strict=True):
-        if isinstance(uncovered, dict) and uncovered:
-            listed = ", ".join(f"{operator} {share:.1f} %" for operator, share in uncovered.items())
-            console.note(f"{name}: no layer stands for {listed} of its operations")
-
-
 def _measured(planned: "PlannedSweep", folder: Path) -> "list[RunRecord]":
-    from qutiperf.api.progress import Tracker
-    from qutiperf.cli.progress import Bar
-    from qutiperf.cli.results import report_damaged
+    from qutiperf.cli.progress import following
     from qutiperf.run.sweep import measure_sweep
 
-    with Bar() as bar:
-        return measure_sweep(planned, folder, Tracker(bar, console.note, report_damaged))
+    with following() as tracker:
+        return measure_sweep(planned, folder, tracker)
 
 
 def _print_records(records: "Sequence[RunRecord]") -> None:
-    from qutiperf.results.derived import derived_of
+    from qutiperf.results.derived import derived_of, ran_as
 
     rows = []
     for record in records:
@@ -145,156 +133,30 @@ def _print_records(records: "Sequence[RunRecord]") -> None:
         rows.append(
             [
                 record.inputs.workload.variant.topology or record.point.workload,
-                part.build.datatype if part else record.inputs.workload.variant.weight_datatype,
+                part.build.label if part else record.inputs.workload.variant.weight_datatype,
                 "streamed" if copies > 1 else "resident",
                 record.point.deployment["batch_size"],
                 record.figures.compute_latency_p50_ms,
                 derived.compute_gops,
                 derived.compute_efficiency_percent,
                 correctness.error if correctness else None,
+                ran_as(record),
                 record.quality if record.valid else (record.reasons or ["failed"])[0],
             ]
         )
-    titles = ["part", "datatype", "weights", "batch", "p50 ms", "GOP/s", "efficiency %", "error", "quality"]
-    console.table("", titles, rows)
-
-
-@app.command("layers")
-def layers(
-    model: Annotated[str, typer.Argument(help="A workload, an .onnx file or a topology (resnet50@50).")],
-    sut: SutOption = DEFAULT_SUT,
-    as_json: JsonOption = False,
-) -> None:
-    """List the distinct layers of a network as the system's runtime fuses them."""
-    from qutiperf.microbench.networks import whole_network
-    from qutiperf.spec.microbench import label_of
-    from qutiperf.spec.sut import load_sut
-
-    network = whole_network(model, load_sut(sut)[0]).layers
-    rows: list[dict[str, object]] = []
-    for part, count in network.distinct:
-        same = [layer for layer in network.layers if layer.part == part]
-        rows.append(
-            {
-                "layer": label_of(part),
-                "datatype": part.build.datatype,
-                "count": count,
-                "mops": same[0].ops / 1e6,
-                "weights": int(same[0].weights),
-                "first": same[0].name,
-            }
-        )
-    if as_json:
-        console.out_json(
-            {
-                "network": network.name,
-                "fused_by": network.runtime,
-                "weight_bytes": network.weight_bytes,
-                "uncovered_percent": dict(network.uncovered),
-                "layers": [
-                    {**row, "part": part.model_dump(mode="json", exclude_none=True)}
-                    for row, (part, _) in zip(rows, network.distinct, strict=True)
-                ],
-            }
-        )
-        return
-    fused = f"fused as {network.runtime} does" if network.runtime else "not fused: this runtime is not read"
-    title = f"{network.name}: {len(rows)} distinct of {len(network.layers)} layers, {fused}"
-    console.table(title, list(rows[0]) if rows else ["layer"], [list(row.values()) for row in rows])
-    _report_uncovered([network.name], [dict(network.uncovered)])
-
-
-@app.command("evaluate")
-def evaluate(
-    results: Annotated[Path, typer.Argument(help="A results folder with layers and whole networks.")],
-    sut: Annotated[
-        str | None, typer.Option("--sut", help="Only this system; default: the most measured.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Compare what layers predict with measured networks, beside level 0 and the plain sum of layers."""
-    from qutiperf.cli.results import read_results
-    from qutiperf.microbench.evaluation import cause, evaluate_layers, side_scores, worst
-    from qutiperf.microbench.measured_parts import measured_parts
-    from qutiperf.microbench.prediction import SIDE
-
-    where = str(results)
-    measured = measured_parts(read_results(results).records, where, sut)
-    points = evaluate_layers(measured, cache_of(measured.networks), where)
-    lines = side_scores(points, measured.parts)
-    if as_json:
-        console.out_json(
-            {
-                "conditions": measured.conditions.label,
-                "networks": len({point.network for point in points}),
-                "failed_layers": measured.failed,
-                "sides": [_side(line) for line in lines],
-                "points": [_point(point) for point in points],
-            }
-        )
-        return
-    console.note(f"{measured.conditions.label}; {len(measured.parts)} parts, {measured.failed} failed")
-    rows = [_side(line) for line in lines]
-    console.table(f"{len(points)} points", list(rows[0]), [list(row.values()) for row in rows])
-    last = [
-        [point.network, point.batch_size, point.measured_s * 1e3, point.error(SIDE), cause(point)]
-        for point in worst(points, SIDE)
+    titles = [
+        "part",
+        "datatype",
+        "weights",
+        "batch",
+        "p50 ms",
+        "GOP/s",
+        "efficiency %",
+        "error",
+        "ran as",
+        "quality",
     ]
-    console.table(f"worst of {SIDE}", ["network", "batch", "ms", "predicted / measured", "cause"], last)
-
-
-@app.command("compare")
-def compare(
-    results: Annotated[Path, typer.Argument(help="A results folder with layers.")],
-    beside: Annotated[str, typer.Option("--with", help="qutibench: the published layers and blocks.")],
-    sut: Annotated[
-        str | None, typer.Option("--sut", help="Only this system; default: the most measured.")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Set measured layers and blocks beside published ones of the same shape and batch size."""
-    from dataclasses import asdict
-
-    from qutiperf.cli.results import read_results
-    from qutiperf.microbench.measured_parts import measured_parts
-    from qutiperf.microbench.published_layers import agreements, compare_parts
-
-    if beside != "qutibench":
-        raise InputError(
-            f"no published layers named '{beside[:80]}'", where="--with", cure="allowed: qutibench"
-        )
-    measured = measured_parts(read_results(results).records, str(results), sut)
-    rows = compare_parts(measured.parts, str(results))
-    lines = agreements(rows)
-    if as_json:
-        console.out_json({"rows": [asdict(row) for row in rows], "devices": [asdict(line) for line in lines]})
-        return
-    console.table("", list(asdict(rows[0])), [list(asdict(row).values()) for row in rows])
-    console.table(
-        "GOP/s of the same parts", list(asdict(lines[0])), [list(asdict(line).values()) for line in lines]
-    )
-    console.note("caveats are explained in reports/reference/SOURCES.md")
-
-
-def _side(line: "SideScore") -> dict[str, object]:
-    from dataclasses import asdict
-
-    kept = ("n", "gm", "spearman", "within_1_25x_percent")
-    scores = {name: value for name, value in asdict(line.scores).items() if name in kept}
-    return {"side": line.side, "minutes": line.minutes, **scores, "interval_factor": line.interval_factor}
-
-
-def _point(point: "NetworkPoint") -> dict[str, object]:
-    from dataclasses import asdict
-
-    return asdict(point)
-
-
-def cache_of(records: "Sequence[RunRecord]") -> float | None:
-    """The cache of the system that measured the records."""
-    from qutiperf.microbench.suite_plan import cache_bytes
-
-    return cache_bytes(records[0].inputs.sut) if records else None
+    console.table("", titles, rows)
 
 
 def _counts(text: str, option: str, parameter: str) -> list[int]:
@@ -323,3 +185,9 @@ def _seconds(text: str) -> float:
             f"'{shortened(text, 40)}' is not a time", where="--budget", cure="write 90s, 10m or 2h"
         )
     return seconds
+
+
+app.command("layers")(measured_layers.layers)
+app.command("show")(measured_layers.show)
+app.command("evaluate")(measured_layers.evaluate)
+app.command("compare")(measured_layers.compare)

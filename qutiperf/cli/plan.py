@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qutiperf.cli import console
-from qutiperf.cli.sweep_options import OnlyRuns, Out, ProfileName, Set
+from qutiperf.cli.sweep_options import OnlyRuns, Out, Power, ProfileName, Set, Sustained, overrides_of
 
 if TYPE_CHECKING:
     from qutiperf.results.table import Row
-    from qutiperf.run.sweep import Effort, PlannedSweep
+    from qutiperf.run.effort import Effort
+    from qutiperf.run.sweep import PlannedSweep
 
 _SHOWN = {
     "sut": "sut",
@@ -33,6 +34,8 @@ def plan(
     settings: Set = None,
     profile: ProfileName = None,
     only: OnlyRuns = None,
+    sustained: Sustained = None,
+    power: Power = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a row for each run as JSON.")] = False,
 ) -> None:
     """Show what a sweep would measure, in which order, for how long, and what cannot be measured.
@@ -42,8 +45,8 @@ def plan(
     from qutiperf.api.sweeps import default_folder
     from qutiperf.run.sweep import plan_sweep
 
-    planned = plan_sweep(sweep, [*(settings or []), *([f"profile={profile}"] if profile else [])])
-    print_plan(planned.only(only or []), out or default_folder(planned), as_json=as_json)
+    planned = plan_sweep(sweep, overrides_of(settings, profile, sustained), power or ())
+    print_plan(planned.only(only or []), out or default_folder(planned.sweep), as_json=as_json)
 
 
 def print_plan(

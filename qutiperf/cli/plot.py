@@ -7,6 +7,7 @@ import typer
 
 from qutiperf.cli import console
 from qutiperf.errors import InputError
+from qutiperf.unverified import UNVERIFIED
 
 
 def plot(
@@ -25,6 +26,7 @@ def plot(
 
     draw(results, x=x, y=y, where=dict(map(_condition, where or [])), out=out)
     console.out_line(str(out))
+    console.out(UNVERIFIED)
 
 
 def _condition(text: str) -> "tuple[str, str | int | float]":

@@ -1,4 +1,4 @@
-"""`qutiperf import`: published results of others in one schema, and which of their figures do not fit."""
+"""`qutiperf import`: results of others: published ones in one schema, and packs of results folders."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,25 +23,64 @@ def import_results(
     mlperf_round: Annotated[
         str | None, typer.Option("--round", help="The round of a submission tree.")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write all rows to this CSV.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write all rows to this CSV; of a pack, the new folder.")
+    ] = None,
     as_json: bool = typer.Option(False, "--json", help="Print an array of objects, one a row."),
     plausibility: bool = typer.Option(
         False, "--plausibility", help="Print the rows whose figures cannot all be right instead."
     ),
 ) -> None:
-    """Read published results: MLPerf tables and trees, an Endpoints summary, QuTiBench CSV.
+    """Read published results: MLPerf tables and trees, an Endpoints summary, QuTiBench CSV; or a pack.
+
+    A pack of `qutiperf contribute` is checked and becomes the results folder --out.
 
     MLPerf and its results are MLCommons'. A tree's row is unverified unless MLCommons published it.
     """
+    if any(_is_pack(name) for name in sources):
+        return _import_pack(sources, out, mlperf_round, as_json=as_json, plausibility=plausibility)
     results = [row for name in sources for row in _read(name, mlperf_round)]
     if out is not None:
         _write(results, out)
     if plausibility:
         _print_implausible(results, as_json)
     elif as_json:
-        console.out_json([result.model_dump() for result in results])
+        console.out_json_rows(result.model_dump() for result in results)
     elif out is None:
         _print(results)
+    return None
+
+
+def _is_pack(name: str) -> bool:
+    from qutiperf.packs.reading import is_pack
+
+    return name != _REFERENCE and not Path(name).is_dir() and is_pack(Path(name))
+
+
+def _import_pack(
+    sources: list[str], out: Path | None, mlperf_round: str | None, *, as_json: bool, plausibility: bool
+) -> None:
+    """A results folder from the one pack that is named."""
+    from qutiperf.errors import InputError
+    from qutiperf.packs.reading import import_pack
+
+    [name] = [each for each in sources if _is_pack(each)][:1]
+    if len(sources) > 1:
+        raise InputError("is a pack of results, which is imported alone", where=name)
+    if mlperf_round is not None or plausibility:
+        option = "--round" if mlperf_round is not None else "--plausibility"
+        raise InputError(f"has no effect on a pack of results: {name}", where=option, cure="leave it out")
+    if out is None:
+        cure = f"qutiperf import {name} --out FOLDER"
+        raise InputError("is a pack of results, which needs a folder", where=name, cure=cure)
+    manifest = import_pack(Path(name), out)
+    if as_json:
+        console.out_json({"folder": str(out), **manifest.model_dump(exclude={"files"})})
+        return
+    console.out_line(str(out))
+    by = f" by {manifest.creator}" if manifest.creator else ""
+    licence = manifest.licence or "no licence stated"
+    console.note(f"{manifest.runs:,} runs{by}, {licence}; `qutiperf show {out}` lists them")
 
 
 def _read(name: str, mlperf_round: str | None) -> "list[PublishedResult]":

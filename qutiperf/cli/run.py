@@ -9,12 +9,14 @@ import typer
 from qutiperf.cli import console
 from qutiperf.cli.combinations import check_unused
 from qutiperf.cli.plan import print_plan
-from qutiperf.cli.sweep_options import OnlyRuns, Out, ProfileName, Set
+from qutiperf.cli.sweep_options import OnlyRuns, Out, Power, ProfileName, Set, Sustained, overrides_of
 from qutiperf.errors import InputError
 
 if TYPE_CHECKING:
     from qutiperf.results.record import RunRecord
-    from qutiperf.run.sweep import Effort, PlannedSweep
+    from qutiperf.run.effort import Effort
+    from qutiperf.run.executor import Executor
+    from qutiperf.run.sweep import PlannedSweep
     from qutiperf.spec.config import YamlValue
 
 _LIST = "comma-separated"
@@ -58,20 +60,32 @@ def run(
             help="With --model: an .npz file, an array of samples by input name, and `label` for accuracy."
         ),
     ] = None,
-    power: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Power meter: rapl, ina, redfish:https://BMC, none (`qutiperf list meters`). "
-            "Repeated, the others check the first. Default: that of the sweep or SUT file."
-        ),
-    ] = None,
+    power: Power = None,
     mlperf_round: Annotated[
         str | None, typer.Option("--round", help="Require the LoadGen whose seeds this round asks for: v6.1")
     ] = None,
     audit_config: Annotated[
         Path | None, typer.Option(help="An audit.config for LoadGen; none is ever found by chance.")
     ] = None,
+    executor: Annotated[
+        str,
+        typer.Option(
+            help="Where runs are measured: local (this machine), slurm (jobs on a cluster) or ssh (boards)."
+        ),
+    ] = "local",
+    executor_options: Annotated[
+        Path | None,
+        typer.Option(
+            "--executor-options",
+            "--hosts",
+            help="A YAML file with the options of the executor, or its hosts.",
+        ),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(help="With --executor slurm: jobs at a time. Default: 4.")
+    ] = None,
     only: OnlyRuns = None,
+    sustained: Sustained = None,
     strategy: Annotated[
         str | None,
         typer.Option(help="full (default): every setting; pareto: those that may be on the front."),
@@ -94,16 +108,20 @@ def run(
     Finished runs are stored one by one: the same command goes on where it stopped, repeats nothing that
     is valid, and tries what failed once more.
     """
-    from qutiperf.api.sweeps import DEFAULT_SCENARIOS, default_sut
+    from qutiperf.api.sweeps import DEFAULT_SCENARIOS, default_sut, machine_for
+    from qutiperf.executors.registry import ExecutorChoice, make_executor
     from qutiperf.models.workload_of import Given
+    from qutiperf.run.effort import effort_of
     from qutiperf.run.model_workload import workload_of_model
-    from qutiperf.run.sweep import check_effort, effort_of, plan_model, plan_sweep
+    from qutiperf.run.sweep import check_effort, plan_model, plan_sweep
 
     effort = effort_of(strategy, budget)
     if (sweep is None) == (model is None):
         raise InputError("name a sweep or --model FILE", cure="qutiperf run quickstart; qutiperf list sweeps")
-    overrides = [*(settings or []), *([f"profile={profile}"] if profile else [])]
+    overrides = overrides_of(settings, profile, sustained)
     overrides += ["keep_answers=true"] if keep_answers else []
+    where = make_executor(ExecutorChoice(executor, executor_options, jobs), console.note)
+    machine = machine_for(where, out)
     if model is None:
         of_a_model: dict[str, object] = {
             "--sut": sut,
@@ -113,21 +131,21 @@ def run(
         }
         of_a_model |= {"--dim": dim, "--constant": constant, "--data": data}
         check_unused(of_a_model, "a sweep names its own", "use --set, or --model FILE instead of the sweep")
-        planned = plan_sweep(str(sweep), overrides, power or ())
+        planned = plan_sweep(str(sweep), overrides, power or (), machine, where.devices)
     else:
         scenarios, sizes = _listed(scenario or ",".join(DEFAULT_SCENARIOS)), _listed(batch or "1")
         workload = workload_of_model(model, Given(shape or (), dim or (), constant or (), data))
-        planned = plan_model(
-            workload, sut or [_noted(model, default_sut(model))], scenarios, sizes, overrides, power or ()
-        )
+        suts = sut or [_noted(model, default_sut(model))]
+        planned = plan_model(workload, suts, scenarios, sizes, overrides, power or (), machine, where.devices)
     planned = planned.only(only or [])
     if dry_run:
         from qutiperf.api.sweeps import default_folder
 
-        check_effort(planned, out or default_folder(planned), effort, again=again)
-        print_plan(planned, out or default_folder(planned), as_json=as_json, again=again, effort=effort)
+        folder = out or default_folder(planned.sweep)
+        check_effort(planned, folder, effort, where, again=again)
+        print_plan(planned, folder, as_json=as_json, again=again, effort=effort)
         return 0
-    return _measure(planned, out, mlperf_round, audit_config, effort, as_json=as_json, again=again)
+    return _measure(planned, out, where, mlperf_round, audit_config, effort, as_json=as_json, again=again)
 
 
 def _noted(model: Path, sut: str) -> str:
@@ -149,6 +167,7 @@ def _listed(text: str) -> "YamlValue":
 def _measure(
     planned: "PlannedSweep",
     out: Path | None,
+    executor: "Executor",
     mlperf_round: str | None,
     audit_config: Path | None,
     effort: "Effort",
@@ -156,15 +175,12 @@ def _measure(
     as_json: bool,
     again: bool,
 ) -> int:
-    from qutiperf.api.progress import Tracker
     from qutiperf.api.sweeps import default_folder
-    from qutiperf.cli.progress import Bar
-    from qutiperf.cli.results import report_damaged
+    from qutiperf.cli.progress import following
     from qutiperf.run.sweep import measure_sweep
 
-    folder = out or default_folder(planned)
-    with Bar() as bar:
-        tracker = Tracker(bar, console.note, report_damaged)
+    folder = out or default_folder(planned.sweep)
+    with following(as_json=as_json) as tracker:
         records = measure_sweep(
             planned,
             folder,
@@ -172,6 +188,7 @@ def _measure(
             audit_config=audit_config,
             round_name=mlperf_round,
             again=again,
+            executor=executor,
             effort=effort,
         )
     _report(records, folder, as_json)
@@ -183,7 +200,7 @@ def _report(records: "Sequence[RunRecord]", folder: Path, as_json: bool) -> None
     from qutiperf.results.table import rows, summarise
 
     if as_json:
-        console.out_json(rows(records))
+        console.out_json_rows(rows(records))
         return
     print_summary(summarise(records))
     console.note(f"every run: qutiperf show {folder}    why: qutiperf explain {folder}")

@@ -10,6 +10,7 @@ from qutiperf.cli.answers import show_answers
 from qutiperf.cli.combinations import check_one_form
 from qutiperf.cli.front import print_front
 from qutiperf.cli.left_out import print_left_out, show_left_out
+from qutiperf.unverified import UNVERIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from qutiperf.results.table import BestOfModel, Row
 
 _SETTINGS_END = 9  # columns before the figures
-UNVERIFIED = "Result not verified by MLCommons Association."
 _COLUMNS = {
     "run_id": "run",
     "sut": "sut",
@@ -34,13 +34,19 @@ _COLUMNS = {
     "compute_latency_p50_ms": "compute p50 ms",
     "system_throughput_ips": "system ips",
     "compute_throughput_ips": "compute ips",
+    "sustained_s": "held s",
+    "sustained_percent": "last/first %",
+    "throttled_s": "throttled s",
     "full_power_w": "power W",
     "energy_per_input_mj": "mJ/input",
     "power_grade": "grade",
     "valid": "valid",
     "quality": "quality",
 }
-_IF_MEASURED = ("full_power_w", "energy_per_input_mj", "power_grade")
+_IF_MEASURED = (
+    *("sustained_s", "sustained_percent", "throttled_s"),
+    *("full_power_w", "energy_per_input_mj", "power_grade"),
+)
 _SETTINGS = (
     "sut",
     "workload",
@@ -89,7 +95,7 @@ def show(
             for row, record in zip(table, records, strict=True)
         ]
     if as_json:
-        console.out_json(table)
+        console.out_json_rows(table)
     elif as_csv:
         console.out_csv(table)
     elif summary:

@@ -8,13 +8,12 @@ import typer
 
 from qutiperf.cli import console
 from qutiperf.errors import InputError
+from qutiperf.unverified import UNVERIFIED
 
 if TYPE_CHECKING:
+    from qutiperf.api.submissions import Submission
     from qutiperf.submission.check import CheckReport
     from qutiperf.submission.options import SubmissionOptions
-    from qutiperf.submission.submit import Prepared
-
-_UNVERIFIED = "Result not verified by MLCommons Association."
 
 
 def submit(
@@ -61,6 +60,7 @@ def submit(
     Everything that stands in the way is listed at once, and then nothing is written. Workloads that are a
     rehearsal give trees that say so, and that `check` refuses.
     """
+    from qutiperf.api.submissions import scenario_named
     from qutiperf.submission.options import SubmissionOptions
 
     options = SubmissionOptions(
@@ -72,7 +72,7 @@ def submit(
         tuple(run or ()),
         infer,
         {
-            _scenario_name(name): Path(text)
+            scenario_named(name): Path(text)
             for name, text in _pairs(power, "--power", "SCENARIO=FOLDER").items()
         },
     )
@@ -80,7 +80,7 @@ def submit(
         return _status(results, options, sut or (), as_json)
     _require({"--round": mlperf_round, "--submitter": submitter, "--out": out})
     if complete:
-        _complete(results, options, sut or ())
+        _complete(results, options, sut or (), Path(str(out)))
     return _write(results, options, sut or (), Path(str(out)), as_json)
 
 
@@ -103,93 +103,61 @@ def _pairs(words: Sequence[str] | None, name: str, form: str) -> dict[str, str]:
 
 
 def _scenarios(text: str | None) -> list[str]:
-    return [_scenario_name(part) for part in text.split(",")] if text else []
+    from qutiperf.api.submissions import scenario_named
+
+    return [scenario_named(part) for part in text.split(",")] if text else []
 
 
-def _scenario_name(text: str) -> str:
-    from qutiperf.spec.config import nearest
-    from qutiperf.spec.scenario import ScenarioName
+def _complete(results: Sequence[Path], options: "SubmissionOptions", suts: Sequence[str], out: Path) -> None:
+    from qutiperf.api.submissions import complete_submission
+    from qutiperf.cli.progress import following
 
-    names = {name.value.lower(): name.value for name in ScenarioName}
-    if text.strip().lower() not in names:
-        raise InputError(f"'{text[:80]}' is not a scenario", cure=nearest(text, names.values()))
-    return names[text.strip().lower()]
+    def announce(minutes: float) -> None:
+        console.note(f"measuring what is missing: about {minutes:,.0f} min")
 
-
-def _descriptions(suts: Sequence[str]) -> dict[str, dict[str, str]]:
-    from qutiperf.spec.sut import load_sut
-
-    systems = [load_sut(name)[0] for name in suts]
-    return {system.name: system.description for system in systems}
-
-
-def _prepared(
-    results: Sequence[Path], options: "SubmissionOptions", suts: Sequence[str], out: Path | None
-) -> "Prepared":
-    from qutiperf.submission.submit import prepare
-
-    return prepare(results, options, out, _descriptions(suts))
-
-
-def _complete(results: Sequence[Path], options: "SubmissionOptions", suts: Sequence[str]) -> None:
-    from qutiperf.api.progress import Tracker
-    from qutiperf.cli.progress import Bar
-    from qutiperf.cli.results import report_damaged
-    from qutiperf.submission.completion import complete
-
-    with Bar() as bar:
-        complete(
-            lambda: _prepared(results, options, suts, None).choice.incomplete,
-            results[0],
-            Tracker(bar, console.note, report_damaged),
-            options.round_name,
-            lambda minutes: console.note(f"measuring what is missing: about {minutes:,.0f} min"),
-        )
+    with following() as tracker:
+        complete_submission(results, options, suts, out, tracker, announce)
 
 
 def _write(
     results: Sequence[Path], options: "SubmissionOptions", suts: Sequence[str], out: Path, as_json: bool
 ) -> int:
+    from qutiperf.api.submissions import write_submission
     from qutiperf.cli.results import report_damaged
-    from qutiperf.submission.submit import write_tree
 
-    prepared = _prepared(results, options, suts, out)
-    report_damaged(prepared.damaged)
-    report, written = None, False
-    if not prepared.obstacles:
-        written, report = write_tree(prepared, out)
+    made = write_submission(results, options, suts, out)
+    report_damaged(made.prepared.damaged)
     if as_json:
-        console.out_json(_as_json(prepared, out if written else None, report))
+        console.out_json(_as_json(made))
     else:
-        _print(prepared, out if written else None, report)
-    if prepared.obstacles:
+        _print(made)
+    if made.obstacles:
         return InputError.exit_code
-    return int(not written)
+    return int(made.tree is None)
 
 
-def _print(prepared: "Prepared", out: Path | None, report: "CheckReport | None") -> None:
-    for obstacle in prepared.obstacles:
+def _print(made: "Submission") -> None:
+    for obstacle in made.obstacles:
         console.error(str(obstacle))
-    for finding in report.findings if report else ():
+    for finding in made.findings:
         if finding.severity in ("error", "warning"):
             console.error(str(finding))
-    for note in prepared.choice.notes:
+    for note in made.notes:
         console.note(note)
-    for line in _power_lines(report):
+    for line in _power_lines(made.report):
         console.out_line(line)
-    if out is None:
+    if made.tree is None:
         console.note("nothing was written")
         return
-    options = prepared.options
+    prepared, options = made.prepared, made.prepared.options
     count = sum(len(chosen.scenarios) for chosen in prepared.choice.benchmarks)
-    console.out_line(
-        f"{out}: {count} results of {options.submitter} for {prepared.mlperf_round.name}, {options.division}"
-    )
-    if prepared.rehearsal:
+    results = f"{count} results of {options.submitter}"
+    console.out_line(f"{made.tree}: {results} for {prepared.mlperf_round.name}, {options.division}")
+    if made.rehearsal:
         console.out_line("REHEARSAL: never submit this tree")
-    console.out_line(_UNVERIFIED)
-    rehearsal = " --rehearsal" if prepared.rehearsal else ""
-    console.note(f"check it: qutiperf check {out} --round {options.round_name}{rehearsal}")
+    console.out_line(UNVERIFIED)
+    rehearsal = " --rehearsal" if made.rehearsal else ""
+    console.note(f"check it: qutiperf check {made.tree} --round {options.round_name}{rehearsal}")
 
 
 def _power_lines(report: "CheckReport | None") -> list[str]:
@@ -203,9 +171,10 @@ def _power_lines(report: "CheckReport | None") -> list[str]:
     return lines
 
 
-def _as_json(prepared: "Prepared", out: Path | None, report: "CheckReport | None") -> dict[str, object]:
+def _as_json(made: "Submission") -> dict[str, object]:
+    prepared, report = made.prepared, made.report
     return {
-        "tree": str(out) if out else None,
+        "tree": str(made.tree) if made.tree else None,
         "round": prepared.options.round_name,
         "division": prepared.options.division,
         "submitter": prepared.options.submitter,
@@ -225,7 +194,7 @@ def _as_json(prepared: "Prepared", out: Path | None, report: "CheckReport | None
         ],
         "rows": report.rows if report else [],
         "findings": [finding.as_row() for finding in report.findings] if report else [],
-        "note": _UNVERIFIED,
+        "note": UNVERIFIED,
     }
 
 
@@ -233,17 +202,18 @@ def _status(results: Sequence[Path], options: "SubmissionOptions", suts: Sequenc
     """Exit code 1 if something is missing for one of the rounds."""
     from dataclasses import replace
 
+    from qutiperf.api.submissions import prepare_submission
     from qutiperf.submission.obstacle import in_all
     from qutiperf.submission.status import rounds_to_report
 
     reports = []
     for name in [options.round_name] if options.round_name else rounds_to_report():
         chosen = replace(options, round_name=name, submitter=options.submitter or "SUBMITTER")
-        prepared = _prepared(results, chosen, suts, None)
+        prepared = prepare_submission(results, chosen, suts)
         reports.append((name, prepared.obstacles))
     if as_json:
         rows = {name: [each.as_row() for each in obstacles] for name, obstacles in reports}
-        console.out_json({"division": options.division, "rounds": rows, "note": _UNVERIFIED})
+        console.out_json({"division": options.division, "rounds": rows, "note": UNVERIFIED})
         return int(any(obstacles for _, obstacles in reports))
     for name, obstacles in reports:
         head = f"{name}, {options.division}: "

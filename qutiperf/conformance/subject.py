@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic, perf_counter_ns
+from typing import cast
 
 import numpy as np
 
@@ -58,9 +59,8 @@ class LoadedAdapter:
 
     def tensors_of(self, numbers: Array) -> Arrays:
         """A batch of a model with several inputs."""
-        found: object = self.samples().gather(numbers.tolist(), self._scratch)
-        assert isinstance(found, tuple)
-        return found
+        # its samples are ManySamples, which make a tuple of a batch
+        return cast("Arrays", self.samples().gather(numbers.tolist(), self._scratch))
 
     def first_step(self, batch: Arrays) -> Arrays:
         """The first step of a batch of sequences, which is what the adapter is given."""

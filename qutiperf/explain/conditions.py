@@ -101,11 +101,26 @@ def disturbed(result: LoadGenResult, context: Context) -> list[Finding]:
         if reason not in result.invalid_reasons:
             reasons.setdefault(kind_of_reason(reason), []).append(reason)
     noisy = [_NOISY[kind](reason) for kind in _NOISY for reason in reasons.get(kind, [])]
+    noisy += [_repeats(reason, disturbed=bool(noisy)) for reason in reasons.get("repeats", [])]
     unsteady = [*reasons.get("unstable", []), *reasons.get("other", [])]
     if not unsteady:
         return noisy
     load = [] if "other programs" in reasons else _load(context)
     return [*noisy, _unsteady(result, unsteady, longer=not (noisy or load)), *_governor(context), *load]
+
+
+def _repeats(reason: str, *, disturbed: bool) -> Finding:
+    """The repeats are marked together, whichever of them was disturbed."""
+    because = "a single repeat says little about this point; `best` compares medians with their intervals"
+    cure = (
+        "first remove the disturbances (see the other findings)"
+        if disturbed
+        else (
+            "look for noisy repeats, measure longer (settings.min_duration_s), or state another bound "
+            "(stable_within_percent)"
+        )
+    )
+    return Finding("unstable", "repeats differ", reason, because, cure)
 
 
 def _other_programs(reason: str) -> Finding:

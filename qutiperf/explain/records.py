@@ -9,14 +9,27 @@ from qutiperf.explain.explained import Explained
 from qutiperf.explain.finding import Finding
 from qutiperf.explain.labels import suspect_accuracy
 from qutiperf.explain.log_tail import telling_lines
+from qutiperf.explain.sustained import sustained
 from qutiperf.explain.verdict import explain
 from qutiperf.explain.wording import rounded_up
 from qutiperf.results.derived import excess
 from qutiperf.results.record import Failure, RunRecord
 from qutiperf.results.store import read_record
 
-_KINDS = {"error": "error", "time_limit": "time limit", "crash": "crash"}
-_STAGES = {"load": "while the model was loaded", "run": "during the run", "close": "in close()"}
+_KINDS = {
+    "error": "error",
+    "time_limit": "time limit",
+    "crash": "crash",
+    "memory": "more memory than its limit",
+    "condition": "a condition did not hold",
+}
+_STAGES = {
+    "load": "while the model was loaded",
+    "before": "before the run",
+    "run": "during the run",
+    "close": "in close()",
+    "job": "of the job that measured it",
+}
 _LIMIT = re.compile(r"time limit of ([0-9.e+]+) s; settings\.time_limit_s")
 
 
@@ -47,6 +60,7 @@ def _findings(record: RunRecord, folder: Path | None, round_name: str | None) ->
     return [
         *verdict,
         *suspicions,
+        *sustained(record),
         *_after_run(record),
         *_prediction(record),
         *_clock(record),
@@ -56,17 +70,35 @@ def _findings(record: RunRecord, folder: Path | None, round_name: str | None) ->
 
 def _failed(record: RunRecord, failure: Failure) -> Finding:
     rule = f"{_KINDS[failure.kind]} {_STAGES[failure.stage]}"
+    if failure.stage == "job":
+        return _of_job(failure, rule)
     if failure.kind == "time_limit":
         return _time_limit(failure, rule, record.elapsed_s)
+    if failure.kind == "condition":
+        cure = "cool, free or charge the machine, or change `before`, and run the same command again"
+        return Finding("failed", rule, failure.reason, cure=cure)
+    if failure.kind == "memory":
+        cure = "take a smaller batch or fewer streams, or raise the limit; then run the same command again"
+        return Finding("failed", rule, failure.reason, cure=cure)
     if failure.setup_missing:
         cure = "install or connect what is missing (see `qutiperf doctor`), then run the same command again"
         return Finding("failed", rule, failure.reason, cure=cure)
     return Finding("failed", rule, failure.reason, because=_log(failure))
 
 
+def _of_job(failure: Failure, rule: str) -> Finding:
+    again = "run the same command again"
+    cures = {
+        "time_limit": f"raise the time limit in the executor's options, then {again}",
+        "memory": f"take a smaller batch or fewer streams, or nodes with more memory, then {again}",
+    }
+    return Finding("failed", rule, failure.reason, _log(failure), cures.get(failure.kind, again))
+
+
 def _log(failure: Failure, *, trouble_only: bool = False) -> str:
     lines = telling_lines(failure.log_tail, trouble_only=trouble_only)
-    return f"the worker's log ends with: {' | '.join(lines)}" if lines else ""
+    whose = "job" if failure.stage == "job" else "worker"
+    return f"the {whose}'s log ends with: {' | '.join(lines)}" if lines else ""
 
 
 def _time_limit(failure: Failure, rule: str, elapsed_s: float) -> Finding:

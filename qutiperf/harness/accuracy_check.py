@@ -27,7 +27,7 @@ from qutiperf.harness.significance import (
 from qutiperf.results.record import AccuracyCheck
 from qutiperf.spec.workload import Workload
 
-MOST_SAMPLES = 64
+MOST_SAMPLES = 128
 _LEAST_SAMPLES = 20  # of a slow model: 20 gains are significant among 1,000 alternatives
 _BUDGET_S = 4.0
 _OFFSET = "model.output.label_offset"

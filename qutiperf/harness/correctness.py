@@ -6,7 +6,9 @@ import numpy as np
 
 from qutiperf.adapters.base import Array, Arrays
 from qutiperf.adapters.registry import AnyAdapter
+from qutiperf.element_type import BFLOAT16, bits_of_bfloat16
 from qutiperf.errors import RunError
+from qutiperf.results.derived import WRONG_OUTPUT
 from qutiperf.results.record import Correctness
 from qutiperf.spec.part import BuiltPart
 from qutiperf.spec.workload import ModelSpec
@@ -23,14 +25,12 @@ def check_part(part: BuiltPart, spec: ModelSpec, adapter: AnyAdapter, batches: S
     model = build_part(part)
     checked: list[Correctness] = []
     for batch in batches:
-        inputs = _inputs(spec, batch)
+        inputs = random_inputs(spec, batch)
         adapter.tune(batch)
         verdict = compare(part, _output(adapter, spec, inputs), reference_outputs(model, inputs))
         if not verdict.right:
-            problem = (
-                f"wrong output at batch {batch}: off by {verdict.error:.3g}, {verdict.tolerance:.3g} allowed"
-            )
-            raise RunError(f"{problem} (reference: onnx in float64)")
+            allowed = f"{verdict.tolerance:.3g} allowed (reference: onnx in float64)"
+            raise RunError(f"{WRONG_OUTPUT} at batch {batch}: off by {verdict.error:.3g}, {allowed}")
         checked.append(
             Correctness(error=verdict.error, tolerance=verdict.tolerance, batch_sizes=list(batches))
         )
@@ -42,7 +42,8 @@ def batches_to_check(most: int) -> list[int]:
     return [1] if most == 1 else [1, min(most, LARGER_BATCH)]
 
 
-def _inputs(spec: ModelSpec, batch: int) -> Arrays:
+def random_inputs(spec: ModelSpec, batch: int) -> Arrays:
+    """The same for the same shapes, from 0 to 1 for real numbers; bits of bfloat16."""
     generator = np.random.default_rng(SEED)
     return tuple(_values(generator, (batch, *each.sample_shape), each.dtype) for each in spec.inputs)
 
@@ -50,7 +51,8 @@ def _inputs(spec: ModelSpec, batch: int) -> Arrays:
 def _values(generator: np.random.Generator, shape: tuple[int, ...], dtype: str) -> Array:
     if dtype == "uint8":
         return generator.integers(0, 256, shape).astype(np.uint8)
-    return generator.random(shape, np.float32).astype(dtype)
+    reals = generator.random(shape, np.float32)
+    return bits_of_bfloat16(reals) if dtype == BFLOAT16 else reals.astype(dtype)
 
 
 def _output(adapter: AnyAdapter, spec: ModelSpec, inputs: Arrays) -> Array:

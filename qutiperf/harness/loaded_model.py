@@ -11,6 +11,7 @@ from qutiperf.adapters.registry import AnyAdapter
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.inputs import ManyInputs
 from qutiperf.datasets.task import Task
+from qutiperf.harness.fresh_samples import Numbers
 from qutiperf.harness.many import InferMany, ManySamples, as_tuple, filled, first_output, stepwise
 from qutiperf.harness.padded import PaddedSamples
 from qutiperf.harness.samples import KeptSamples, PreparedSamples, Preparing, RawSamples, Samples
@@ -24,7 +25,8 @@ UNITS = ("_ns", "_us", "_ms", "_s", "_mb", "_mb_per_s", "_percent")
 class LoadedModel:
     """Instances of one model, one a stream, with data and task; `benchmark` is its name in mlperf.conf.
 
-    `spec` and `model` are needed for models that are `many`.
+    `spec` and `model` are needed for models that are `many`; `numbers` are the samples that LoadGen's
+    numbers stand for, if these are not the same. `probed` is set by the first probe.
     """
 
     adapters: Sequence[AnyAdapter]
@@ -35,6 +37,8 @@ class LoadedModel:
     spec: ModelSpec | None = None
     model: Model | None = None
     preparing: Preparing = field(default_factory=Preparing)
+    probed: bool = False
+    numbers: Numbers | None = None
     _samples: Samples | None = None
 
     def tune(self, batch_size: int) -> None:
@@ -58,10 +62,15 @@ class LoadedModel:
     def samples(self, end_to_end: bool) -> Samples:
         """Those of a run; prepared ones are the same object in every run."""
         if end_to_end:
-            return RawSamples(self.dataset)
+            return self._renumbered(RawSamples(self.dataset))
         if self._samples is None:
-            self._samples = self._prepared_samples()
+            self._samples = self._renumbered(self._prepared_samples())
         return self._samples
+
+    def _renumbered(self, samples: Samples) -> Samples:
+        if self.numbers is not None:
+            samples.renumber(self.numbers)
+        return samples
 
     @property
     def samples_mapped(self) -> bool:
@@ -107,8 +116,8 @@ class LoadedModel:
         ]
 
     def _tensors(self) -> tuple[ModelSpec, Model]:
-        assert self.spec is not None
-        assert self.model is not None
+        if self.spec is None or self.model is None:
+            raise ValueError("a model of several tensors needs its spec and its model")
         return self.spec, self.model
 
     def figures(self) -> dict[str, float]:

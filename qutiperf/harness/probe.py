@@ -35,16 +35,33 @@ class _Countdown:
 
 
 def inline_latency_ns(
-    inline: Stream, count: int, indices: Sequence[int], failure: FirstError, budget_ns: int
+    inline: Stream,
+    count: int,
+    indices: Sequence[int],
+    failure: FirstError,
+    budget_ns: int,
+    warm_up_ns: int = 0,
 ) -> int:
-    """The least latency of `count` samples answered inline, after warming up for half of the budget."""
+    """The least latency of `count` samples answered inline, after warming up for half of the budget.
+
+    With `warm_up_ns`, that comes before.
+    """
     ids = list(range(count))
 
     def issue(call: int) -> None:
         inline.issue(ids, [indices[(call * count + number) % len(indices)] for number in ids])
 
+    _for(issue, warm_up_ns, failure)
     _repeat(issue, budget_ns // 2, failure)
     return _repeat(issue, budget_ns // 2, failure)
+
+
+def _for(call: Callable[[int], None], duration_ns: int, failure: FirstError) -> None:
+    """Calls for that long."""
+    started, number = now(), 0
+    while failure.error is None and now() - started < duration_ns:
+        call(number)
+        number += 1
 
 
 def _repeat(call: Callable[[int], None], budget_ns: int, failure: FirstError) -> int:
@@ -84,6 +101,10 @@ class StreamProbe:
         self._streams.issue(range(count), chosen)
         self._countdown.wait()
         return max(now() - before, 1)
+
+    def warm_up(self, samples_per_query: int, indices: Sequence[int], duration_ns: int) -> None:
+        """Has queries answered for that long."""
+        _for(lambda _: void(self._query(samples_per_query, indices)), duration_ns, self._failure)
 
     def latency_ns(self, samples_per_query: int, indices: Sequence[int], budget_ns: int) -> int:
         """The least latency of a query, after warming up for half of the budget."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qutiperf.adapters.base import Adapter, Array, Arrays, Model
+from qutiperf.adapters.base import Adapter, Array, Arrays, Model, ProfiledNode
 from qutiperf.adapters.registry import AnyAdapter
 from qutiperf.errors import InputError
 
@@ -47,6 +47,10 @@ class Rotation(Adapter[object]):
 
     def describe(self) -> dict[str, str]:
         return {**self._copies[0].describe(), "weight_copies": str(len(self._copies))}
+
+    def profile(self, batch: Arrays, repeats: int) -> list[ProfiledNode] | None:
+        """Of one copy."""
+        return self._copies[0].profile(batch, repeats)
 
     def figures(self) -> dict[str, float]:
         return self._copies[0].figures()

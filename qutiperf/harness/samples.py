@@ -7,10 +7,10 @@ from time import monotonic
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from qutiperf.adapters.base import Array
 from qutiperf.datasets.base import Dataset, Raw
+from qutiperf.harness.fresh_samples import Numbers
 
 PERFORMANCE_SAMPLES = 1024  # MLPerf's count for resnet50; fewer where the dataset is smaller
 _PROBE_SAMPLES = 256
@@ -27,6 +27,7 @@ class Samples(Protocol):
 
     in_memory: bool  # prepared when loaded: indices are all that `gather` needs
 
+    def renumber(self, numbers: Numbers) -> None: ...
     def load(self, indices: Sequence[int]) -> None: ...
     def unload(self, indices: Sequence[int]) -> None: ...
     def scratch(self, batch_size: int) -> Array: ...
@@ -58,19 +59,26 @@ class KeptSamples(abc.ABC):
         self._count, self._preparing = count, preparing
         self.mapped = False
         self._order: list[int] = []
-        self._table: npt.NDArray[np.intp] = np.full(count, -1, np.intp)
+        self._held: Numbers = np.full(count, -1, np.intp)  # slots by sample of the dataset
+        self._table: Numbers = self._held  # slots by LoadGen's numbers
+        self._numbers: Numbers | None = None
         self._slots: list[int] = []
 
     @abc.abstractmethod
     def _take(self, order: Sequence[int]) -> None:
-        """Prepares these samples; `_table` still has the slots of those before."""
+        """Prepares these samples; `_held` still has the slots of those before."""
 
     @abc.abstractmethod
     def _adopt(self, arrays: list[Array], count: int) -> None:
         """Takes `count` prepared samples, an array for each input that has its own."""
 
+    def renumber(self, numbers: Numbers) -> None:
+        """LoadGen's number n is the sample `numbers[n]` of the dataset from the next load on."""
+        self._numbers = numbers
+
     def load(self, indices: Sequence[int]) -> None:
-        order = sorted(set(indices))
+        own = indices if self._numbers is None else self._numbers[list(indices)].tolist()
+        order = sorted(set(own))
         if order == self._order:
             return
         arrays = self._preparing.find(order)
@@ -80,8 +88,9 @@ class KeptSamples(abc.ABC):
         else:
             self._adopt(arrays, len(order))
         self._order = order
-        self._table = np.full(self._count, -1, np.intp)
-        self._table[order] = np.arange(len(order))
+        self._held = np.full(self._count, -1, np.intp)
+        self._held[order] = np.arange(len(order))
+        self._table = self._held if self._numbers is None else self._held[self._numbers]
         self._slots = self._table.tolist()
 
     def _prepare_now(self, order: Sequence[int]) -> None:
@@ -118,13 +127,13 @@ class PreparedSamples(KeptSamples):
 
     def _rows_of(self, order: Sequence[int]) -> Array:
         """[n, *sample_shape]: copied where the samples are in memory already, else prepared."""
-        kept = [index for index in order if self._table[index] >= 0]
+        kept = [index for index in order if self._held[index] >= 0]
         if not kept:
             return np.ascontiguousarray(self._dataset.load(order))
         rows = np.empty((len(order), *self._dataset.sample_shape), self._dataset.dtype)
         place = {index: row for row, index in enumerate(order)}
-        rows[[place[index] for index in kept]] = self._rows[self._table[kept]]
-        if new := [index for index in order if self._table[index] < 0]:
+        rows[[place[index] for index in kept]] = self._rows[self._held[kept]]
+        if new := [index for index in order if self._held[index] < 0]:
             rows[[place[index] for index in new]] = self._dataset.load(new)
         return rows
 
@@ -151,9 +160,14 @@ class RawSamples:
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
         self._raw: dict[int, Raw] = {}
+        self._numbers: Numbers | None = None
+
+    def renumber(self, numbers: Numbers) -> None:
+        self._numbers = numbers
 
     def load(self, indices: Sequence[int]) -> None:
-        self._raw = {index: self._dataset.raw(index) for index in indices}
+        own = indices if self._numbers is None else self._numbers[list(indices)].tolist()
+        self._raw = {index: self._dataset.raw(each) for index, each in zip(indices, own, strict=True)}
 
     def unload(self, indices: Sequence[int]) -> None:
         self._raw = {}

@@ -28,6 +28,8 @@ _NOT_NANOSECONDS = (
     "the adapter gave a compute time that is not a 64-bit whole number of nanoseconds, but a {}"
 )
 Observe = Callable[[Array, Sequence[int]], None]
+Keep = Callable[[list[int]], None]
+Issue = Callable[[list[int], list[int]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,15 @@ class Completers(NamedTuple):
     one: Complete
 
 
+def _forget(_: Sequence[int]) -> None:
+    return
+
+
 class Stream:
-    """One adapter instance, its scratch memory, its responses and its stamps."""
+    """One adapter instance, its scratch memory, its responses and its stamps.
+
+    `keep` hears the indices of each query that was issued and answered.
+    """
 
     def __init__(
         self,
@@ -105,17 +114,24 @@ class Stream:
         completers: Completers,
         failure: FirstError,
         observe: Observe | None = None,
+        keep: Keep | None = None,
     ) -> None:
         self.recorder = PhaseRecorder()
         self.answer = self._answer_function(infer, task, samples, batch_size, completers, failure, observe)
+        self.issue = self._issue_function(self.answer, keep or _forget)
 
-    def issue(self, ids: Sequence[int], indices: Sequence[int]) -> None:
+    def _issue_function(self, answer: Answer, keep: Keep) -> Issue:
         """One batch in flight: answers in LoadGen's own thread, with no queue between.
 
         Handing a batch to another thread and back costs more than a small model's inference.
         """
-        issued = now()
-        self.answer(ids, indices, issued, issued, None, None)
+
+        def issue(ids: list[int], indices: list[int]) -> None:
+            issued = now()
+            answer(ids, indices, issued, issued, None, None)
+            keep(indices)
+
+        return issue
 
     def _answer_function(
         self,
@@ -198,8 +214,14 @@ class Streams:
     """Threads that feed batches to streams; call `issue` from LoadGen, `close` when done."""
 
     def __init__(
-        self, streams: Sequence[Stream], samples: Samples, serving: Serving, failure: FirstError
+        self,
+        streams: Sequence[Stream],
+        samples: Samples,
+        serving: Serving,
+        failure: FirstError,
+        keep: Callable[[Sequence[int]], None] = _forget,
     ) -> None:
+        self._keep = keep
         self._streams, self._samples, self._serving, self._failure = streams, samples, serving, failure
         self._queue: SimpleQueue[Work | None] = SimpleQueue()
         self._ready: Queue[Batch | None] = Queue(maxsize=2 * len(streams))
@@ -225,6 +247,7 @@ class Streams:
         batches = -(-len(ids) // size)
         for _ in range(min(batches, max(len(self._streams), self._serving.feed_threads))):
             self._queue.put(work)
+        self._keep(indices)
 
     def close(self) -> None:
         """Waits for the threads to end."""

@@ -73,6 +73,8 @@ def _test_settings(request: TestRequest) -> "mlperf_loadgen.TestSettings":
     if not request.submission:
         for name, value in direct_fields(request).items():
             setattr(settings, name, value)
+    for name, value in request.seeds.model_dump().items() if request.seeds else ():
+        setattr(settings, name, value)
     return settings
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from qutiperf.spec.rounds import Seeds
 from qutiperf.spec.scenario import Mode, RunSettings, ScenarioName
 
 
@@ -16,7 +17,10 @@ class Targets:
 
 @dataclass(frozen=True, slots=True)
 class TestRequest:
-    """One LoadGen test; `submission` reads LoadGen's built-in mlperf.conf and a user.conf in `log_dir`."""
+    """One LoadGen test; `submission` reads LoadGen's built-in mlperf.conf and a user.conf in `log_dir`.
+
+    `seeds` replace those of LoadGen, which an audit.config cannot.
+    """
 
     scenario: ScenarioName
     mode: Mode
@@ -29,6 +33,7 @@ class TestRequest:
     submission: bool = False
     model_name: str = "*"
     audit_config: Path | None = None
+    seeds: Seeds | None = None
 
 
 _PERCENTILE_FIELD = {

@@ -18,9 +18,13 @@ from qutiperf.microbench.network_layers import NetworkLayers
 from qutiperf.microbench.networks import layers_on
 from qutiperf.results.predictions import measured_of_records
 from qutiperf.results.record import RunRecord
-from qutiperf.units import MILLISECONDS_PER_SECOND, SECONDS_PER_MINUTE
+from qutiperf.units import MILLISECONDS_PER_SECOND, NANOSECONDS_PER_SECOND, SECONDS_PER_MINUTE
 
-SIDES = ("plain", "refined", "naive sum", "layers", "layers and stacks", "interpolated")
+BEST_SIDE = "layers, stacks and pairs"
+SIDES = (
+    *("plain", "refined", "naive sum", "layers", "layers and stacks", BEST_SIDE),
+    *("interpolated", "profiler's sum"),
+)
 WORST = 5
 
 
@@ -39,7 +43,7 @@ class NetworkPoint:
 
     def error(self, side: str) -> float | None:
         """Predicted over measured time."""
-        predicted = self.predicted_s[side]
+        predicted = self.predicted_s.get(side)
         return None if predicted is None else predicted / self.measured_s
 
 
@@ -109,12 +113,15 @@ def _point(
 ) -> NetworkPoint:
     batch = int(record.point.deployment["batch_size"])
     whole, alone = model.predict(network, [batch]), model.predict(network, [batch], stacks=False)
+    unlinked = model.predict(network, [batch], pairs=False)
     predicted: dict[str, float | None] = {
         **{side: _seconds(base.get(side), number, batch) for side in ("plain", "refined")},
         "naive sum": float(model.naive(network, [batch])[0]),
         "layers": float(alone.seconds[0]),
-        "layers and stacks": float(whole.seconds[0]),
+        "layers and stacks": float(unlinked.seconds[0]),
+        BEST_SIDE: float(whole.seconds[0]),
         "interpolated": None if rest is None else float(rest.predict(network, [batch]).seconds[0]),
+        "profiler's sum": profiled_s(record),
     }
     unknown = [layer for layer in network.layers if not model.measured(layer)]
     return NetworkPoint(
@@ -127,6 +134,12 @@ def _point(
         uncovered_percent=sum(network.uncovered.values()),
         slowest=family_of(unknown[0].part) if unknown else "",
     )
+
+
+def profiled_s(record: RunRecord) -> float | None:
+    """The times of a network's nodes by the runtime's profiler, added up; None without a profile."""
+    nodes = record.observed.profile if record.observed else []
+    return sum(node.time_ns for node in nodes) / NANOSECONDS_PER_SECOND if nodes else None
 
 
 def _seconds(rates: Array | None, number: int, batch: int) -> float | None:
@@ -165,9 +178,9 @@ def side_scores(points: Sequence[NetworkPoint], parts: Sequence[MeasuredPart]) -
     minutes = _minutes(parts)
     lines = []
     for side in SIDES:
-        if any(point.predicted_s[side] is None for point in points):
+        if any(point.predicted_s.get(side) is None for point in points):
             continue
-        rates = np.array([1 / (point.predicted_s[side] or np.nan) for point in points])
+        rates = np.array([1 / (point.predicted_s.get(side) or np.nan) for point in points])
         measured = np.array([1 / point.measured_s for point in points])
         errors = np.abs(np.log(rates / measured))
         factor = interval_factor(errors, _groups(points))
@@ -181,21 +194,24 @@ def _groups(points: Sequence[NetworkPoint]) -> NDArray[np.int64]:
 
 
 def _minutes(parts: Sequence[MeasuredPart]) -> dict[str, float]:
-    """The measuring time that each side needs: layers alone, with streamed weights, with stacks."""
+    """The measuring time that each side needs: layers alone, with streamed weights, stacks, pairs."""
 
-    def spent(*, streamed: bool, stacks: bool) -> float:
+    def spent(*, streamed: bool, stacks: bool, pairs: bool = False) -> float:
         kept = (
             part.spent_s
             for part in parts
-            if (streamed or part.state == "resident") and (stacks or part.depth == 1)
+            if (streamed or part.state == "resident")
+            and (stacks or part.depth == 1)
+            and (pairs or part.part.stack is None)
         )
         return sum(kept) / SECONDS_PER_MINUTE
 
-    whole = spent(streamed=True, stacks=True)
+    whole = spent(streamed=True, stacks=True, pairs=True)
     return {
         "naive sum": spent(streamed=False, stacks=False),
         "layers": spent(streamed=True, stacks=False),
-        "layers and stacks": whole,
+        "layers and stacks": spent(streamed=True, stacks=True),
+        BEST_SIDE: whole,
         "interpolated": whole,
     }
 

@@ -5,12 +5,17 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import onnx
 
+from qutiperf.adapters.openvino_checks import needed_properties
+from qutiperf.adapters.openvino_options import Options
+from qutiperf.adapters.registry import adapter_class, make_options
 from qutiperf.errors import SetupError
 
 # layers in the runtime's blocked layout have tensors of their own; the node's name keeps that of the output
+_REPLACED = re.compile(r"_token_\d+$")  # the end of the name of a node that takes the place of another
 _BLOCKED = re.compile(r"(.+)_nchwc(?:_\w+)?")
 # operators that runtimes compute together with the layer before them
 FOLLOWERS = frozenset(
@@ -32,12 +37,14 @@ class Fusion:
     """For each node of the model, by position, the number of the runtime's node that computes it.
 
     None for nodes that the runtime removed or that cannot be traced back. `runtime` says whose graph
-    it is, `nodes` how many nodes the runtime has.
+    it is, `nodes` how many nodes the runtime has, `names` which of its nodes compute the same
+    tensors, by their number: a layer, and the conversion of its output.
     """
 
     runtime: str
     group_of: tuple[int | None, ...]
     nodes: int
+    names: tuple[tuple[str, ...], ...] = ()
 
 
 def fusion_of(model: onnx.ModelProto, adapter: str, options: Mapping[str, object]) -> Fusion | None:
@@ -70,8 +77,21 @@ def _onnxruntime(model: onnx.ModelProto, options: Mapping[str, object]) -> Fusio
         optimised = onnx.load(settings.optimized_model_filepath, load_external_data=False)
     known = {name for node in model.graph.node for name in node.output}
     owners = _owners(model)
-    claims = [_claimed(node, known, owners) for node in optimised.graph.node]
-    return Fusion("onnxruntime", grouped(model, claims), len(claims))
+    named = {node.name: node.output[0] for node in model.graph.node if node.name}
+    claims = [_claimed(node, known, owners, named) for node in optimised.graph.node]
+    names = _same([node.name for node in optimised.graph.node], claims)
+    return Fusion("onnxruntime", grouped(model, claims), len(claims), names)
+
+
+def _same(names: Sequence[str], claims: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    """For each runtime node, the names of all that compute one of its tensors."""
+    by_tensor: dict[str, list[str]] = {}
+    for name, tensors in zip(names, claims, strict=True):
+        for tensor in tensors:
+            by_tensor.setdefault(tensor, []).append(name)
+    return tuple(
+        tuple(dict.fromkeys(name for tensor in tensors for name in by_tensor[tensor])) for tensors in claims
+    )
 
 
 def _owners(model: onnx.ModelProto) -> dict[str, str]:
@@ -90,7 +110,9 @@ def _owners(model: onnx.ModelProto) -> dict[str, str]:
     return {name: outputs[0] for name, outputs in users.items() if len(outputs) == 1}
 
 
-def _claimed(node: onnx.NodeProto, known: set[str], owners: Mapping[str, str]) -> list[str]:
+def _claimed(
+    node: onnx.NodeProto, known: set[str], owners: Mapping[str, str], named: Mapping[str, str]
+) -> list[str]:
     """The tensors of the original model that an optimised node computes."""
     outputs = [name for name in node.output if name in known]
     if outputs:
@@ -98,7 +120,9 @@ def _claimed(node: onnx.NodeProto, known: set[str], owners: Mapping[str, str]) -
     blocked = _BLOCKED.fullmatch(node.name)
     if blocked and blocked[1] in known:
         return [blocked[1]]
-    return list(dict.fromkeys(owners[name] for name in node.input if name in owners))[:1]
+    owned = list(dict.fromkeys(owners[name] for name in node.input if name in owners))[:1]
+    renamed = named.get(_REPLACED.sub("", node.name))
+    return owned or ([renamed] if renamed is not None else [])
 
 
 def _openvino(model: onnx.ModelProto, options: Mapping[str, object]) -> Fusion:
@@ -106,10 +130,10 @@ def _openvino(model: onnx.ModelProto, options: Mapping[str, object]) -> Fusion:
     import openvino
 
     core = openvino.Core()
+    chosen = cast("Options", make_options(adapter_class("openvino"), dict(options), "openvino"))
     try:
-        compiled = core.compile_model(
-            core.read_model(model.SerializeToString()), str(options.get("device", "CPU"))
-        )
+        properties = needed_properties(core, chosen)
+        compiled = core.compile_model(core.read_model(model.SerializeToString()), chosen.device, properties)
     except RuntimeError as error:
         raise SetupError(f"openvino cannot compile it: {str(error)[:200]}") from error
     runtime = compiled.get_runtime_model()
@@ -117,16 +141,18 @@ def _openvino(model: onnx.ModelProto, options: Mapping[str, object]) -> Fusion:
     for number, node in enumerate(model.graph.node):
         by_name.update(dict.fromkeys([*([node.name] if node.name else []), *node.output], number))
     members: list[list[int]] = []
+    called: list[tuple[str, ...]] = []
     for node in runtime.get_ordered_ops():
         info = node.get_rt_info()
         text = str(info["originalLayersNames"].astype(str)) if "originalLayersNames" in info else ""
         names = [name if name in by_name else name.rpartition("/")[0] for name in text.split(",")]
         members.append([by_name[name] for name in names if name in by_name])
+        called.append((node.get_friendly_name(),))
     group_of: list[int | None] = [None] * len(model.graph.node)
     for number, positions in enumerate(members):
         for position in positions:
             group_of[position] = number if group_of[position] is None else group_of[position]
-    return Fusion("openvino", tuple(group_of), len(members))
+    return Fusion("openvino", tuple(group_of), len(members), tuple(called))
 
 
 Reader = Callable[[onnx.ModelProto, Mapping[str, object]], Fusion]

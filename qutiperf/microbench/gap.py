@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from qutiperf.microbench.evaluation import NetworkPoint, evaluate_layers
+from qutiperf.microbench.evaluation import BEST_SIDE, NetworkPoint, evaluate_layers
 from qutiperf.microbench.layer_model import LayerModel, layer_model
 from qutiperf.microbench.measured_parts import MeasuredParts, key_of
 from qutiperf.microbench.network_layers import NetworkLayers
@@ -57,7 +57,7 @@ def _batch(record: RunRecord) -> int:
 
 def _row(point: NetworkPoint, record: RunRecord, model: LayerModel, network: NetworkLayers) -> GapRow:
     compute = point.measured_s * MILLISECONDS_PER_SECOND
-    predicted = (point.predicted_s["layers and stacks"] or 0.0) * MILLISECONDS_PER_SECOND
+    predicted = (point.predicted_s[BEST_SIDE] or 0.0) * MILLISECONDS_PER_SECOND
     share = point.measured_share + point.interpolated_share
     inside, roofline = predicted * share, _milliseconds(point.predicted_s["plain"])
     throughput = record.figures.system_throughput_ips

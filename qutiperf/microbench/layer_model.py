@@ -1,10 +1,13 @@
 """Predicts the time of a network from measured layers.
 
-    T(b) = call + sum over the runtime's nodes of marginal_l(b)
+    T(b) = call + sum over the runtime's nodes of marginal_l(b) + sum over measured pairs of between_kl(b)
 
 marginal_l is the time of layer l inside a network: (t4 - t2) / 2 where stacks of two and four of it were
 measured, else its time alone less the edge that a layer alone pays for the call and for converting its input
 and output. edge = 2 t2 - t4 = call + elements x conversion, fitted to all measured stacks.
+
+between_kl is what a pair of unlike layers k, l takes beyond their marginals, the call and the conversion of
+its own input and output: conversions between them, or what the runtime saves by computing them together.
 
 A layer that was not measured gets a roofline fitted to those that were: ops, activations, weights and a
 node's own time, by least squares of the relative error, times the mean ratio of its nearest measured
@@ -15,7 +18,7 @@ measured ones, is added.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
@@ -25,6 +28,7 @@ from qutiperf.level0.count import requirements_of_model
 from qutiperf.level0.network import Array
 from qutiperf.microbench.measured_parts import MeasuredPart, MeasuredParts, key_of
 from qutiperf.microbench.network_layers import NetworkLayer, NetworkLayers
+from qutiperf.microbench.stacks import layers_of
 from qutiperf.models.parts import declare_part
 from qutiperf.spec.microbench import State
 from qutiperf.spec.part import BuiltPart
@@ -35,11 +39,16 @@ LEAST_SHARE = 0.1  # of a layer's time alone that its time inside a network is a
 
 @dataclass(frozen=True, slots=True)
 class LayerPrediction:
-    """Seconds of a batch, by batch size, and the shares of that time by how it is known."""
+    """Seconds of a batch, by batch size, and the shares of that time by how it is known.
+
+    The measured share includes `between_share`, that of measured pairs, which may be negative; the rest is
+    the call and the conversion of the network's own input and output.
+    """
 
     seconds: Array
     measured_share: Array
     interpolated_share: Array
+    between_share: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +62,14 @@ class LayerModel:
     stream_s_per_byte: float
     rooflines: Mapping[str, "Roofline"]
     cache_bytes: float | None
+    pairs: Mapping[tuple[str, str], MeasuredPart] = field(default_factory=dict)
 
     def state_of(self, network: NetworkLayers) -> State:
         """Streamed if the weights and the largest activations together exceed the cache."""
         if self.cache_bytes is None:
             return "resident"
         largest = max(
-            (layer.elements * layer.part.build.weight_bytes for layer in network.layers), default=0.0
+            (layer.elements * layer.part.build.activation_bytes for layer in network.layers), default=0.0
         )
         return "streamed" if network.weight_bytes + largest > self.cache_bytes else "resident"
 
@@ -70,8 +80,12 @@ class LayerModel:
         *,
         without: frozenset[str] = frozenset(),
         stacks: bool = True,
+        pairs: bool = True,
     ) -> LayerPrediction:
-        """Of the batch sizes; layers of `without` count as not measured."""
+        """Of the batch sizes; layers of `without` count as not measured.
+
+        Without `stacks` or `pairs`, those that were measured are not used.
+        """
         sizes, state = np.array(batches, np.float64), self.state_of(network)
         measured, interpolated = np.zeros(len(sizes)), np.zeros(len(sizes))
         times: dict[str, tuple[Array, bool]] = {}
@@ -84,8 +98,38 @@ class LayerModel:
                 measured += seconds
             else:
                 interpolated += seconds
-        total = self.call_s + self._conversion(network, sizes) + measured + interpolated
-        return LayerPrediction(total, measured / total, interpolated / total)
+        between = np.zeros(len(sizes))
+        if stacks and pairs and not without:
+            between = self._between(network, sizes)
+        total = self.call_s + self._conversion(network, sizes) + measured + interpolated + between
+        return LayerPrediction(total, (measured + between) / total, interpolated / total, between / total)
+
+    def _between(self, network: NetworkLayers, sizes: Array) -> Array:
+        """Seconds of all measured pairs of the network beyond their layers."""
+        total = np.zeros(len(sizes))
+        for first, second in network.pairs:
+            pair = self.pairs.get((key_of(first.part), key_of(second.part)))
+            if pair is not None:
+                total += self.between_s(pair, first, second, sizes)
+        return total
+
+    def between_s(self, pair: MeasuredPart, first: NetworkLayer, second: NetworkLayer, sizes: Array) -> Array:
+        """Of one pair, with resident weights; none if a layer of it was not measured alone.
+
+        A saving is at most the smaller marginal: the runtime cannot do less than the other layer.
+        """
+        marginals, all_known = [], True
+        for layer in (first, second):
+            seconds, known = self._marginal(
+                key_of(layer.part), layer, sizes, "resident", known=True, stacks=True
+            )
+            marginals.append(seconds)
+            all_known = all_known and known
+        if not all_known:
+            return np.zeros(len(sizes))
+        borders = self.edge_s(_elements(pair.part), sizes)
+        beyond = _at(pair.seconds, sizes) - sum(marginals) - borders
+        return np.maximum(beyond, -np.minimum(*marginals))
 
     def naive(self, network: NetworkLayers, batches: Sequence[int]) -> Array:
         """The plain sum of layers alone with resident weights, as the published tables add them."""
@@ -150,10 +194,17 @@ def layer_model(measured: MeasuredParts, cache_bytes: float | None) -> LayerMode
     single = [part for part in measured.parts if part.part.layer is not None]
     alone = {(key_of(part.part), part.state): part for part in single if part.depth == 1}
     stacks = {(key_of(part.part), part.depth, part.state): part for part in single if part.depth > 1}
+    pairs = {
+        (key_of(first), key_of(second)): part
+        for part in measured.parts
+        if part.part.stack is not None
+        and (part.depth, part.state, len(part.part.stack)) == (1, "resident", 2)
+        for first, second in [layers_of(part.part)]
+    }
     call, conversion = _edges(stacks)
     stream = _streaming(alone)
     model = LayerModel(alone, stacks, call, conversion, stream, {}, cache_bytes)
-    return LayerModel(alone, stacks, call, conversion, stream, _rooflines(model), cache_bytes)
+    return LayerModel(alone, stacks, call, conversion, stream, _rooflines(model), cache_bytes, pairs)
 
 
 def _edges(stacks: Mapping[tuple[str, int, State], MeasuredPart]) -> tuple[float, float]:
@@ -248,9 +299,10 @@ def _place(features: Array) -> Array:
 
 def features_of(part: BuiltPart) -> Array:
     """Ops, activations and weights in bytes; then what tells layers of equal size apart."""
-    width, layer = part.build.weight_bytes, part.parts[0]
+    build, layer = part.build, part.parts[0]
     window = math.prod(getattr(layer, "kernel", None) or [1])
-    sizes = [_elements(part) * width, layer.weights * width, layer.accumulation, window]
+    moved = [_elements(part) * build.activation_bytes, layer.weights * build.weight_bytes]
+    sizes = [*moved, layer.accumulation, window]
     return np.array([_operations(part.model_dump_json()), *sizes], np.float64)
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from qutiperf import host
 from qutiperf.errors import InputError
+from qutiperf.results.derived import ran_as
 from qutiperf.results.record import RunRecord
-from qutiperf.spec.layer import Build
+from qutiperf.spec.build import Build
 from qutiperf.spec.microbench import State
 from qutiperf.spec.part import BuiltPart
 from qutiperf.spec.scenario import Mode
@@ -18,13 +19,17 @@ Batches = dict[int, float]
 
 @dataclass(frozen=True, slots=True)
 class MeasuredPart:
-    """A layer (depth 1) or a stack of equal ones: seconds of a batch by its size; `spent_s` to measure."""
+    """A part (depth 1), or a stack that repeats it: seconds of a batch by its size; `spent_s` to measure.
+
+    A part is a layer, a block, or a pair of unlike layers. `ran_as` says how it ran in its datatype.
+    """
 
     part: BuiltPart
     depth: int
     state: State
     seconds: Batches
     spent_s: float
+    ran_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,8 @@ class MeasuredParts:
 
 def key_of(part: BuiltPart) -> str:
     """A layer and its datatype, however its weights are stored in memory and whatever their seed."""
-    build = Build(datatype=part.build.datatype, sparsity=part.build.sparsity)
+    stated = part.build
+    build = Build(datatype=stated.datatype, datatypes=stated.datatypes, sparsity=stated.sparsity)
     return part.model_copy(update={"build": build}).digest
 
 
@@ -148,13 +154,23 @@ def _measured(part: BuiltPart, depth: int, state: State, records: Sequence[RunRe
         / MILLISECONDS_PER_SECOND
         for record in records
     }
-    return MeasuredPart(part, depth, state, seconds, sum(record.elapsed_s for record in records))
+    spent_s = sum(record.elapsed_s for record in records)
+    return MeasuredPart(part, depth, state, seconds, spent_s, ran_as(records[0]))
 
 
 def _alone(part: BuiltPart) -> tuple[BuiltPart, int]:
-    """The layer of a stack of equal layers and its depth; other parts as they are, with depth 1."""
-    if part.stack and all(layer == part.stack[0] for layer in part.stack):
-        return BuiltPart(layer=part.stack[0], build=part.build), len(part.stack)
+    """What a stack repeats, a layer or a pair, and how often; other parts as they are, with depth 1."""
+    layers = part.stack
+    if layers is None:
+        return part, 1
+    kinds = list(zip(layers, part.datatypes, strict=True))
+    if all(kind == kinds[0] for kind in kinds):
+        build = part.build.model_copy(update={"datatypes": None})
+        return BuiltPart(layer=layers[0], build=build), len(layers)
+    if len(layers) == 4 and kinds[:2] == kinds[2:]:
+        datatypes = part.build.datatypes and part.build.datatypes[:2]
+        build = part.build.model_copy(update={"datatypes": datatypes})
+        return BuiltPart(stack=layers[:2], build=build), 2
     return part, 1
 
 

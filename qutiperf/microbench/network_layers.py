@@ -1,7 +1,7 @@
 """The layers of a network, fused as its runtime fuses them."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx
@@ -11,7 +11,7 @@ from qutiperf.level0.count import requirements_of_model
 from qutiperf.level0.graph import Graph, Shape, Shapes, read_graph
 from qutiperf.level0.requirements import LayerRequirement
 from qutiperf.microbench.fusion import MOVES, Fusion
-from qutiperf.spec.layer import DatatypeName
+from qutiperf.spec.build import DatatypeName
 from qutiperf.spec.part import BuiltPart
 
 _ACTIVATIONS: Mapping[str, str] = {
@@ -25,6 +25,13 @@ _NORMALISATIONS: Mapping[str, str] = {
     "Softmax": "softmax",
 }
 _BITS: Mapping[int, DatatypeName] = {32: "fp32", 16: "fp16", 8: "int8"}
+# operators that are layers of their own, whatever they are computed together with
+_STARTS = frozenset(
+    {
+        *("Conv", "Gemm", "MatMul", "MaxPool", "AveragePool", "GlobalAveragePool", "LSTM", "GRU"),
+        *("Softmax", "LayerNormalization", "SkipLayerNormalization"),
+    }
+)
 Data = dict[str, JsonValue]
 
 
@@ -33,6 +40,7 @@ class NetworkLayer:
     """One node of the runtime: the layer that stands for it, in its datatype, with its requirements.
 
     `ops` counts all arithmetic of one input, `elements` the activations that it reads and writes.
+    `runtime_nodes` are the nodes that compute it in the runtime, empty where they are not known.
     """
 
     name: str
@@ -40,13 +48,15 @@ class NetworkLayer:
     ops: float
     weights: float
     elements: float
+    runtime_nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkLayers:
     """A network as layers; `uncovered` has the share of operations of operators that no layer stands for.
 
-    `runtime` is None where the fusion could not be read: every node is then on its own.
+    `runtime` is None where the fusion could not be read: every node is then on its own. `edges` are pairs of
+    positions in `layers`, of a layer and one that takes its output as its only input.
     """
 
     name: str
@@ -54,6 +64,13 @@ class NetworkLayers:
     uncovered: Mapping[str, float]
     runtime: str | None
     weight_bytes: float
+    edges: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def pairs(self) -> list[tuple[NetworkLayer, NetworkLayer]]:
+        """Layers that follow each other and differ."""
+        pairs = [(self.layers[first], self.layers[second]) for first, second in self.edges]
+        return [(first, second) for first, second in pairs if first.part != second.part]
 
     @property
     def distinct(self) -> list[tuple[BuiltPart, int]]:
@@ -73,28 +90,68 @@ def layers_of_model(
     groups = _groups(graph, fusion)
     layers: list[NetworkLayer] = []
     uncovered: dict[str, float] = {}
-    for nodes in groups:
+    made: dict[str, int] = {}
+    taken: list[list[str]] = []
+    for runtime_nodes, nodes in groups:
         found = _Group(graph, nodes, counted)
         part = found.part()
         if part is not None:
-            layers.append(found.layer(part))
+            made.update(dict.fromkeys((output for node in nodes for output in node.output), len(layers)))
+            taken.append(found.inputs())
+            layers.append(found.layer(part, runtime_nodes))
         else:
             for operator, ops in found.operations().items():
                 uncovered[operator] = uncovered.get(operator, 0.0) + ops
     total = sum(layer.ops for layer in layers) + sum(uncovered.values())
     shares = {operator: 100 * ops / total for operator, ops in uncovered.items() if total}
     stored = sum(layer.weights * layer.part.build.weight_bytes for layer in layers)
-    return NetworkLayers(name, tuple(layers), shares, fusion.runtime if fusion else None, stored)
+    edges = tuple(_edges(graph, layers, made, taken))
+    return NetworkLayers(name, tuple(layers), shares, fusion.runtime if fusion else None, stored, edges)
 
 
-def _groups(graph: Graph, fusion: Fusion | None) -> list[list[onnx.NodeProto]]:
-    """Nodes that are computed together, in the order of their first one."""
+def _edges(
+    graph: Graph, layers: Sequence[NetworkLayer], made: Mapping[str, int], taken: Sequence[Sequence[str]]
+) -> Iterator[tuple[int, int]]:
+    """Where the one input of a layer is the output of another, perhaps moved in between."""
+    producers = {output: node for node in graph.nodes for output in node.output}
+    for second, names in enumerate(taken):
+        source = names[0] if len(names) == 1 else None
+        while source is not None and source not in made:
+            before = producers.get(source)
+            source = before.input[0] if before is not None and before.op_type in MOVES else None
+        if source is None or made[source] == second:
+            continue
+        first = made[source]
+        if layers[second].part.parts[0].input_shapes == [layers[first].part.parts[-1].output_shape]:
+            yield first, second
+
+
+def _groups(graph: Graph, fusion: Fusion | None) -> list[tuple[tuple[str, ...], list[onnx.NodeProto]]]:
+    """Nodes that are computed together and those of the runtime, in the order of their first one."""
     if fusion is None:
-        return [[node] for node in graph.nodes]
+        return [((), [node]) for node in graph.nodes]
     members: dict[object, list[onnx.NodeProto]] = {}
     for number, (node, group) in enumerate(zip(graph.nodes, fusion.group_of, strict=True)):
         members.setdefault(("alone", number) if group is None else group, []).append(node)
-    return list(members.values())
+    return [
+        (names if len(split) == 1 else (), part)
+        for key, nodes in members.items()
+        for names in [fusion.names[key] if isinstance(key, int) and key < len(fusion.names) else ()]
+        for split in [_split(nodes)]
+        for part in split
+    ]
+
+
+def _split(nodes: Sequence[onnx.NodeProto]) -> list[list[onnx.NodeProto]]:
+    """The layers of a node that computes several, such as a whole perceptron or attention."""
+    parts: list[list[onnx.NodeProto]] = [[]]
+    begun = False
+    for node in nodes:
+        if node.op_type in _STARTS and begun:
+            parts.append([])
+        begun = begun or node.op_type in _STARTS
+        parts[-1].append(node)
+    return parts
 
 
 class _Group:
@@ -124,7 +181,13 @@ class _Group:
         except ValidationError:
             return None  # sizes that a layer cannot have, such as three-dimensional windows
 
-    def layer(self, part: BuiltPart) -> NetworkLayer:
+    def inputs(self) -> list[str]:
+        """Tensors that come from outside, without constants."""
+        own = {output for node in self._nodes for output in node.output}
+        names = [name for node in self._nodes for name in node.input if name and name not in own]
+        return list(dict.fromkeys(name for name in names if name not in self._graph.constants))
+
+    def layer(self, part: BuiltPart, runtime_nodes: tuple[str, ...]) -> NetworkLayer:
         known = [self._counted[name] for node in self._work if (name := _name(node)) in self._counted]
         return NetworkLayer(
             name=_name(next((node for node in self._work if node.op_type in _LAYERS), self._work[0])),
@@ -134,6 +197,7 @@ class _Group:
             elements=sum(
                 math.prod(shape) for shape in (*part.parts[0].input_shapes, part.parts[0].output_shape)
             ),
+            runtime_nodes=runtime_nodes,
         )
 
     def operations(self) -> dict[str, float]:
@@ -230,6 +294,16 @@ def _product(node: _ShapedNode) -> Data | None:
     return {"kind": "product", "heads": heads, "rows": left[-2], "inner": left[-1], "columns": right[-1]}
 
 
+def _attention(node: _ShapedNode) -> Data | None:
+    """ONNX's own operator on Q, K and V of one size, [batch, heads, rows, inner], without a mask."""
+    shapes = node.shapes
+    if node.proto.domain or len(shapes) != 3 or len(shapes[0]) != 4 or len(set(shapes)) != 1:
+        return None
+    heads, rows, inner = shapes[0][1:]
+    sizes: Data = {"rows": rows, "width": heads * inner, "heads": heads}
+    return {"kind": "attention", **sizes, "projections": False}
+
+
 def _pool(node: _ShapedNode) -> Data | None:
     if len(node.shapes[0]) != 4:
         return None
@@ -294,6 +368,7 @@ def _json(data: Mapping[str, JsonValue]) -> str:
 _LAYERS = {
     **dict.fromkeys(("Conv",), _convolution),
     **dict.fromkeys(("Gemm", "MatMul"), _dense),
+    **dict.fromkeys(("Attention",), _attention),
     **dict.fromkeys(("MaxPool", "AveragePool", "GlobalAveragePool"), _pool),
     **dict.fromkeys(("LSTM", "GRU"), _recurrent),
     **dict.fromkeys(("Add", "Mul"), _elementwise),

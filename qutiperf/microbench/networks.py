@@ -16,8 +16,9 @@ from qutiperf.run.pairing import chosen_for
 from qutiperf.spec.config import shortened
 from qutiperf.spec.dataset import DatasetSpec
 from qutiperf.spec.sut import SystemUnderTest
+from qutiperf.spec.topology import Topology
 from qutiperf.spec.variant import Variant
-from qutiperf.spec.workload import InputSpec, ModelSpec, OutputSpec, Topology, Workload, load_workload
+from qutiperf.spec.workload import InputSpec, ModelSpec, OutputSpec, Workload, load_workload
 
 SCALE_SIGN = "@"
 _SAMPLES = 64

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qutiperf.errors import InputError
-from qutiperf.microbench.evaluation import evaluate_layers, side_scores
+from qutiperf.microbench.evaluation import BEST_SIDE, evaluate_layers, side_scores
 from qutiperf.microbench.layer_model import LayerModel, layer_model
 from qutiperf.microbench.measured_parts import MeasuredParts, check_own, measured_parts
 from qutiperf.microbench.network_layers import NetworkLayers
@@ -13,12 +13,15 @@ from qutiperf.results.record import RunRecord
 from qutiperf.spec.sut import SystemUnderTest
 from qutiperf.units import MILLISECONDS_PER_SECOND
 
-SIDE = "layers and stacks"
+SIDE = BEST_SIDE
 
 
 @dataclass(frozen=True, slots=True)
 class LayersRow:
     """A prediction; shares are of the predicted time, `unknown_percent` of operations without a layer.
+
+    `measured_percent` includes `pairs_percent`, what measured pairs of unlike layers take beyond their
+    layers; it is negative where the runtime saves time by computing them together.
 
     The interval comes from the networks that were measured beside the layers; None without any.
     """
@@ -33,6 +36,7 @@ class LayersRow:
     predicted_latency_ms: float
     measured_percent: float
     interpolated_percent: float
+    pairs_percent: float
     unknown_percent: float
     weights: str
 
@@ -94,6 +98,7 @@ def rows_of(
                 predicted_latency_ms=seconds * MILLISECONDS_PER_SECOND,
                 measured_percent=100 * float(predicted.measured_share[number]),
                 interpolated_percent=100 * float(predicted.interpolated_share[number]),
+                pairs_percent=100 * float(predicted.between_share[number]),
                 unknown_percent=sum(network.uncovered.values()),
                 weights=model.state_of(network),
             )

@@ -11,6 +11,7 @@ import numpy as np
 from qutiperf.errors import InputError
 from qutiperf.level0.scores import correlation
 from qutiperf.microbench.measured_parts import MeasuredPart
+from qutiperf.microbench.stacks import Stacks
 from qutiperf.spec import catalog
 from qutiperf.spec.block import Block
 from qutiperf.spec.layer import Convolution
@@ -50,7 +51,7 @@ class PublishedPart:
 
 @dataclass(frozen=True, slots=True)
 class ComparedPart:
-    """A published row beside the measured part of its shape and batch size."""
+    """A published row beside the measured part of its shape and batch size, with what its stacks show."""
 
     part: str
     device: str
@@ -60,6 +61,9 @@ class ComparedPart:
     measured_datatype: str
     measured_ms: float
     measured_gops: float
+    marginal_latency_ms: float | None
+    edge_latency_ms: float | None
+    excess: float | None
     caveats: str
 
 
@@ -91,12 +95,13 @@ def compare_parts(parts: Sequence[MeasuredPart], where: str) -> list[ComparedPar
     measured = {
         (shape, part.part.build.datatype): part for part in parts if (shape := _shape_of(part)) is not None
     }
+    stacks = Stacks(parts)
     rows = []
     for published in published_parts():
-        for (shape, datatype), part in measured.items():
+        for (shape, _), part in measured.items():
             seconds = part.seconds.get(published.batch_size)
             if shape == published.shape and seconds is not None:
-                rows.append(_compared(published, datatype, seconds))
+                rows.append(_compared(published, part, seconds, stacks))
     if not rows:
         cure = "measure some with `qutiperf microbench run resnet50-published`"
         raise InputError("has no published layer or block at a published batch size", where=where, cure=cure)
@@ -121,7 +126,7 @@ def _agreement(key: tuple[str, str, int], rows: Sequence[ComparedPart]) -> Devic
     return DeviceAgreement(*key, len(same), correlation(published, measured, "spearman"), ratio)
 
 
-def _compared(published: PublishedPart, datatype: str, seconds: float) -> ComparedPart:
+def _compared(published: PublishedPart, part: MeasuredPart, seconds: float, stacks: Stacks) -> ComparedPart:
     ops = published.mop * _MEGA * published.batch_size
     return ComparedPart(
         part=published.name,
@@ -129,9 +134,12 @@ def _compared(published: PublishedPart, datatype: str, seconds: float) -> Compar
         batch_size=published.batch_size,
         published_ms=published.latency_ms,
         published_gops=published.gops,
-        measured_datatype=datatype,
+        measured_datatype=part.part.build.datatype,
         measured_ms=seconds * MILLISECONDS_PER_SECOND,
         measured_gops=ops / seconds / 1e9,
+        marginal_latency_ms=stacks.marginal_ms(part.part, part.state, published.batch_size),
+        edge_latency_ms=stacks.edge_ms(part.part, part.state, published.batch_size),
+        excess=stacks.excess(part.part, part.state, published.batch_size),
         caveats=" ".join(published.caveats),
     )
 

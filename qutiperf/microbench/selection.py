@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
+from pydantic import ValidationError
+
 from qutiperf.microbench.network_layers import NetworkLayer, NetworkLayers
 from qutiperf.spec.block import Part
-from qutiperf.spec.microbench import MicrobenchSuite, SuitePart, variants
+from qutiperf.spec.microbench import MicrobenchSuite, SuitePart, label_of, variants
 from qutiperf.spec.part import BuiltPart
 
 # a device of any kind has shares of this order; they only sort the layers
@@ -18,18 +20,45 @@ def parts_of_networks(
     """Every distinct layer in the states and depths of the suite, in its own datatype.
 
     Single layers with resident weights come first, by the largest share that they have of any network; then
-    the stacks of the first two layers, which show what a call costs; then streamed ones, then other stacks.
+    the stacks of the first two layers, which show what a call costs; then streamed ones, then other stacks,
+    and last the pairs of unlike layers that follow each other, if the suite has stacks.
     """
+    networks = list(networks)
     shares = shares_of(networks)
     alone = sorted(shares, key=lambda text: -shares[text][1])
     parts: list[SuitePart] = []
     for text in alone:
         part = shares[text][0]
         own = suite.model_copy(update={"datatypes": [part.build.datatype]})
-        parts += variants(part, own, suite.name, cache_bytes)
+        parts += variants(part, own, cache_bytes)
     stacked = [one.part.stack[0] for one in parts if one.part.stack]
     first = [layer for number, layer in enumerate(stacked) if layer not in stacked[:number]][:FIRST_STACKS]
-    return sorted(parts, key=lambda one: _order(one, first))
+    ordered = sorted(parts, key=lambda one: _order(one, first))
+    return [*ordered, *pairs_of(networks, suite)]
+
+
+def pairs_of(networks: Iterable[NetworkLayers], suite: MicrobenchSuite) -> list[SuitePart]:
+    """Two unlike layers in a row for depth 2; for depth 4 twice, if they take their own output."""
+    pairs: list[SuitePart] = []
+    for first, second in (pair for network in networks for pair in network.pairs):
+        for depth in (depth for depth in (2, 4) if depth in suite.depths):
+            stack = pair_of(first.part, second.part, depth // 2)
+            if stack is not None and stack.unbuildable is None:
+                label = f"{label_of(first.part)}+{label_of(second.part)}"
+                pairs.append(SuitePart(stack, label if depth == 2 else f"2 x ({label})"))
+    return list({one.part.digest: one for one in pairs}.values())
+
+
+def pair_of(first: BuiltPart, second: BuiltPart, times: int = 1) -> BuiltPart | None:
+    """A stack of two layers, `times` in a row; None if the shapes do not fit."""
+    layers = [part.layer for part in (first, second) if part.layer is not None] * times
+    datatypes = [first.build.datatype, second.build.datatype] * times
+    mixed = datatypes if len(set(datatypes)) > 1 else None
+    build = first.build.model_copy(update={"datatypes": mixed})
+    try:
+        return BuiltPart(stack=layers, build=build)
+    except ValidationError:
+        return None
 
 
 def shares_of(networks: Iterable[NetworkLayers]) -> dict[str, tuple[BuiltPart, float]]:
@@ -49,8 +78,9 @@ def shares_of(networks: Iterable[NetworkLayers]) -> dict[str, tuple[BuiltPart, f
 
 
 def _estimate_s(layer: NetworkLayer) -> float:
-    width = layer.part.build.weight_bytes
-    return layer.ops / _OPS_PER_S + (layer.weights + layer.elements) * width / _BYTES_PER_S + _NODE_S
+    build = layer.part.build
+    moved = layer.weights * build.weight_bytes + layer.elements * build.activation_bytes
+    return layer.ops / _OPS_PER_S + moved / _BYTES_PER_S + _NODE_S
 
 
 def _order(one: SuitePart, first: Sequence[Part]) -> tuple[int, int]:

@@ -108,7 +108,9 @@ def _joined(members: Sequence[Group]) -> Iterable[Group]:
 
 def _one(members: Sequence[Group]) -> Group:
     """Each worker prepares the samples of its parts itself: they are few and random."""
-    return replace(members[0], runs=[run for member in members for run in member.runs], samples=None)
+    return replace(
+        members[0], runs=[run for member in members for run in member.runs], samples=None, profile=True
+    )
 
 
 def within_budget(

@@ -2,41 +2,52 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
-from qutiperf.spec.layer import ActivationName, Build, Shape
+from qutiperf.models.part_weights import (
+    DEVIATIONS,
+    ONNX_TYPES,
+    PartWeights,
+    Real,
+    deviation_of,
+    int8_scale,
+)
+from qutiperf.spec.build import WEIGHT_BLOCK, WEIGHTS_ALONE, Build, DatatypeName
+from qutiperf.spec.layer import ActivationName, Shape
 
 OPSET, IR_VERSION = 21, 10
+# what the datatypes need beyond that: convolutions in bf16, tensors of two bits
+_NEWER: dict[DatatypeName, tuple[int, int]] = {"bf16": (22, 10), "int2": (25, 13)}
 BIAS_DEVIATION = 0.5
 INPUT_POWER = 1 / 3  # mean square of values that are uniform from 0 to 1
-# int8 weights use seven bits: without VNNI, x86 adds products of 8 bits in pairs of 16 bits, which saturate
-MOST_INT8_WEIGHT = 64
-DEVIATIONS = 4.0  # of a normal distribution that the range of a quantised tensor covers
 _STEPS = 255
 _MIDDLE = 128
-Real = NDArray[np.float32]
 Attributes = dict[str, int | list[int]]
-_NUMPY = {"fp32": np.float32, "fp16": np.float16, "int8": np.float32}
-_ONNX = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16, "int8": TensorProto.FLOAT}
 _FUNCTIONS = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "hard_swish": "HardSwish", "gelu": "Gelu"}
 _POSITIVE = frozenset({"relu", "relu6", "sigmoid"})
 
 
 @dataclass(frozen=True, slots=True)
 class PartTensor:
-    """A tensor with the shape of one input, its mean square, and in int8 its quantisation."""
+    """A tensor with the shape of one input, its mean square, its datatype, and in int8 its quantisation."""
 
     name: str
     shape: Shape
     power: float
     positive: bool = False
+    datatype: DatatypeName = "fp32"
     scale: float = 1.0
     zero_point: int = 0
+
+    @property
+    def least_and_most(self) -> tuple[float, float]:
+        """The range of uniform numbers of the same mean square, which those of an input are."""
+        reach = math.sqrt(3 * self.power)
+        return (0.0 if self.positive else -reach), reach
 
 
 @dataclass(slots=True)
@@ -44,27 +55,51 @@ class PartBuilder:
     """Collects nodes and weights; every method returns the tensor that it computes.
 
     Weights are normal with variance 2 / fan-in, biases normal too, so that a missing bias shows; with
-    `declare` they have no values, which is enough to count.
+    `declare` they have no values, which is enough to count. `datatype` is that of the layers to come.
     """
 
     build: Build
     declare: bool = False
     nodes: list[onnx.NodeProto] = field(default_factory=list)
-    weights: list[onnx.TensorProto] = field(default_factory=list)
     inputs: list[onnx.ValueInfoProto] = field(default_factory=list)
-    generator: np.random.Generator = field(default_factory=np.random.default_rng)
+    weights: PartWeights = field(init=False)
+    datatype: DatatypeName = field(init=False)
 
     def __post_init__(self) -> None:
-        self.generator = np.random.default_rng(self.build.seed)
+        self.weights = PartWeights(self.build.sparsity, self.build.seed, self.declare)
+        self.datatype = self.build.datatype
 
     @property
     def integer(self) -> bool:
-        return self.build.datatype == "int8"
+        return self.datatype == "int8"
+
+    @property
+    def activations(self) -> DatatypeName:
+        """The datatype of the layers' inputs and outputs."""
+        return "fp32" if self.datatype in WEIGHTS_ALONE else self.datatype
+
+    @property
+    def _real_type(self) -> DatatypeName:
+        """In which layers compute as they are written."""
+        return "fp32" if self.integer else self.activations
 
     def input(self, name: str, shape: Shape) -> PartTensor:
-        kind = TensorProto.UINT8 if self.integer else _ONNX[self.build.datatype]
-        self.inputs.append(helper.make_tensor_value_info(name, kind, ["batch", *shape]))
-        return PartTensor(name, shape, INPUT_POWER, positive=True, scale=1 / _STEPS)
+        self.inputs.append(
+            helper.make_tensor_value_info(name, _onnx_type(self.activations), ["batch", *shape])
+        )
+        return PartTensor(name, shape, INPUT_POWER, True, self.activations, scale=1 / _STEPS)
+
+    def converted(self, tensor: PartTensor) -> PartTensor:
+        """The tensor in the datatype of the layers to come."""
+        if tensor.datatype == self.activations:
+            return tensor
+        real = tensor.name if tensor.datatype != "int8" else self._dequantised(tensor)
+        held = "fp32" if tensor.datatype == "int8" else tensor.datatype
+        if held != self._real_type:
+            real = self._node("Cast", [real], to=_onnx_type(self._real_type))
+        if self.integer:
+            return self._covered(real, tensor.shape, tensor.power, positive=tensor.positive)
+        return replace(tensor, name=real, datatype=self.activations, scale=1.0, zero_point=0)
 
     def convolution(
         self,
@@ -93,8 +128,8 @@ class PartBuilder:
     def dense(
         self, source: PartTensor, outputs: int, out_shape: Shape, *, bias: bool, activation: ActivationName
     ) -> PartTensor:
-        """Gemm for vectors; MatMul and Add for rows of vectors."""
-        inner, rows = source.shape[-1], len(source.shape) > 1
+        """Gemm for vectors; MatMul and Add for rows, and for weights that runtimes read in MatMul alone."""
+        inner, rows = source.shape[-1], len(source.shape) > 1 or self.datatype in WEIGHTS_ALONE
         operands = self._weighted(source, [inner, outputs], outputs if bias else 0, inner, apart=rows)
         if rows:
             output = self._node("MatMul", operands[:2])
@@ -153,11 +188,17 @@ class PartBuilder:
             return self._finished(output, source.shape, 1 / DEVIATIONS**2, "none", positive=True)
         if operator == "batch_normalisation":
             channels = source.shape[0]
-            vectors = [self._vector(channels, positive=positive) for positive in (True, False, False, True)]
+            vectors = [
+                self.weights.vector(channels, self._real_type, positive=positive)
+                for positive in (True, False, False, True)
+            ]
             output = self._node("BatchNormalization", [real, *vectors])
             return self._finished(output, source.shape, 4.0, "none")
         if operator == "layer_normalisation":
-            vectors = [self._vector(source.shape[-1], positive=positive) for positive in (True, False)]
+            vectors = [
+                self.weights.vector(source.shape[-1], self._real_type, positive=positive)
+                for positive in (True, False)
+            ]
             return self._finished(
                 self._node("LayerNormalization", [real, *vectors]), source.shape, 4.0, "none"
             )
@@ -174,19 +215,59 @@ class PartBuilder:
         if operator == "gru":
             kind["linear_before_reset"] = 1
         states = self._node(operator.upper(), [first, *weights, bias], **kind)
-        axis = self._constant(np.array([1], np.int64))
+        axis = self.weights.constant(np.array([1], np.int64))
         flat = self._node("Squeeze", [states, axis])
         output = self._node("Transpose", [flat], perm=[1, 0, 2])
         return self._finished(output, (steps, hidden), 0.25, "none")
 
+    def attended(self, query: PartTensor, key: PartTensor, value: PartTensor) -> PartTensor:
+        """Softmax of the scaled products of Q [heads, rows, inner] and K [heads, inner, rows], times V."""
+        heads, rows, inner = query.shape
+        products = self._node("MatMul", [self._real(query), self._real(key)])
+        factor = self.weights.real(np.array(1 / math.sqrt(inner)), self._real_type)
+        scaled = self._node("Mul", [products, factor])
+        power = query.power * key.power * (inner if query.positive and key.positive else 1)
+        scores = self._finished(scaled, (heads, rows, rows), power, "none")
+        shares = self.function("softmax", scores)
+        output = self._node("MatMul", [self._real(shares), self._real(value)])
+        return self._finished(output, (heads, rows, inner), value.power, "none", positive=value.positive)
+
+    def reshaped(self, source: PartTensor, shape: Shape) -> PartTensor:
+        """-1 is what is left over."""
+        known = math.prod(size for size in shape if size > 0)
+        sizes = tuple(size if size > 0 else math.prod(source.shape) // known for size in shape)
+        target = self.weights.constant(np.array([0, *sizes], np.int64))
+        return replace(source, name=self._node("Reshape", [source.name, target]), shape=sizes)
+
+    def transposed(self, source: PartTensor, order: list[int]) -> PartTensor:
+        """Axis 0 is the batch."""
+        shape = tuple(source.shape[axis - 1] for axis in order[1:])
+        return replace(source, name=self._node("Transpose", [source.name], perm=order), shape=shape)
+
+    def counted(self, source: PartTensor, thresholds: Real) -> PartTensor:
+        """How many thresholds [channels, 1.., count] each value reaches: 0 to their number."""
+        count = thresholds.shape[-1]
+        axis = self.weights.constant(np.array([-1], np.int64))
+        values = self._node("Unsqueeze", [self._real(source), axis])
+        reached = self._node("GreaterOrEqual", [values, self.weights.real(thresholds, self._real_type)])
+        ones = self._node("Cast", [reached], to=_onnx_type(self._real_type))
+        output = self._node("ReduceSum", [ones, axis], keepdims=0)
+        power = count * (2 * count + 1) / 6  # the mean of the squares of 0 to count
+        if not self.integer:
+            return PartTensor(output, source.shape, power, True, self.activations)
+        return self._rounded(output, source.shape, power, positive=True, scale=1.0, zero_point=0)
+
     def model(self, result: PartTensor, name: str) -> onnx.ModelProto:
         """The whole part; its result is `output`, its weights are data or only declared."""
         self.nodes[-1].output[0] = "output"
-        kind = TensorProto.UINT8 if self.integer else _ONNX[self.build.datatype]
-        output = helper.make_tensor_value_info("output", kind, ["batch", *result.shape])
-        graph = helper.make_graph(self.nodes, name, self.inputs, [output], initializer=self.weights)
-        opsets = [helper.make_opsetid("", OPSET)]
-        return helper.make_model(graph, producer_name="qutiperf", ir_version=IR_VERSION, opset_imports=opsets)
+        output = helper.make_tensor_value_info(
+            "output", _onnx_type(result.datatype), ["batch", *result.shape]
+        )
+        graph = helper.make_graph(self.nodes, name, self.inputs, [output], initializer=self.weights.tensors)
+        used = self.build.datatypes or [self.build.datatype]
+        opset, version = max(_NEWER.get(datatype, (OPSET, IR_VERSION)) for datatype in used)
+        opsets = [helper.make_opsetid("", opset)]
+        return helper.make_model(graph, producer_name="qutiperf", ir_version=version, opset_imports=opsets)
 
     def _power(self, source: PartTensor, *, bias: bool) -> float:
         """Of the sum of products with weights of variance 2 / fan-in."""
@@ -199,72 +280,38 @@ class PartBuilder:
 
         A quantised bias has the scale of the products, as runtimes require, unless it is added `apart`.
         """
-        real = self._real(source)
-        deviation = math.sqrt(2 / fan_in)
-        operands = [real, self._weight(dims, fan_in)]
+        operands = [self._real(source), self._weight(dims, fan_in)]
         if biases:
-            values = self._normal([biases], BIAS_DEVIATION)
-            scale = None if apart or not self.integer else source.scale * _weight_scale(deviation)
-            operands.append(self._bias(values, scale))
+            values = self.weights.normal([biases], BIAS_DEVIATION)
+            if apart or not self.integer:
+                operands.append(self.weights.real(values, self._real_type))
+            else:
+                scale = source.scale * int8_scale(deviation_of(fan_in))
+                stored = self.weights.constant(np.rint(values / scale).astype(np.int32))
+                operands.append(self._node("DequantizeLinear", [stored, self._number(scale)]))
         return operands
 
     def _weight(self, dims: list[int], fan_in: int) -> str:
-        deviation = math.sqrt(2 / fan_in)
+        deviation = deviation_of(fan_in)
+        if self.datatype in WEIGHTS_ALONE:
+            stored, scales = self.weights.block_weight(dims, deviation, self.datatype)
+            return self._node("DequantizeLinear", [stored, scales], axis=0, block_size=WEIGHT_BLOCK)
         if not self.integer:
-            return self._real_weight(dims, deviation)
-        if self.declare:
-            stored = self._declared(dims, TensorProto.INT8)
-        else:
-            scaled = np.rint(self._sparse(self._normal(dims, deviation)) / _weight_scale(deviation))
-            whole = np.clip(scaled, -MOST_INT8_WEIGHT, MOST_INT8_WEIGHT).astype(np.int8)
-            stored = self._constant(whole)
-        scale = self._constant(np.array(_weight_scale(deviation), np.float32))
-        return self._node("DequantizeLinear", [stored, scale, self._constant(np.array(0, np.int8))])
+            return self.weights.real_weight(dims, deviation, self.datatype)
+        stored = self.weights.int8_weight(dims, deviation)
+        scale = self._number(int8_scale(deviation))
+        return self._node("DequantizeLinear", [stored, scale, self.weights.constant(np.array(0, np.int8))])
 
-    def _real_weight(self, dims: list[int], deviation: float) -> str:
-        if self.declare:
-            return self._declared(dims, _ONNX[self.build.datatype])
-        values = self._sparse(self._normal(dims, deviation))
-        return self._constant(values.astype(_NUMPY[self.build.datatype]))
-
-    def _bias(self, values: Real, scale: float | None) -> str:
-        if scale is None:
-            return self._constant(values.astype(_NUMPY[self.build.datatype]))
-        stored = self._constant(np.rint(values / scale).astype(np.int32))
-        return self._node("DequantizeLinear", [stored, self._constant(np.array(scale, np.float32))])
-
-    def _vector(self, size: int, *, positive: bool) -> str:
-        """A small constant of a normalisation; variances and scales are from 0.5 to 1.5."""
-        values = self.generator.random(size, np.float32) + (0.5 if positive else -0.5)
-        return self._constant(values.astype(_NUMPY[self.build.datatype]))
-
-    def _normal(self, dims: Sequence[int], deviation: float) -> Real:
-        values: Real = self.generator.standard_normal(tuple(dims), np.float32)
-        return values * np.float32(deviation)
-
-    def _sparse(self, values: Real) -> Real:
-        """Weights with zeros at random places, or with two zeros in each four neighbours."""
-        sparsity = self.build.sparsity
-        if sparsity == 0:
-            return values
-        flat = values.reshape(-1)
-        places = self.generator.random(flat.size, np.float32)
-        if isinstance(sparsity, int):
-            flat = np.where(places < sparsity / 100, np.float32(0), flat)
-        else:
-            whole = flat.size // 4 * 4
-            ranks = places[:whole].reshape(-1, 4).argsort(axis=1).argsort(axis=1)
-            flat = np.concatenate(
-                [np.where(ranks.reshape(-1) < 2, np.float32(0), flat[:whole]), flat[whole:]]
-            )
-        return flat.reshape(values.shape)
+    def _number(self, value: float) -> str:
+        return self.weights.constant(np.array(value, np.float32))
 
     def _real(self, tensor: PartTensor) -> str:
         """The name of the tensor in real numbers, dequantised first if it is an integer."""
-        if not self.integer:
-            return tensor.name
-        scale = self._constant(np.array(tensor.scale, np.float32))
-        zero = self._constant(np.array(tensor.zero_point, np.uint8))
+        return self._dequantised(tensor) if self.integer else tensor.name
+
+    def _dequantised(self, tensor: PartTensor) -> str:
+        scale = self._number(tensor.scale)
+        zero = self.weights.constant(np.array(tensor.zero_point, np.uint8))
         return self._node("DequantizeLinear", [tensor.name, scale, zero])
 
     def _finished(
@@ -281,7 +328,11 @@ class PartBuilder:
         if activation != "none":
             name = self._activated(name, activation)
         if not self.integer:
-            return PartTensor(name, shape, power, positive=positive)
+            return PartTensor(name, shape, power, positive, self.activations)
+        return self._covered(name, shape, power, positive=positive)
+
+    def _covered(self, name: str, shape: Shape, power: float, *, positive: bool) -> PartTensor:
+        """Rounded to a range that covers the values."""
         reach = DEVIATIONS * math.sqrt(power)
         scale, zero = (reach / _STEPS, 0) if positive else (2 * reach / _STEPS, _MIDDLE)
         return self._rounded(name, shape, power, positive, scale, zero)
@@ -292,34 +343,24 @@ class PartBuilder:
         """A result in the range of its source."""
         kept = source.positive if positive is None else positive
         if not self.integer:
-            return PartTensor(name, shape, source.power, positive=kept)
+            return PartTensor(name, shape, source.power, kept, self.activations)
         return self._rounded(name, shape, source.power, kept, source.scale, source.zero_point)
 
     def _rounded(
         self, name: str, shape: Shape, power: float, positive: bool, scale: float, zero_point: int
     ) -> PartTensor:
-        step = self._constant(np.array(scale, np.float32))
-        zero = self._constant(np.array(zero_point, np.uint8))
+        step = self._number(scale)
+        zero = self.weights.constant(np.array(zero_point, np.uint8))
         rounded = self._node("QuantizeLinear", [name, step, zero])
-        return PartTensor(rounded, shape, power, positive, float(np.float32(scale)), zero_point)
+        return PartTensor(rounded, shape, power, positive, "int8", float(np.float32(scale)), zero_point)
 
     def _activated(self, name: str, activation: str) -> str:
         if activation == "relu6":
-            limits = [self._constant(np.array(limit, _NUMPY[self.build.datatype])) for limit in (0, 6)]
+            limits = [self.weights.real(np.array(limit), self._real_type) for limit in (0, 6)]
             return self._node("Clip", [name, *limits])
         if activation == "silu":
             return self._node("Mul", [name, self._node("Sigmoid", [name])])
         return self._node(_FUNCTIONS[activation], [name])
-
-    def _constant(self, values: NDArray[np.generic]) -> str:
-        name = f"constant_{len(self.weights)}"
-        self.weights.append(numpy_helper.from_array(np.asarray(values), name))
-        return name
-
-    def _declared(self, dims: Sequence[int], kind: int) -> str:
-        name = f"constant_{len(self.weights)}"
-        self.weights.append(TensorProto(name=name, dims=dims, data_type=kind))
-        return name
 
     def _node(self, operator: str, inputs: Sequence[str], **attributes: int | list[int]) -> str:
         name = f"{operator.lower()}_{len(self.nodes)}"
@@ -329,5 +370,5 @@ class PartBuilder:
         return f"{name}_out"
 
 
-def _weight_scale(deviation: float) -> float:
-    return float(np.float32(DEVIATIONS * deviation / MOST_INT8_WEIGHT))
+def _onnx_type(datatype: DatatypeName) -> int:
+    return TensorProto.UINT8 if datatype == "int8" else ONNX_TYPES.get(datatype, TensorProto.FLOAT)

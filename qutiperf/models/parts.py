@@ -6,11 +6,20 @@ import onnx
 
 from qutiperf.errors import InputError, SetupError
 from qutiperf.models.part_builder import PartBuilder, PartTensor
+from qutiperf.models.part_composed import attention, thresholded
 from qutiperf.spec.block import Block, Part
-from qutiperf.spec.layer import Convolution, Dense, Elementwise, Function, Pool, Product, Recurrent
+from qutiperf.spec.layer import (
+    Attention,
+    Convolution,
+    Dense,
+    Elementwise,
+    Function,
+    Pool,
+    Product,
+    Recurrent,
+    Threshold,
+)
 from qutiperf.spec.part import BuiltPart
-
-INTEGER_KINDS = (Convolution, Dense, Product, Pool, Elementwise, Function, Block)
 
 
 def declare_part(part: BuiltPart) -> onnx.ModelProto:
@@ -39,17 +48,16 @@ def _built(part: BuiltPart, *, declare: bool) -> onnx.ModelProto:
     tensors = [
         builder.input(name, shape) for name, shape in zip(names, part.parts[0].input_shapes, strict=True)
     ]
-    for layer in part.parts:
-        tensors = [_added(builder, layer, tensors)]
+    for layer, datatype in zip(part.parts, part.datatypes, strict=True):
+        builder.datatype = datatype
+        tensors = [_added(builder, layer, [builder.converted(tensor) for tensor in tensors])]
     return builder.model(tensors[0], part.parts[0].kind)
 
 
 def check_datatype(part: BuiltPart) -> None:
     """Raises InputError for a layer that is not built in the part's datatype."""
-    for layer in part.parts:
-        if part.build.datatype == "int8" and not isinstance(layer, INTEGER_KINDS):
-            cure = "measure it in fp32 or fp16"
-            raise InputError(f"build.datatype: {layer.kind} layers are not built in int8", cure=cure)
+    if (reason := part.unbuildable) is not None:
+        raise InputError(f"build.datatype: {reason}", cure="measure it in fp32 or fp16")
 
 
 def _inputs(part: BuiltPart) -> list[dict[str, object]]:
@@ -62,6 +70,8 @@ def _added(builder: PartBuilder, layer: Part, tensors: list[PartTensor]) -> Part
     first = tensors[0]
     if isinstance(layer, Block):
         return _BLOCKS[layer.kind](builder, layer, first)
+    if isinstance(layer, Attention):
+        return attention(builder, layer, tensors)
     if isinstance(layer, Product):
         return builder.product(first, tensors[1], layer.output_shape)
     if isinstance(layer, Elementwise):
@@ -80,7 +90,9 @@ def _weighted(builder: PartBuilder, layer: Convolution | Dense | Recurrent, sour
     return builder.dense(source, layer.outputs, shape, bias=layer.bias, activation=layer.activation)
 
 
-def _unweighted(builder: PartBuilder, layer: Pool | Function, source: PartTensor) -> PartTensor:
+def _unweighted(builder: PartBuilder, layer: Pool | Function | Threshold, source: PartTensor) -> PartTensor:
+    if isinstance(layer, Threshold):
+        return thresholded(builder, layer, source)
     if isinstance(layer, Pool):
         return _pooled(builder, layer, source)
     return builder.function(layer.operator, source)

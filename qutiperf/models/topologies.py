@@ -112,16 +112,27 @@ def build(
     input_size: int | None = None,
     batch: int | str = "batch",
     seed: int = 1,
+    sparsity_percent: float = 0.0,
 ) -> onnx.ModelProto:
     """The network with seeded random weights, ready for a runtime; raises InputError."""
     check_seed(seed, name)
     model = declare(name, channel_scale_percent, input_size, batch)
+    check_weights(model, name)
+    draw_weights(model, seed, sparsity_percent)
+    return model
+
+
+def check_weights(model: onnx.ModelProto, name: str) -> None:
+    """Raises InputError if the weights of a declared network do not fit into a file."""
     weight_bytes = sum(FLOAT_BYTES * math.prod(tensor.dims) for tensor in model.graph.initializer)
     if weight_bytes > MOST_BYTES:
         problem = f"has {weight_bytes / BYTES_PER_GB:,.1f} GB of weights, an ONNX file holds 2 GB"
         raise InputError(problem, where=name, cure="give a smaller channel scale or input")
-    draw_weights(model, seed)
-    return model
+
+
+def is_flat(name: str) -> bool:
+    """Whether the input of a topology is a vector of pixels instead of an image with three channels."""
+    return TOPOLOGIES[name].build is mlp
 
 
 def write(
@@ -133,7 +144,11 @@ def write(
     seed: int = 1,
 ) -> None:
     """Builds and saves the network; raises InputError, or SetupError if the file cannot be written."""
-    model = build(name, channel_scale_percent, input_size, batch, seed)
+    save(build(name, channel_scale_percent, input_size, batch, seed), path)
+
+
+def save(model: onnx.ModelProto, path: Path) -> None:
+    """Raises SetupError if the file cannot be written."""
     try:
         path.write_bytes(model.SerializeToString())
     except OSError as error:

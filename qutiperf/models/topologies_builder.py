@@ -150,9 +150,12 @@ def _padding(size: int, kernel: int, stride: int, padding: int | None) -> tuple[
     return total // 2, total - total // 2
 
 
-def draw_weights(model: onnx.ModelProto, seed: int) -> None:
-    """Fills the declared weights in place: normal with variance 2/fan-in (He et al. 2015), zero bias."""
-    generator = np.random.default_rng(seed)
+def draw_weights(model: onnx.ModelProto, seed: int, sparsity_percent: float = 0.0) -> None:
+    """Fills the declared weights in place: normal with variance 2/fan-in (He et al. 2015), zero bias.
+
+    The zeros of a sparse network are at random places; its other weights are those of the dense one.
+    """
+    generator, places = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     for tensor in model.graph.initializer:
         if len(tensor.dims) == 1:
             values = np.zeros(tensor.dims[0], np.float32)
@@ -160,4 +163,6 @@ def draw_weights(model: onnx.ModelProto, seed: int) -> None:
             deviation = math.sqrt(2 / math.prod(tensor.dims[1:]))
             values = generator.standard_normal(math.prod(tensor.dims), np.float32)
             values *= np.float32(deviation)
+            if sparsity_percent:
+                values[places.random(len(values), np.float32) < sparsity_percent / 100] = 0
         tensor.raw_data = values.astype("<f4", copy=False).tobytes()

@@ -22,7 +22,8 @@ class PublishedResult(StrictModel):
     `figure` is in `unit`, which may be a conversion of the publisher's; None where only compute figures
     are published. A latency's `percentile` is None
     where it is a mean. `inferred`: computed by MLPerf's rules from a run of another scenario, or another
-    accuracy class's run. `design_power_w` is the nameplate, declared and not measured.
+    accuracy class's run. `design_power_w` is the nameplate, declared and not measured. `gop` are billions of
+    operations of an input, `system_gops` and `compute_gops` those per second.
     """
 
     source: Source
@@ -40,6 +41,7 @@ class PublishedResult(StrictModel):
     nodes: int | None = None
     benchmark: str
     model: str | None = None
+    channel_scale_percent: float | None = None
     datatype: str | None = None
     scenario: str
     deployment: str | None = None
@@ -49,11 +51,17 @@ class PublishedResult(StrictModel):
     compute_latency_ms: float | None = None
     compute_throughput_ips: float | None = None
     system_latency_ms: float | None = None
+    gop: float | None = None
+    system_gops: float | None = None
+    compute_gops: float | None = None
     accuracy: str | None = None
     top1_percent: float | None = None
+    top5_percent: float | None = None
     valid: bool | None = None
     inferred: bool | None = None
     has_power: bool | None = None
+    base_power_w: float | None = None
+    idle_power_w: float | None = None
     full_power_w: float | None = None
     energy_per_query_mj: float | None = None
     design_power_w: float | None = None

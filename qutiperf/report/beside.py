@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from qutiperf.errors import InputError
 from qutiperf.published.cited_peaks import ops_per_input, peak_ops_per_s
@@ -10,6 +11,7 @@ from qutiperf.published.plausibility import implausible
 from qutiperf.published.reference import qutibench_results
 from qutiperf.published.result import PublishedResult
 from qutiperf.report.published_rows import QUTIBENCH, results_of_name
+from qutiperf.report.verdicts import Verdicts, failures, verdicts_of
 from qutiperf.results.derived import derived_of
 from qutiperf.results.record import RunRecord
 from qutiperf.spec import catalog
@@ -41,7 +43,10 @@ _DATATYPES = {"float8": "fp8", "bfloat16": "bf16", "float16": "fp16", "float32":
 
 @dataclass(frozen=True, slots=True)
 class OwnFigure:
-    """The best valid run of a system, workload and scenario; `figure` is in `unit` (samples/s or ms)."""
+    """The best valid run of a system, workload and scenario; `figure` is in `unit` (samples/s or ms).
+
+    `doubts` are the audits that it fails.
+    """
 
     run: str
     sut: str
@@ -57,6 +62,7 @@ class OwnFigure:
     per_watt: float | None
     roofline_percent: float | None
     submission: bool
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +105,14 @@ def beside(
     benchmark: str | None = None,
     scenario: str | None = None,
     most: int = 5,
+    verdicts: Verdicts = MappingProxyType({}),
 ) -> list[Beside]:
-    """The `most` nearest entries of each publisher and division; raises InputError if there are none."""
+    """The `most` nearest entries of each publisher and division; raises InputError if there are none.
+
+    `verdicts` are those of the runs' audits, by run id.
+    """
     results = [result for name in dict.fromkeys(tables) for result in _results(name)]
-    own = [one for one in own_figures(records) if scenario in (None, one.scenario)]
+    own = [one for one in own_figures(records, verdicts) if scenario in (None, one.scenario)]
     if not own:
         cure = "measure a performance run, or leave --scenario out"
         raise InputError("has no valid run to compare", cure=cure)
@@ -133,12 +143,13 @@ def _no_match(
     return InputError(what, where="--with", cure=f"--benchmark: {nearest(names, known)}")
 
 
-def own_figures(records: Sequence[RunRecord]) -> list[OwnFigure]:
+def own_figures(records: Sequence[RunRecord], verdicts: Verdicts = MappingProxyType({})) -> list[OwnFigure]:
     """One for each system, workload and scenario, in the order of the records."""
     accuracies = {record.run_id: record.figures.top1_percent for record in records if record.valid}
     best: dict[tuple[str, str, str], OwnFigure] = {}
     for record in records:
-        one = _own(record, accuracies.get(record.accuracy_run_id or ""))
+        failed = tuple(failures(verdicts_of(record, verdicts)))
+        one = _own(record, accuracies.get(record.accuracy_run_id or ""), failed)
         if one is not None:
             key = (one.sut, one.workload, one.scenario)
             before = best.get(key)
@@ -147,7 +158,7 @@ def own_figures(records: Sequence[RunRecord]) -> list[OwnFigure]:
     return list(best.values())
 
 
-def _own(record: RunRecord, top1_percent: float | None) -> OwnFigure | None:
+def _own(record: RunRecord, top1_percent: float | None, doubts: tuple[str, ...]) -> OwnFigure | None:
     point, variant = record.point, record.inputs.workload.variant
     latency = _LATENCIES.get(point.scenario)
     figure = getattr(record.figures, latency or "system_throughput_ips")
@@ -169,6 +180,7 @@ def _own(record: RunRecord, top1_percent: float | None) -> OwnFigure | None:
         per_watt=derived.ips_per_watt,
         roofline_percent=derived.utilisation_percent,
         submission=point.profile.value == "submission",
+        doubts=doubts,
     )
 
 

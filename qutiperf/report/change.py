@@ -8,6 +8,7 @@ from typing import Literal
 
 from qutiperf import host
 from qutiperf.report.recorded import setting, status
+from qutiperf.report.verdicts import Verdicts, failures, verdicts_of
 from qutiperf.results.record import RunRecord
 from qutiperf.spec.config import canonical_json
 from qutiperf.spec.scenario import Mode, ScenarioName
@@ -69,11 +70,15 @@ def compare_records(
     *,
     figure: str | None = None,
     across_hosts: bool = False,
+    verdicts: tuple[Verdicts, Verdicts] = ({}, {}),
 ) -> Comparison:
-    """Points that both have; `figure` replaces the scenario's own metric."""
+    """Points that both have; `figure` replaces the scenario's own metric.
+
+    `verdicts` are those of each folder's audits: a failed one is a difference that a reader should know.
+    """
     groups_first, groups_second = _groups(first), _groups(second)
     changes = [
-        _change(group, groups_second[key], threshold_percent, figure, across_hosts)
+        _change(group, groups_second[key], threshold_percent, figure, across_hosts, verdicts)
         for key, group in groups_first.items()
         if key in groups_second
     ]
@@ -96,7 +101,12 @@ def _groups(records: Iterable[RunRecord]) -> dict[str, list[RunRecord]]:
 
 
 def _change(
-    first: list[RunRecord], second: list[RunRecord], threshold: float, figure: str | None, across_hosts: bool
+    first: list[RunRecord],
+    second: list[RunRecord],
+    threshold: float,
+    figure: str | None,
+    across_hosts: bool,
+    verdicts: tuple[Verdicts, Verdicts],
 ) -> Change:
     name = figure or _figure_of(first[0])
     one, two = _by_repeat(first, name), _by_repeat(second, name)
@@ -123,7 +133,7 @@ def _change(
         basis=estimate.basis,
         verdict=verdict,
         reasons=reasons,
-        differs=_differences(first, second),
+        differs=_differences(first, second, verdicts),
     )
 
 
@@ -252,8 +262,10 @@ def _different_settings(one: RunRecord, two: RunRecord) -> list[str]:
     return names + (["profile"] if one.point.profile is not two.point.profile else [])
 
 
-def _differences(first: Sequence[RunRecord], second: Sequence[RunRecord]) -> list[str]:
-    """What a reader should know: files, versions, hosts, and marks of quality."""
+def _differences(
+    first: Sequence[RunRecord], second: Sequence[RunRecord], verdicts: tuple[Verdicts, Verdicts]
+) -> list[str]:
+    """What a reader should know: files, versions, hosts, marks of quality, and failed audits."""
     one, two = first[0], second[0]
     parts = [
         f"{name.partition(':')[0]} changed: {name.partition(':')[2]}"
@@ -266,8 +278,10 @@ def _differences(first: Sequence[RunRecord], second: Sequence[RunRecord]) -> lis
             parts.append(f"{name} {before or 'none'} -> {after or 'none'}")
     if _machine(one) != _machine(two):
         parts.append(f"host {one.host.get('hostname')} -> {two.host.get('hostname')}")
-    for place, records in (("first", first), ("second", second)):
+    for place, records, audits in (("first", first, verdicts[0]), ("second", second, verdicts[1])):
         marks = sorted({record.quality for record in records} - {"ok"})
         if marks:
             parts.append(f"{place}: {', '.join(marks)}")
+        failed = [text for record in records for text in failures(verdicts_of(record, audits))]
+        parts += [f"{place} fails an audit: {text}" for text in dict.fromkeys(failed)]
     return parts

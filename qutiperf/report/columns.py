@@ -45,6 +45,7 @@ COLUMNS = (
     Column("setting", "setting", description="the deployment parameters in one text"),
     Column("status", "status", description="ok, published, a mark of quality, INVALID or failed"),
     Column("reasons", "reasons"),
+    Column("audits", "audits", description="outcomes of the audits whose verdicts the results folder keeps"),
     _number("top1_percent", "top-1 accuracy", "%", "higher"),
     _number("top5_percent", "top-5 accuracy", "%", "higher"),
     _number("system_throughput_ips", "system throughput", "inputs/s", "higher", "what LoadGen measures"),
@@ -80,6 +81,13 @@ COLUMNS = (
     _number("energy_delay_mj_ms", "energy-delay", "mJ ms", "lower"),
     _number("hardware_cost", "hardware cost", "", "lower", "as in the file of the system"),
     _number("predicted_throughput_ips", "predicted throughput", "inputs/s", "higher", "level 0"),
+    _number(
+        "roofline_throughput_ips",
+        "roofline",
+        "inputs/s",
+        "",
+        "plain prediction; beside a refined one the peak alone",
+    ),
     _number("predicted_latency_ms", "predicted latency", "ms", "lower", "level 0, of a batch"),
     _number(
         "compute_efficiency_percent", "efficiency", "%", "higher", "compute throughput over the predicted one"
@@ -96,6 +104,15 @@ COLUMNS = (
         "",
         "operations over bytes of weights",
     ),
+    _number("gap_layer_sum_ms", "sum of the layers", "ms", "", "of a batch, from measured layers"),
+    _number("gap_call_ms", "call and borders", "ms", "", "of a batch, from measured layers"),
+    _number("gap_unexplained_ms", "not explained by layers", "ms", "", "of a batch; may be negative"),
+    _number("gap_system_ms", "system beyond compute", "ms", "", "of a batch, from LoadGen's figure"),
+    _number("sustained_s", "held for", "s", "", "a sustained run"),
+    _number(
+        "sustained_percent", "sustained throughput", "%", "higher", "last minute or tenth over the first"
+    ),
+    _number("throttled_s", "first sign of throttling", "s", "", "since the first query"),
     Column("host", "host"),
     Column("versions", "versions"),
     Column("started_utc", "started"),
@@ -103,7 +120,7 @@ COLUMNS = (
 )
 BY_NAME: Mapping[str, Column] = {column.name: column for column in COLUMNS}
 CLEAN = ("ok", "published", "generator_limited")
-MARKED = ("noisy", "unstable", "suspect_accuracy", "doubtful")
+MARKED = ("noisy", "unstable", "suspect_accuracy", "doubtful", "audit_failed")
 
 
 def columns_of(rows: list[Row]) -> list[Column]:

@@ -11,6 +11,7 @@ from qutiperf.level0.analysis import AnalysedRow, correlations, orthogonality
 from qutiperf.printable import bounded, one_line
 from qutiperf.report.columns import Row
 from qutiperf.report.data_package import citation
+from qutiperf.report.downloads import Download
 from qutiperf.report.run_page import RunDetails
 from qutiperf.report.sources import ReportSources
 from qutiperf.report.table import counts_of, script_json
@@ -21,10 +22,10 @@ from qutiperf.units import format_number
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-UNVERIFIED = "Result not verified by MLCommons Association."
 _KINDS = (("task", "task", "Tasks"), ("system", "sut", "Systems"), ("workload", "workload", "Workloads"))
 _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _MOST_TITLE = 120
+_MOST_LINE = 2_000
 _MOST_LISTED = 300
 _MOST_ANALYSED = 400
 
@@ -49,7 +50,9 @@ def environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     loader = FileSystemLoader(catalog.root() / "reports/templates")
-    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    made.filters["line"] = lambda text: bounded(one_line(str(text)), _MOST_LINE)
+    return made
 
 
 def page_name(value: str) -> str:
@@ -106,6 +109,15 @@ def _counted(rows: Sequence[Row], column: str) -> str:
 
 def citations_of(sources: ReportSources) -> list[str]:
     return [text for label in sources.labels if (text := citation(label))]
+
+
+def downloads_of(downloads: Sequence[Download]) -> list[tuple[str, list[Download]]]:
+    """Each table's title with its rows, and its files."""
+    tables = {each.table.name: each.table for each in downloads}
+    return [
+        (f"{table.title} ({len(table.rows):,})", [each for each in downloads if each.table.name == name])
+        for name, table in tables.items()
+    ]
 
 
 def subtitle_of(sources: ReportSources) -> str:

@@ -9,7 +9,7 @@ from qutiperf.errors import InputError
 from qutiperf.level0.capability import bandwidth_of, capability, peaks_of
 from qutiperf.level0.evaluate import measured_points
 from qutiperf.level0.predict import plain
-from qutiperf.level0.reference import Measurement, network, published_measurements
+from qutiperf.level0.reference import BILLION, Measurement, network, published_measurements
 from qutiperf.published.files import read_published
 from qutiperf.published.reference import tables
 from qutiperf.published.result import PublishedResult
@@ -126,26 +126,34 @@ def _result_row(result: PublishedResult, label: str) -> Row:
     rate = result.figure if result.unit in ("samples/s", "queries/s") else None
     latency = result.figure if result.unit == "ms" else result.system_latency_ms
     tokens = result.figure if result.unit in ("tokens/s", "tasks/s", "streams") else None
+    modes = result.source == QUTIBENCH  # whose platform is the operating mode
     percentile = {0.9: "system_latency_p90_ms", 0.99: "system_latency_p99_ms"}.get(result.percentile or 0.0)
     row: Row = {
         "id": _digest(label, result.model_dump_json()),
         "source": label,
-        "sut": result.platform or result.system,
-        "operating_mode": None,
+        "sut": result.system if modes else result.platform or result.system,
+        "operating_mode": result.platform if modes else None,
         "task": result.benchmark,
         "workload": result.model or result.benchmark,
         "topology": result.benchmark,
+        "channel_scale_percent": result.channel_scale_percent,
         "datatype": result.datatype,
         "scenario": result.scenario,
         "setting": result.deployment or _accelerators(result),
         "status": "INVALID" if result.valid is False else "published",
         "reasons": "inferred from another run" if result.inferred else None,
         "top1_percent": result.top1_percent,
+        "top5_percent": result.top5_percent,
         "system_throughput_ips": rate,
         "compute_throughput_ips": result.compute_throughput_ips,
         percentile or "system_latency_ms": latency,
         "compute_latency_ms": result.compute_latency_ms,
+        "base_power_w": result.base_power_w,
+        "idle_power_w": result.idle_power_w,
         "full_power_w": result.full_power_w,
+        "ops": result.gop * BILLION if result.gop is not None else None,
+        "system_gops": result.system_gops,
+        "compute_gops": result.compute_gops,
         "url": result.url,
         "division": result.division,
         "submitter": result.submitter,
@@ -177,6 +185,5 @@ def qutibench_roofs(rows: Iterable[Row]) -> list[Roof]:
 def _roofs(sut: str, mode: str) -> Sequence[Roof]:
     platform = _platform(sut)
     bandwidth = bandwidth_of(platform, sut)
-    return [
-        Roof(sut, mode, datatype, peak, bandwidth) for datatype, peak in peaks_of(platform, mode, sut).items()
-    ]
+    peaks = peaks_of(platform, mode, sut)
+    return [Roof(sut, mode, datatype, peak, bandwidth, platform.source) for datatype, peak in peaks.items()]

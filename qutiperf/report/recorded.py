@@ -1,14 +1,18 @@
 """Rows and rooflines of a results folder."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.errors import InputError, QutiperfError
-from qutiperf.level0.capability import bandwidth_of, peaks_of
+from qutiperf.level0.capability import OPS_PER_TOP, bandwidth_of, peaks_of
+from qutiperf.printable import bounded, one_line
 from qutiperf.report.columns import BY_NAME, Row
+from qutiperf.report.gaps import gaps_of
 from qutiperf.report.roofs import Roof
-from qutiperf.results.record import RunRecord
+from qutiperf.report.verdicts import FAILED, Verdicts, failures, stored_verdicts, summary, verdicts_of
+from qutiperf.results.record import RunRecord, StoredPrediction
 from qutiperf.results.selection import select
 from qutiperf.results.table import Row as TableRow
 from qutiperf.results.table import rows as table_rows
@@ -17,12 +21,16 @@ _RENAMED = {"system_latency_ms": "system_latency_p50_ms", "compute_latency_ms": 
 _OWN_OF_TABLE = frozenset(
     {"run_id", "attempt", "repeat", "profile", "valid", "quality", "failure", "weight_datatype", "end_to_end"}
 )
+_MOST_SOURCE = 300
 _SHOWN_SETTINGS = ("batch_size", "threads", "streams", "operating_mode")
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What a results folder holds: a row and a record per run, roofs, and an error per damaged part."""
+    """What a results folder holds: a row and a record per run, roofs, and an error per damaged part.
+
+    `verdicts` are those of audits, by run id or run and attempt.
+    """
 
     label: str
     folder: Path
@@ -31,14 +39,24 @@ class Recorded:
     roofs: list[Roof]
     damaged: list[InputError]
     omitted: int
+    verdicts: Verdicts = field(default_factory=dict)
 
 
 def recorded(folder: Path, label: str) -> Recorded:
     """Raises InputError if this is not a results folder; superseded runs are left out."""
     selection = select(folder)
     records = selection.records
-    built = [_row(record, row, label) for record, row in zip(records, table_rows(records), strict=True)]
-    return Recorded(label, folder, built, records, roofs_of(records), selection.damaged, selection.omitted)
+    verdicts, damaged = stored_verdicts(folder)
+    gaps = gaps_of(records, str(folder))
+    built = [
+        _row(record, row, label) | _marks(record, row, verdicts_of(record, verdicts)) | gap
+        for record, row in zip(records, table_rows(records), strict=True)
+        for gap in (gaps.get(record.run_id, {}),)
+    ]
+    broken = selection.damaged + damaged
+    return Recorded(
+        label, folder, built, records, roofs_of(records), broken, selection.omitted, dict(verdicts)
+    )
 
 
 def run_key(record: RunRecord) -> str:
@@ -58,10 +76,10 @@ def _row(record: RunRecord, table_row: TableRow, label: str) -> Row:
         "datatype": record.inputs.workload.variant.weight_datatype,
         "threads": _text(record.point.deployment.get("threads")),
         "setting": setting(record.point.deployment, record.point.repeat),
-        "status": status(record),
         "hardware_cost": record.inputs.sut.platform.hardware_cost,
         "ops": prediction.ops if prediction else None,
         "operational_intensity_ops_per_byte": _intensity(record),
+        "roofline_throughput_ips": roofline_ips(record.prediction),
         "host": _text(record.host.get("hostname")),
         "versions": "; ".join(f"{name} {version}" for name, version in sorted(record.versions.items())),
     }
@@ -77,6 +95,18 @@ def _own(table_row: TableRow) -> Row:
         if name not in known and not name.startswith(("system_", "compute_", "activation_"))
     }
     return own | {"end_to_end": "yes" if table_row.get("end_to_end") else None}
+
+
+def _marks(record: RunRecord, table_row: TableRow, verdicts: Sequence[AuditVerdict]) -> Row:
+    """The status and reasons of a run with the verdicts of its audits; a valid run may be marked by one."""
+    failed = failures(verdicts)
+    reasons = [text for text in (_cell(table_row.get("reasons")), *failed) if text]
+    marked = failed and record.valid and record.failure is None
+    return {
+        "status": FAILED if marked else status(record),
+        "reasons": "; ".join(map(str, reasons)) or None,
+        "audits": summary(verdicts),
+    }
 
 
 def status(record: RunRecord) -> str:
@@ -98,6 +128,15 @@ def setting(deployment: Mapping[str, object], repeat: int) -> str:
 def _intensity(record: RunRecord) -> float | None:
     prediction = record.prediction
     return prediction.operational_intensity_ops_per_byte if prediction else None
+
+
+def roofline_ips(stored: StoredPrediction | None) -> float | None:
+    """Inputs/s of the plain prediction; beside a refined one, those at the peak of the datatype."""
+    if stored is None or stored.model is None:
+        return None
+    if stored.model == "plain":
+        return stored.predicted_throughput_ips
+    return stored.peak_tops * OPS_PER_TOP / stored.ops if stored.peak_tops and stored.ops else None
 
 
 def _cell(value: object) -> str | int | float | bool | None:
@@ -126,4 +165,5 @@ def platform_roofs(record: RunRecord, mode: str) -> Sequence[Roof]:
         peaks, bandwidth = peaks_of(platform, mode, sut), bandwidth_of(platform, sut)
     except QutiperfError:
         return []
-    return [Roof(sut, mode, datatype, peak, bandwidth) for datatype, peak in peaks.items()]
+    source = bounded(one_line(platform.source), _MOST_SOURCE)
+    return [Roof(sut, mode, datatype, peak, bandwidth, source) for datatype, peak in peaks.items()]

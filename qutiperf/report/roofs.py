@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Roof:
-    """One datatype in one operating mode of a system."""
+    """One datatype in one operating mode of a system; `source` is where the platform's figures are from."""
 
     sut: str
     operating_mode: str
     datatype: str
     peak_tops: float
     memory_bandwidth_gb_s: float
+    source: str = ""

@@ -8,14 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
+from qutiperf.printable import bounded
 from qutiperf.report.columns import Cell
 from qutiperf.report.power_lines import MOST_SAMPLES, power_lines, rows_of
 from qutiperf.results.histogram import Integers, value_of
 from qutiperf.results.record import RunRecord
+from qutiperf.results.sustained import SUSTAINED_CSV, read_intervals
 from qutiperf.units import NANOSECONDS_PER_SECOND, milliseconds_from_ns
 
 _BINS = 80
+_MOST_LINEAR = 20.0
 _MOST_BYTES = 64 << 20
+_MOST_SIGNS = 50
 _PERCENTILES = ("p50", "p90", "p99", "p99_9", "max")
 
 
@@ -28,6 +32,7 @@ class RunDetails:
     histograms: dict[str, list[list[float]]]
     environment: dict[str, list[float | None]]
     sustained: dict[str, list[float | None]]
+    held: dict[str, object]
     power: dict[str, list[list[float]]]
 
 
@@ -40,6 +45,7 @@ def details(record: RunRecord, folder: Path) -> RunDetails:
         histograms(stored),
         environment(folder),
         sustained(stored),
+        held(record, folder / SUSTAINED_CSV),
         power_lines(folder / "power.csv"),
     )
 
@@ -88,7 +94,7 @@ def _whole(values: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Integer
 
 
 def histograms(stored: Mapping[str, Integers]) -> dict[str, list[list[float]]]:
-    """By phase: 80 bins of equal width up to the 99.9th percentile, and one for everything above."""
+    """By phase: 80 bins up to the 99.9th percentile, and one for everything above."""
     built: dict[str, list[list[float]]] = {}
     for name, buckets in stored.items():
         phase, _, kind = name.rpartition("_")
@@ -114,12 +120,36 @@ def sustained(stored: Mapping[str, Integers]) -> dict[str, list[float | None]]:
     return {"elapsed_s": ends.tolist(), "compute_throughput_ips": rates}
 
 
+def held(record: RunRecord, path: Path) -> dict[str, object]:
+    """A sustained run's throughput by interval, and what slowed it: [begin s, end s, inputs/s], [s, text]."""
+    intervals = read_intervals(path)
+    if len(intervals) < 2:
+        return {}
+    step = max(1, -(-len(intervals) // MOST_SAMPLES))
+    stored = record.sustained
+    return {
+        "intervals": [[each.begin_s, each.end_s, each.throughput_ips] for each in intervals[::step]],
+        "window_s": stored.window_s if stored else None,
+        "percent": stored.last_over_first_percent if stored else None,
+        "signs": [
+            [sign.at_s, bounded(f"{sign.kind}: {sign.text}", 200)] for sign in stored.signs[:_MOST_SIGNS]
+        ]
+        if stored
+        else [],
+    }
+
+
 def binned(buckets: Integers, numbers: Integers) -> list[list[float]]:
-    """[lower ms, upper ms, count] of each bin; the last holds everything above the 99.9th percentile."""
+    """[lower ms, upper ms, count] of each bin; the last holds everything above the 99.9th percentile.
+
+    Bins have equal widths, or equal ratios where the times span more than 1:20.
+    """
     values = value_of(buckets)
     rank = np.searchsorted(np.cumsum(numbers), np.ceil(0.999 * numbers.sum()))
     low, high, most = float(values[0]), float(values[rank]), float(values[-1])
-    edges = np.linspace(low, high if high > low else low * 1.001 + 1, _BINS + 1)
+    spaced = np.geomspace if low > 0 and high > _MOST_LINEAR * low else np.linspace
+    edges = spaced(low, high if high > low else low * 1.001 + 1, _BINS + 1)
+    edges[0], edges[-1] = low, max(high, edges[-1])  # geomspace is rounded
     heights, _ = np.histogram(values, edges, weights=numbers)
     bins = [
         [milliseconds_from_ns(edges[place]), milliseconds_from_ns(edges[place + 1]), float(height)]

@@ -1,6 +1,5 @@
 """Writes a report as a folder of pages that open from disk: completely, or not at all."""
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -16,13 +15,17 @@ from qutiperf.printable import bounded, one_line, printable
 from qutiperf.report import pages
 from qutiperf.report.beside import DERIVED_NOTE, Beside
 from qutiperf.report.bundles import copy_bundles
-from qutiperf.report.columns import Column, Row, columns_of
-from qutiperf.report.data_package import data_package, dataset_terms
+from qutiperf.report.columns import Column, columns_of
+from qutiperf.report.data_package import LICENCES, Publication, data_package, dataset_terms, identifier
+from qutiperf.report.downloads import Download, check_parquet, write_tables
 from qutiperf.report.recorded import Recorded, run_key
 from qutiperf.report.run_page import details
 from qutiperf.report.sources import ReportSources
-from qutiperf.report.table import MOST_ROWS_OF_PAGE, script, script_json, thinned, to_csv
+from qutiperf.report.table import MOST_ROWS_OF_PAGE, script, script_json, thinned
+from qutiperf.report.tables import data_tables
+from qutiperf.report.verdicts import verdicts_of
 from qutiperf.spec import catalog
+from qutiperf.unverified import UNVERIFIED
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -50,9 +53,10 @@ class _Site:
     sources: ReportSources
     columns: list[Column]
     templates: "Environment"
-    title: str
-    created: str
+    published: Publication
+    compared: Sequence[Beside]
     run_pages: bool
+    parquet: bool
 
     def write(self, path: str, template: str, title: str, base: str, page: str, **values: object) -> None:
         target = self.folder / path
@@ -63,10 +67,10 @@ class _Site:
             title=bounded(one_line(title), 200),
             base=base,
             page=page,
-            site_title=self.title,
-            created=self.created,
+            site_title=self.published.title,
+            created=self.published.created,
             version=__version__,
-            unverified=pages.UNVERIFIED,
+            unverified=UNVERIFIED,
             **values,
         )
         target.write_text(text, encoding="utf-8", errors="replace")
@@ -81,19 +85,34 @@ def write_site(
     title: str = "Results",
     compared: Sequence[Beside] = (),
     step: Callable[[int, int], None] | None = None,
+    *,
+    licence: str | None = None,
+    creator: str | None = None,
+    parquet: bool = False,
 ) -> Written:
     """Writes the site; an older one in `out` is replaced. Raises InputError if `out` holds anything else.
 
     `compared` runs get a page beside published results. `step` is called with the number of run pages that
-    are written and their total.
+    are written and their total. `licence` (one of LICENCES) and `creator` are stated in the metadata;
+    `parquet` writes every table as Parquet too, and raises SetupError without pyarrow.
     """
     check_target(out)
+    if parquet:
+        check_parquet()
+    created = datetime.now(UTC).strftime("%Y-%m-%d")
+    published = Publication(title, created, sources.labels, licence, creator)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".qutiperf-report-", dir=out.parent) as name:
             folder = Path(name) / "site"
             folder.mkdir()
-            count = _write_all(folder, sources, title, compared, step)
+            runs = sum(len(each.records) for each in sources.recorded)
+            site = _Site(
+                *(folder, sources, columns_of(sources.rows), pages.environment(), published, compared),
+                run_pages=runs <= MOST_RUN_PAGES,
+                parquet=parquet,
+            )
+            count = _write_all(site, runs, step)
             _put_in_place(folder, out, Path(name) / "old")
     except OSError as error:
         cure = "name another folder with --out"
@@ -117,26 +136,15 @@ def _put_in_place(folder: Path, out: Path, old: Path) -> None:
     folder.rename(out)
 
 
-def _write_all(
-    folder: Path,
-    sources: ReportSources,
-    title: str,
-    compared: Sequence[Beside],
-    step: Callable[[int, int], None] | None,
-) -> int:
-    runs = sum(len(each.records) for each in sources.recorded)
-    columns = columns_of(sources.rows)
-    created = datetime.now(UTC).strftime("%Y-%m-%d")
-    site = _Site(folder, sources, columns, pages.environment(), title, created, runs <= MOST_RUN_PAGES)
-    _write_assets(folder / "assets")
-    shown = _write_data(site)
-    count = _write_explorers(site, len(shown), beside=bool(compared))
-    if compared:
-        page = site.page("beside", "")
-        title = "Beside published results"
+def _write_all(site: _Site, runs: int, step: Callable[[int, int], None] | None) -> int:
+    """Everything of the site in its folder; gives the number of pages."""
+    _write_assets(site.folder / "assets")
+    downloads, shown = _write_data(site)
+    count = _write_explorers(site, downloads, shown)
+    if site.compared:
         site.write(
-            *("beside.html", "beside.html", title, "", page),
-            compared=compared,
+            *("beside.html", "beside.html", "Beside published results", "", site.page("beside", "")),
+            compared=site.compared,
             derived_note=DERIVED_NOTE,
             number=pages.number,
         )
@@ -144,7 +152,7 @@ def _write_all(
     if site.run_pages:
         count += _write_runs(site, runs, step)
     marker = {"kind": "qutiperf_report", "schema_version": 1, "qutiperf": __version__}
-    (folder / MARKER).write_text(json.dumps(marker) + "\n", encoding="utf-8")
+    (site.folder / MARKER).write_text(json.dumps(marker) + "\n", encoding="utf-8")
     return count
 
 
@@ -153,22 +161,21 @@ def _write_assets(assets: Path) -> None:
     copy_bundles(assets)
 
 
-def _write_data(site: _Site) -> list[Row]:
-    """The whole table as CSV with its metadata, and what the pages show of it; gives the shown rows."""
+def _write_data(site: _Site) -> tuple[list[Download], int]:
+    """The tables with their metadata, and what the pages show; gives the files and the number of rows."""
     data, sources = site.folder / "data", site.sources
     data.mkdir()
-    text = to_csv(site.columns, sources.rows).encode("utf-8", errors="replace")
-    (data / "rows.csv").write_bytes(text)
-    digest = hashlib.sha256(text).hexdigest()
-    package = data_package(site.title, site.columns, sources.labels, digest, len(text), site.created)
+    tables = data_tables(sources, site.columns, site.compared)
+    downloads = write_tables(data, tables, parquet=site.parquet)
+    package = data_package(site.published, downloads)
     (data / "datapackage.json").write_text(json.dumps(package, indent=1) + "\n", encoding="utf-8")
     shown = thinned(sources.rows)
     total = len(sources.rows)
     (data / "rows.js").write_text(script(site.columns, shown, sources.roofs, total), encoding="utf-8")
-    return shown
+    return downloads, len(shown)
 
 
-def _write_explorers(site: _Site, shown: int, *, beside: bool) -> int:
+def _write_explorers(site: _Site, downloads: Sequence[Download], shown: int) -> int:
     """The index, a page per task, system and workload, one chart alone, and one row of the table."""
     links = pages.links_of(site.sources.rows)[:MOST_VALUE_PAGES]
     total = len(site.sources.rows)
@@ -178,9 +185,10 @@ def _write_explorers(site: _Site, shown: int, *, beside: bool) -> int:
             f"The pages show {shown:,} of {total:,} rows: the best of every configuration and an even share "
             f"of the rest (at most {MOST_ROWS_OF_PAGE:,}). data/rows.csv has all."
         )
-    terms = dataset_terms(site.title, site.columns, site.sources.labels, site.created)
+    published = site.published
+    terms = dataset_terms(published, downloads)
     site.write(
-        *("index.html", "explorer.html", site.title, "", site.page("index", "")),
+        *("index.html", "explorer.html", published.title, "", site.page("index", "")),
         thinned=note,
         trail=False,
         subtitle=pages.subtitle_of(site.sources),
@@ -188,8 +196,12 @@ def _write_explorers(site: _Site, shown: int, *, beside: bool) -> int:
         contents=pages.contents_of(links),
         facts=pages.facts_of(site.sources),
         citations=pages.citations_of(site.sources),
-        beside=beside,
+        beside=bool(site.compared),
         analyses=None,
+        downloads=pages.downloads_of(downloads),
+        licence=published.licence,
+        licence_address=LICENCES.get(published.licence or ""),
+        cite=published.citation(identifier(downloads)),
     )
     for link in links:
         tables = pages.analyses_of(site.sources.analysed, link.value) if link.kind == "task" else None
@@ -201,7 +213,7 @@ def _write_explorers(site: _Site, shown: int, *, beside: bool) -> int:
             contents=None,
             analyses=tables,
         )
-    site.write("chart.html", "chart.html", site.title, "", site.page("chart", ""))
+    site.write("chart.html", "chart.html", published.title, "", site.page("chart", ""))
     site.write("row.html", "row.html", "Row", "", site.page("row", ""))
     return len(links) + 3
 
@@ -224,14 +236,15 @@ def _write_run(site: _Site, source: Recorded, number: int) -> None:
     record, row = source.records[number], source.rows[number]
     key = run_key(record)
     failure = record.failure
-    reasons = "; ".join(record.reasons) or (failure.reason if failure else "")
+    reasons = row["reasons"] or (failure.reason if failure else "")
     tail = failure.log_tail[-_TAIL_CHARACTERS:] if failure else ""
     page = pages.run_script(details(record, source.folder / key), record.point.scenario.value)
     site.write(
         *(f"run/{key}.html", "run.html", f"{record.point.workload} on {record.point.sut}", "../", page),
         subtitle=f"{record.point.scenario.value} {record.point.mode.value}, {row['setting']}",
         status=str(row["status"]),
-        reasons=bounded(one_line(reasons), 2_000),
+        reasons=bounded(one_line(str(reasons)), 2_000),
+        verdicts=verdicts_of(record, source.verdicts),
         groups=list(pages.run_groups(record, row)),
         log_tail=printable(tail),
     )

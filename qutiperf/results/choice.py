@@ -11,6 +11,7 @@ from qutiperf.results.table import COLUMNS, Row
 from qutiperf.spec.scenario import Mode
 
 _SETTING = ("sut", "workload", "scenario", "profile", "end_to_end")
+_SUSTAINED = "sustained_s"
 _RESULT_OF_DATA = ("top1_percent", "top5_percent")  # the same in every repeat
 _LOWER_IS_BETTER = ("_ms", "_w", "_mj")
 
@@ -107,7 +108,8 @@ def _setting(row: Row) -> tuple[object, ...]:
     """All columns that say how a run was made, those of adapters' options included."""
     columns = list(row)
     first, last = columns.index("batch_size"), columns.index("valid")
-    return tuple(row[name] for name in (*_SETTING, *columns[first:last]))
+    held = row.get(_SUSTAINED) is not None
+    return (held, *(row[name] for name in (*_SETTING, *columns[first:last])))
 
 
 def _candidate(rows: Sequence[Row], columns: Iterable[str]) -> Candidate:

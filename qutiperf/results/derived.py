@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from qutiperf.results.record import RunRecord, StoredPrediction
 
 PERCENT = 100.0
+WRONG_OUTPUT = "wrong output"  # of a part that was loaded
 _OPS_PER_GOP = 1e9
 _OPS_PER_TOP = 1e12
 _BYTES_PER_GB = 1e9
@@ -40,6 +41,20 @@ class Derived:
     energy_per_input_mj: float | None
     ips_per_watt: float | None
     energy_delay_mj_ms: float | None
+
+
+def ran_as(record: RunRecord) -> str | None:
+    """How a layer, stack or block ran in its datatype; `refused` if the runtime did not load it.
+
+    None for other models, and where the runtime does not report its nodes.
+    """
+    if record.inputs.workload.model.part is None:
+        return None
+    failure = record.failure
+    if failure is not None and (failure.stage, failure.kind) == ("load", "error"):
+        return None if failure.reason.startswith(WRONG_OUTPUT) else "refused"
+    execution = record.observed.execution if record.observed else None
+    return execution.ran_as if execution else None
 
 
 def derived(basis: Basis) -> Derived:

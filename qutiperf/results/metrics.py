@@ -20,6 +20,7 @@ SLOW_CLOCK_PERCENT = 80.0
 ReasonKind = Literal[
     "harness",
     "unstable",
+    "repeats",
     "other programs",
     "retries",
     "other guests",
@@ -43,6 +44,7 @@ _REASONS: Mapping[ReasonKind, str] = {
 _PATTERNS = {
     kind: re.compile(re.escape(text).replace(re.escape("{:.0f}"), r"\d+")) for kind, text in _REASONS.items()
 }
+_REPEATS = re.compile(r"its \d+ repeats differ by .*")
 _QUIET = Disturbances()
 _PERCENTILES = ("mean", "p50", "p90", "p99", "p99_9")
 
@@ -161,10 +163,18 @@ def _disturbed(machine: Disturbances) -> list[str]:
     )
 
 
+def repeats_reason(repeats: int, figure: str, spread_percent: float, bound_percent: float) -> str:
+    """Why repeats of a point are unstable; the spread is from the lowest to the highest, of the median."""
+    what = f"its {repeats} repeats differ by {spread_percent:.3g} % in {figure}"
+    return f"{what}, more than the bound of {bound_percent:g} %"
+
+
 def kind_of_reason(reason: str) -> ReasonKind:
     """What a stored reason is about: records hold reasons as text alone."""
     if reason.startswith(SUSPECT_PREFIX):
         return "accuracy"
+    if _REPEATS.fullmatch(reason):
+        return "repeats"
     return next((kind for kind, pattern in _PATTERNS.items() if pattern.fullmatch(reason)), "other")
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, model_validator
 
 from qutiperf.mlperf_logs import LoadGenResult
+from qutiperf.spec.before import Before
 from qutiperf.spec.config import SchemaVersion, StrictModel
 from qutiperf.spec.point import Point
 from qutiperf.spec.scenario import Scenario
@@ -16,7 +17,11 @@ Quality = Literal["ok", "noisy", "unstable", "generator_limited", "suspect_accur
 
 
 class Inputs(StrictModel):
-    """The resolved inputs of the run, with the sha256 of every file that was read for it."""
+    """The resolved inputs of the run, with the sha256 of every file that was read for it.
+
+    `stable_within_percent` is the sweep's bound of the difference between repeats, None for the default, and
+    `before` its conditions for the start of the run.
+    """
 
     sweep: str
     sut: SystemUnderTest
@@ -25,6 +30,8 @@ class Inputs(StrictModel):
     dataset: dict[str, int | str | None]
     files_sha256: dict[str, str]
     resolved_sha256: str
+    stable_within_percent: float | None = None
+    before: Before | None = None
 
 
 _FORMER_FIGURES = frozenset(
@@ -95,16 +102,32 @@ class HarnessTax(StrictModel):
 
 
 class Failure(StrictModel):
-    """A failure: `stage` is load, run or close; `kind` is error, time_limit or crash.
+    """A failure: `stage` is load, before (the run starts), run or close; job, if that of an executor ended.
+
+    `kind` is error, time_limit, crash, memory (more than the limit), or condition (one that did not hold).
 
     `setup_missing`: the cause is something that the machine lacks (a device, a library), not the runtime.
     """
 
-    stage: Literal["load", "run", "close"]
-    kind: Literal["error", "time_limit", "crash"]
+    stage: Literal["load", "before", "run", "close", "job"]
+    kind: Literal["error", "time_limit", "crash", "memory", "condition"]
     reason: str
     log_tail: str = ""
     setup_missing: bool = False
+
+
+class Waited(StrictModel):
+    """How long a run waited for its conditions, with the pause, and their values when they held."""
+
+    seconds: float
+    met: dict[str, float] = {}
+
+
+class WarmUp(StrictModel):
+    """What the device answered before LoadGen's test, in the probe too: seconds, and inputs."""
+
+    seconds: float
+    inputs: int
 
 
 class Correctness(StrictModel):
@@ -116,6 +139,31 @@ class Correctness(StrictModel):
     error: float
     tolerance: float
     batch_sizes: list[int]
+
+
+class NodeTime(StrictModel):
+    """A node of the graph that the runtime ran, by its profiler (adapters.base.ProfiledNode)."""
+
+    name: str
+    operator: str
+    datatype: str
+    weights: str | None = None
+    time_ns: float
+
+
+RanAs = Literal["native", "weights only", "partly native", "emulated", "reduced"]
+
+
+class Execution(StrictModel):
+    """How a part ran in its datatype, by the nodes that the runtime reports: their number by kind.
+
+    native: its products, or all nodes without any, computed in the declared datatypes. weights only: the
+    weights are stored in it, and the runtime computes in another. partly native: some nodes computed in it.
+    emulated: none did, or it has no operator of its own. reduced: in a datatype of fewer bits.
+    """
+
+    ran_as: RanAs
+    nodes: dict[str, int]
 
 
 class AccuracyCheck(StrictModel):
@@ -152,6 +200,7 @@ class Observed(StrictModel):
     of those that MLPerf's network division asks for. `impossible_clocks` counts batches whose time by the
     device's clock was none or longer than the call: with any, `compute_clock` is host_wall for the run.
     `padding_share_percent` is the share of padding in the elements of inputs that differ in length.
+    `profile` has the times of a whole network's nodes, of calls beside the run, in microbenchmarks.
     `samples_mapped`: the samples are those of the record's `sample_cache`, in memory that processes share.
     """
 
@@ -175,6 +224,10 @@ class Observed(StrictModel):
     samples_mapped: bool = False
     padding_share_percent: float | None = None
     correctness: Correctness | None = None
+    warm_up: WarmUp | None = None
+    waited: Waited | None = None
+    execution: Execution | None = None
+    profile: list[NodeTime] = []
 
 
 def _whole(value: object) -> object:
@@ -207,6 +260,42 @@ class StoredPrediction(StrictModel):
     interval_factor: float | None = None
     error_factor: float | None = None
     note: str | None = None
+
+
+class ThrottleSign(StrictModel):
+    """A sign that a held run slowed down, `at_s` seconds after its begin.
+
+    `other programs` is a drop of the throughput for which those may be the cause, and not throttling.
+    """
+
+    kind: Literal["throttle count", "clock", "throughput", "other programs"]
+    at_s: float
+    text: str
+
+
+class Sustained(StrictModel):
+    """A run held for `requested_s`; sustained.csv has the throughput of each of its `intervals`.
+
+    `begin_s` is its begin by the clock of environment.csv; all other moments count from there. `first_ips`
+    and `last_ips` are the throughput of the first and the last `window_s`. `throttled_s` is the first sign of
+    throttling, None without one.
+    """
+
+    requested_s: float
+    held_s: float
+    begin_s: float
+    intervals: int
+    window_s: float
+    first_ips: float | None = None
+    last_ips: float | None = None
+    throttled_s: float | None = None
+    signs: list[ThrottleSign] = []
+    first_temperature_c: float | None = None
+    highest_temperature_c: float | None = None
+
+    @property
+    def last_over_first_percent(self) -> float | None:
+        return 100 * self.last_ips / self.first_ips if self.first_ips and self.last_ips is not None else None
 
 
 class UsedCache(StrictModel):
@@ -247,8 +336,9 @@ class RunRecord(StrictModel):
     The last run of a worker also records whether the adapter's `close()` failed after it, which does not
     change the figures, and which processes the adapter left running. `preparation_s` is the part of
     `elapsed_s` for decoding and preprocessing samples, which no figure includes; samples in `sample_cache`
-    are prepared before the first run of a sweep, and are no part of it. `probe_of` marks a probe, a short run
-    of an adaptive search, with the id of the full run that it stands for.
+    are prepared before the first run of a sweep, and are no part of it. `host` is the machine that ran the
+    model; `loadgen_host` is LoadGen's, where an executor reached another one for the model. `probe_of` marks
+    a probe, a short run of a search, with the id of the full run that it stands for.
     """
 
     schema_version: SchemaVersion = SCHEMA_VERSION
@@ -262,6 +352,7 @@ class RunRecord(StrictModel):
     point: Point
     inputs: Inputs
     host: dict[str, str | int | float | bool | None]
+    loadgen_host: dict[str, str | int | float | bool | None] | None = None
     versions: dict[str, str]
     observed: Observed | None = None
     loadgen: LoadGenResult | None = None
@@ -273,6 +364,7 @@ class RunRecord(StrictModel):
     harness_tax: HarnessTax | None = None
     accuracy_run_id: str | None = None
     accuracy_check: AccuracyCheck | None = None
+    sustained: Sustained | None = None
     valid: bool
     quality: Quality
     reasons: list[str] = []

@@ -6,6 +6,7 @@ from pathlib import Path
 from qutiperf.errors import InputError
 from qutiperf.results.left_out import LeftOut, read_left_out
 from qutiperf.results.record import RunRecord
+from qutiperf.results.stability import with_stability
 from qutiperf.results.store import Store, latest
 from qutiperf.results.superseded import superseded
 from qutiperf.results.table import in_table_order
@@ -15,6 +16,7 @@ from qutiperf.results.table import in_table_order
 class Selection:
     """Records, the ids of superseded runs, and an error for each damaged part of the folder.
 
+    Records of repeats that differ too much are marked as unstable, which the stored ones are not.
     `omitted` is the number of superseded runs that `records` does not have, `probes` that of probes.
     """
 
@@ -29,7 +31,8 @@ class Selection:
 def select(folder: Path, *, everything: bool = False) -> Selection:
     """Superseded runs and probes only with `everything`; raises InputError if it is not a results folder."""
     contents = Store.open(folder).read()
-    old, records = superseded(contents.records), in_table_order(latest(contents.records))
+    old = superseded(contents.records)
+    records = in_table_order(with_stability(latest(contents.records)))
     left_out, damaged = _left_out(folder, records)
     problems = [*contents.damaged, *damaged]
     if everything:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
-from qutiperf.results.derived import Derived, derived_of, efficiency_reason
+from qutiperf.results.derived import Derived, derived_of, efficiency_reason, ran_as
+from qutiperf.results.metrics import kind_of_reason
 from qutiperf.results.record import Figures, Quality, RunRecord, StoredPrediction
 from qutiperf.spec.config import canonical_json
 from qutiperf.spec.scenario import Mode, ScenarioName
@@ -30,13 +31,14 @@ COLUMNS: dict[str, type] = {
     **dict.fromkeys(("quality", "reasons"), str),
     **dict.fromkeys((*Figures.model_fields, *DERIVED), float),
     "padding_share_percent": float,
+    **dict.fromkeys(("sustained_s", "sustained_percent", "throttled_s"), float),
     "compute_clock": str,
     **dict.fromkeys(("over_network", "end_to_end"), bool),
     "design_power_w": float,
     "power_valid": bool,
     **dict.fromkeys(("power_grade", "power_source", "power_reason", "topology"), str),
     "channel_scale_percent": float,
-    **dict.fromkeys(("weight_datatype", "activation_datatype", "failure"), str),
+    **dict.fromkeys(("weight_datatype", "activation_datatype", "ran_as", "failure"), str),
     "started_utc": datetime,
 }
 SUPERSEDED, PROBE = "superseded", "probe"  # columns where all runs are shown
@@ -146,6 +148,9 @@ def _row(record: RunRecord, accuracy: RunRecord | None, options: Mapping[str, st
         **figures,
         **_derived(record),
         "padding_share_percent": record.observed.padding_share_percent if record.observed else None,
+        "sustained_s": record.sustained.held_s if record.sustained else None,
+        "sustained_percent": record.sustained.last_over_first_percent if record.sustained else None,
+        "throttled_s": record.sustained.throttled_s if record.sustained else None,
         "compute_clock": record.observed.compute_clock if record.observed else None,
         "over_network": record.observed.over_network if record.observed else None,
         "end_to_end": point.settings.end_to_end,
@@ -158,6 +163,7 @@ def _row(record: RunRecord, accuracy: RunRecord | None, options: Mapping[str, st
         "channel_scale_percent": variant.channel_scale_percent,
         "weight_datatype": variant.weight_datatype,
         "activation_datatype": variant.activation_datatype,
+        "ran_as": ran_as(record),
         "failure": record.failure.kind if record.failure else None,
         "started_utc": record.started_utc,
     }
@@ -237,10 +243,17 @@ def _number(row: Row | None, figure: str) -> float | None:
 
 
 def warnings(group: Iterable[Row]) -> list[str]:
-    """What is suspect about the accuracy of each workload, with the value to set."""
+    """What is suspect about the accuracy of each workload, with the value to set, and unstable repeats."""
+    group = list(group)
     suspect = [row for row in group if row["mode"] == Mode.ACCURACY.value and row["quality"] == SUSPECT]
     reasons = [(row["workload"], row["reasons"]) for row in suspect]
     lines = [f"{name}: {each[0]}" for name, each in reasons if isinstance(each, list) and each]
+    lines += [
+        f"{row['workload']} {row['scenario']} batch {row['batch_size']}: {reason}"
+        for row in group
+        for reason in (row["reasons"] if isinstance(row["reasons"], list) else [])
+        if kind_of_reason(reason) == "repeats"
+    ]
     return list(dict.fromkeys(lines))
 
 

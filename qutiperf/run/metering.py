@@ -9,16 +9,15 @@ from qutiperf.adapters.registry import adapter_class
 from qutiperf.errors import InputError, QutiperfError, SetupError
 from qutiperf.mlperf_logs import test_window_ns
 from qutiperf.power.power_trace import MeterWindow, write_readings
-from qutiperf.power.power_verdict import LEAST_UPDATES, Metered, PowerVerdict, judge, metered, problems
+from qutiperf.power.power_verdict import Metered, PowerVerdict, judge, metered, problems
 from qutiperf.power.registry import AUTO, NONE, automatic, make_meter
 from qutiperf.power.sampling import MeterProcess
 from qutiperf.results.record import PowerRecord
+from qutiperf.run.estimate import settle_s
 from qutiperf.run.job import Event
 from qutiperf.spec.sut import Power, SystemUnderTest
 
 POWER_CSV = "power.csv"
-_LEAST_SETTLE_S = 1.1  # eleven readings at 10 Hz
-_MOST_SETTLE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ class Metering:
             return 0.0
         first = self._processes[0].facts
         slowest_s = max([first.period_s, *(rail.update_s or 0.0 for rail in first.rails)])
-        return min(max(_LEAST_SETTLE_S, (LEAST_UPDATES + 1) * slowest_s), _MOST_SETTLE_S)
+        return settle_s(slowest_s)
 
     @property
     def pids(self) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import socket
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -24,12 +25,18 @@ from qutiperf.spec.sut import OperatingMode, SystemUnderTest, core_numbers
 
 
 class JournalEntry(StrictModel):
-    """The command that undoes an operating mode."""
+    """The command that undoes an operating mode, or cancels jobs, on the host that did it.
+
+    Several machines may share a home; an entry without a host is from a version that had no such key. `what`
+    says what is left, if it is not an operating mode.
+    """
 
     schema_version: int = 1
     sut: str
     mode: str
     leave: list[str]
+    host: str = ""
+    what: str = ""
 
 
 def journal_folder() -> Path:
@@ -75,8 +82,8 @@ def enter(nursery: Nursery, sut: SystemUnderTest, name: str) -> None:
     if not (mode.enter or mode.leave or mode.governor):
         return
     into, out = (mode.enter, mode.leave) if mode.governor is None else commands(mode.governor)
-    entry = JournalEntry(sut=sut.name, mode=name, leave=out)
-    journal = journal_folder() / f"{sha256_of([sut.name, name])[:16]}.json"
+    entry = JournalEntry(sut=sut.name, mode=name, leave=out, host=socket.gethostname())
+    journal = journal_folder() / f"{sha256_of([sut.name, name, entry.host])[:16]}.json"
     problem = nursery.enter_mode(into, out, journal, entry.model_dump_json())
     if problem is not None:
         raise SetupError(problem, where=f"{sut.name}: operating_modes.{name}.enter")
@@ -98,7 +105,9 @@ def undo_left_on() -> list[str]:
 
 
 def _undone(path: Path) -> str | None:
-    """None if a run in progress holds the mode."""
+    """None if a run in progress holds the mode, or if it is that of another host."""
+    if _is_elsewhere(path):
+        return None
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError as error:
@@ -112,8 +121,18 @@ def _undone(path: Path) -> str | None:
         except ValidationError:
             return f"{path} is damaged: check the device's operating mode, then delete the file"
         problem = run_command(entry.leave)
-        what = f"operating mode '{entry.mode}' of {entry.sut} was left on by a run that was killed"
+        mode = f"operating mode '{entry.mode}' of {entry.sut} was left on by a run that was killed"
+        what = entry.what or mode
         if problem is not None:
-            return f"{what} and cannot be left: {problem}"
+            return f"{what} and cannot be {'cancelled' if entry.what else 'left'}: {problem}"
         path.unlink(missing_ok=True)
-        return f"{what}; left it now"
+        return f"{what}; {'cancelled them now' if entry.what else 'left it now'}"
+
+
+def _is_elsewhere(path: Path) -> bool:
+    """Without locking the file, which would be in the way of its host."""
+    try:
+        entry = JournalEntry.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return False
+    return entry.host not in ("", socket.gethostname())

@@ -95,3 +95,6 @@ class _Silent:
 
     def tick(self) -> None:
         return
+
+    def waiting(self, run: PlannedRun, text: str) -> None:
+        return

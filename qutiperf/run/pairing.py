@@ -23,7 +23,8 @@ from qutiperf.spec.config import nearest, sha256_of_file, shortened
 from qutiperf.spec.formats import for_suffixes
 from qutiperf.spec.limits import check_sample
 from qutiperf.spec.sut import SystemUnderTest
-from qutiperf.spec.workload import Topology, Workload
+from qutiperf.spec.topology import Topology
+from qutiperf.spec.workload import Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,15 @@ class Pairing:
     sample_key: str | None = None
 
 
-def runnable(sut: SystemUnderTest) -> type[AnyAdapter]:
-    """The adapter of a system; raises InputError for wrong options, SetupError for a missing runtime."""
+def runnable(sut: SystemUnderTest, *, here: bool = True) -> type[AnyAdapter]:
+    """The adapter of a system; raises InputError for wrong options, SetupError for a missing runtime.
+
+    The runtime of a system that does not run `here` is not looked for.
+    """
     adapter = adapter_class(sut.adapter)
     options = make_options(adapter, dict(sut.options), sut.name)
-    require_runtime(adapter, sut.adapter, options)
+    if here:
+        require_runtime(adapter, sut.adapter, options)
     return adapter
 
 
@@ -65,9 +70,9 @@ def has_truth(workload: Workload) -> bool:
     return task_for(workload).judged and open_fitting(workload).truth is not None
 
 
-def pair(sut: SystemUnderTest, workload: Workload) -> Pairing:
-    """Raises InputError or SetupError if the system cannot run the workload."""
-    adapter = runnable(sut)
+def pair(sut: SystemUnderTest, workload: Workload, *, here: bool = True) -> Pairing:
+    """Raises InputError or SetupError if the system cannot run the workload; `here` as in `runnable`."""
+    adapter = runnable(sut, here=here)
     chosen = chosen_for(sut, workload)
     check_taken(sut, chosen)
     if chosen.model.padded and not (adapter.open_sizes or chosen.model.one_size):
@@ -142,8 +147,12 @@ def _checked_files(workload: Workload, dataset: Dataset) -> dict[str, str]:
 
 
 def _check_topology(workload: Workload, topology: Topology) -> None:
-    """Raises InputError if the network cannot be built or does not match the workload."""
-    model, spec = declare_for(topology, workload.model.input), workload.model
+    """Raises ImpossiblePointError if the network cannot be built, InputError if it is another one."""
+    spec = workload.model
+    try:
+        model = declare_for(topology, spec.input)
+    except InputError as error:
+        raise ImpossiblePointError(error.what, where=workload.name, cure=error.cure) from None
     source, result = model.graph.input[0], model.graph.output[0].name
     sizes = tuple(dim.dim_value for dim in source.type.tensor_type.shape.dim)[1:]
     expected = (source.name, sizes, result)

@@ -1,7 +1,7 @@
 """`--strategy pareto`: measures step by step what the search chooses, and says why the rest was left out."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from qutiperf import host
 from qutiperf.results.left_out import Kind, LeftOutSetting
@@ -9,9 +9,9 @@ from qutiperf.results.record import RunRecord
 from qutiperf.results.store import Store
 from qutiperf.run.adaptive import Load, Records, accuracy_key, loads_of
 from qutiperf.run.budget import Budget
+from qutiperf.run.executor import Measuring
 from qutiperf.run.plan import Group, PlannedRun
 from qutiperf.run.repeats import RepeatRule, in_rounds
-from qutiperf.run.runner import Runner
 from qutiperf.run.search import Dropped, Findings, Search, Step
 from qutiperf.spec.scenario import Mode
 from qutiperf.spec.sweep import Sweep
@@ -31,11 +31,10 @@ class ParetoSweep:
         self._records = Records(self._loads, stored, probes, self._repeats)
         self._varied = _varied(groups)
 
-    def run(self, runner: Runner) -> None:
+    def run(self, measuring: Measuring) -> None:
         """Until nothing is left that could be on the front, or nothing fits into the budget."""
-        runner.go_on = self._go_on
         while (step := self._next_step()) is not None:
-            if not self._measure(runner, step):
+            if not self._measure(measuring, step):
                 return
 
     def probe_count(self) -> int:
@@ -66,11 +65,11 @@ class ParetoSweep:
         left_s = self._budget.left_s if limited else None
         return self._search().next_step(self._records.findings(), left_s)
 
-    def _go_on(self, record: RunRecord, following: PlannedRun) -> bool:
+    def go_on(self, record: RunRecord, following: PlannedRun) -> bool:
         """After a failure the search decides anew: larger batches would fail as well."""
         return record.failure is None and self._budget.go_on(following)
 
-    def _measure(self, runner: Runner, step: Step) -> bool:
+    def _measure(self, measuring: Measuring, step: Step) -> bool:
         """Whether anything was measured."""
         measured = False
         for group in self._groups(step):
@@ -79,7 +78,7 @@ class ParetoSweep:
                 continue
             if not self._budget.opens(needed):
                 return False
-            records = runner.run(needed)
+            records = measuring.run([needed])
             self._budget.closes()
             self._records.take(records)
             self._repeats.take(records)
@@ -150,10 +149,35 @@ def _left_out(
     )
 
 
-def not_in_time(groups: Sequence[Group], measured: set[str]) -> list[LeftOutSetting]:
-    """The settings of a full sweep with runs that the budget has left out."""
-    settings: dict[str, list[PlannedRun]] = {}
-    for run in (run for group in groups for run in group.runs if run.run_id not in measured):
-        settings.setdefault(run.point.model_copy(update={"repeat": 1}).model_dump_json(), []).append(run)
-    reason = "the budget ended before it was measured"
-    return [_left_out(runs, "budget", reason) for runs in settings.values()]
+class Whole:
+    """A full sweep in its planned order, as far as the budget goes."""
+
+    def __init__(self, groups: Sequence[Group], budget: Budget) -> None:
+        self._groups, self._budget, self._settled = groups, budget, set[str]()
+
+    def go_on(self, _record: RunRecord, following: PlannedRun) -> bool:
+        return self._budget.go_on(following)
+
+    def settle(self, wave: Iterable[Group], needed: Iterable[Group]) -> None:
+        """Repeats of a wave that are not needed are not left out."""
+        self._settled |= {run.run_id for group in wave for run in group.runs}
+        self._settled -= {run.run_id for group in needed for run in group.runs}
+
+    def opens(self, groups: Sequence[Group]) -> bool:
+        return self._budget.opens(groups[0])
+
+    def take(self, records: Sequence[RunRecord], needed: Iterable[Group]) -> bool:
+        """Whether all of the needed runs were measured."""
+        self._budget.closes()
+        self._settled |= {record.run_id for record in records}
+        return len(records) >= sum(len(group.runs) for group in needed)
+
+    def left_out(self) -> list[LeftOutSetting]:
+        """The settings with runs that did not fit."""
+        settings: dict[str, list[PlannedRun]] = {}
+        for run in (run for group in self._groups for run in group.runs):
+            if run.run_id not in self._settled:
+                key = run.point.model_copy(update={"repeat": 1}).model_dump_json()
+                settings.setdefault(key, []).append(run)
+        reason = "the budget ended before it was measured"
+        return [_left_out(runs, "budget", reason) for runs in settings.values()]

@@ -12,22 +12,22 @@ from qutiperf.errors import InputError
 from qutiperf.harness.sample_cache import SampleCache
 from qutiperf.harness.samples import PERFORMANCE_SAMPLES
 from qutiperf.results.record import Inputs
+from qutiperf.run.estimate import LOAD_S, TAX_S, pause_s, run_s
+from qutiperf.run.networks import network_workloads
 from qutiperf.run.pairing import Pairing, has_truth, runnable
-from qutiperf.run.possible import Skipped, possible_points
+from qutiperf.run.possible import NO_DEVICES, Devices, Skipped, possible_points
 from qutiperf.run.sample_source import SampleSource, cache_of
 from qutiperf.spec.catalog import CatalogFile, matching
 from qutiperf.spec.config import sha256_of, sha256_of_file
 from qutiperf.spec.limits import check_load, check_scenario
 from qutiperf.spec.order import in_order, load_key
 from qutiperf.spec.point import Point, System, expand, point_id
+from qutiperf.spec.rounds import Seeds
 from qutiperf.spec.scenario import Mode, Profile, Scenario, ScenarioName, load_scenario
 from qutiperf.spec.sut import Settings, SystemUnderTest, load_sut
 from qutiperf.spec.sweep import Sweep
 from qutiperf.spec.workload import Workload, read_workload
 
-_OVERHEAD_S = 0.4  # of a run beyond its minimum duration: probe, logs, writing
-_LOAD_S = 1.0
-_CHECK_S = 0.2  # of an accuracy; up to some seconds if answers are wrong and the model is slow
 _INDEX_BYTES = 8  # LoadGen shuffles the numbers of all samples
 
 
@@ -44,14 +44,15 @@ class PlannedRun:
 
     @property
     def estimated_s(self) -> float:
-        default = 600.0 if self.point.profile is Profile.SUBMISSION else 0.5
-        check_s = _CHECK_S if self.point.mode is Mode.ACCURACY else 0.0
-        return (self.point.settings.min_duration_s or default) + self.preparation_s + _OVERHEAD_S + check_s
+        return run_s(self.point, self.inputs.before, self.preparation_s)
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Runs that share one load of a model on a system."""
+    """Runs that share one load of a model on a system.
+
+    `seeds` and `fresh_after` are those of `Job`, which audits set.
+    """
 
     sut: SystemUnderTest
     workload: Workload
@@ -60,13 +61,27 @@ class Group:
     operating_mode: str
     runs: list[PlannedRun]
     samples: SampleSource | None = None  # None if every worker prepares its own
+    seeds: Seeds | None = None
+    fresh_after: int | None = None
+    profile: bool = False
 
     def only(self, runs: list[PlannedRun]) -> "Group":
         return replace(self, runs=runs)
 
     @property
     def estimated_s(self) -> float:
-        return _LOAD_S + sum(run.estimated_s for run in self.runs)
+        """With the start of its workers and the pause of each for the idle power."""
+        submissions = sum(run.point.profile is Profile.SUBMISSION for run in self.runs)
+        workers = submissions or 1
+        return workers * (LOAD_S + pause_s(self.sut)) + sum(run.estimated_s for run in self.runs)
+
+
+def estimated_s(groups: Sequence[Group]) -> float:
+    """Seconds of a command that measures these groups, with the pauses for the base power of each system."""
+    if not groups:
+        return 0.0
+    systems = {(group.sut.name, group.operating_mode): group.sut for group in groups}
+    return TAX_S + sum(map(pause_s, systems.values())) + sum(group.estimated_s for group in groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +121,18 @@ def gather(
         workload, file = read_workload(name, beside)
         _note(read, f"workload:{workload.name}", file)
         workloads[workload.name] = workload
+    digests: dict[str, str] = {}
+    if sweep.networks is not None and not extra_workloads:
+        for name, built in network_workloads(sweep.networks, sweep.name).items():
+            workloads[name] = built
+            digests[f"workload:{name}"] = sha256_of(built.model_dump(mode="json"))
     for scenario_name in sweep.scenarios:
         scenario, file = load_scenario(scenario_name)
         check_scenario(scenario, str(file.path))
         _note(read, f"scenario:{scenario.name}", file)
         scenarios[scenario.name] = scenario
-    return Material(suts, workloads, scenarios, {key: file.sha256 for key, file in read.items()})
+    digests |= {key: file.sha256 for key, file in read.items()}
+    return Material(suts, workloads, scenarios, digests)
 
 
 def _note(read: dict[str, CatalogFile], key: str, file: CatalogFile) -> None:
@@ -132,29 +153,40 @@ def _all_matching(
     return list(dict.fromkeys(names))
 
 
-def make_plan(sweep: Sweep, material: Material, machine: host.Facts) -> Plan:
+def make_plan(sweep: Sweep, material: Material, machine: host.Facts, devices: Devices = NO_DEVICES) -> Plan:
     """Checked groups of runs; raises InputError or SetupError before anything is written.
+
+    LoadGen runs on `machine`; `devices` are those of `machine`'s network that run the models of some systems.
 
     Points that cannot be measured are skipped; the reason is raised if no other is left.
     """
     _check_settings(sweep)
-    systems = {name: _system(sut) for name, sut in material.suts.items()}
+    cores = core_count(machine)
+    systems = {name: _system(sut, devices.get(name), cores) for name, sut in material.suts.items()}
     labelled = frozenset(name for name, workload in material.workloads.items() if has_truth(workload))
     points = expand(sweep, systems, material.workloads, material.scenarios, labelled)
     if not points:
         raise InputError(
             "has no point left to measure", where=f"sweep {sweep.name}", cure="check modes and exclude"
         )
-    possible = possible_points(points, material.suts, material.workloads, machine)
+    possible = possible_points(points, material.suts, material.workloads, machine, devices)
     for point in possible.points:
         check_load(point.settings, f"sweep {sweep.name}: {point.scenario}")
     cache = cache_of(sweep.sample_cache)
-    planner = _Planner(sweep, material, possible.pairings, host.fingerprint(machine), cache)
+    fingerprints = {name: host.fingerprint(devices.get(name, machine)) for name in material.suts}
+    planner = _Planner(sweep, material, possible.pairings, fingerprints, cores, cache)
     return Plan(planner.groups(in_order(possible.points, sweep)), possible.skipped)
 
 
-def _system(sut: SystemUnderTest) -> System:
-    return System(sut, frozenset(option_names(runnable(sut))), host.available_cores())
+def core_count(machine: host.Facts) -> int:
+    """Cores that a process on a machine may use; those of this one for facts that do not say."""
+    cores = machine.get("cores")
+    return cores if isinstance(cores, int) else host.available_cores()
+
+
+def _system(sut: SystemUnderTest, device: host.Facts | None, cores: int) -> System:
+    names = frozenset(option_names(runnable(sut, here=device is None)))
+    return System(sut, names, cores if device is None else core_count(device))
 
 
 def _check_settings(sweep: Sweep) -> None:
@@ -190,10 +222,11 @@ class _Planner:
         sweep: Sweep,
         material: Material,
         pairings: Mapping[tuple[str, str], Pairing],
-        fingerprint: str,
+        fingerprints: Mapping[str, str],
+        cores: int,
         cache: SampleCache | None,
     ) -> None:
-        self._sweep, self._material, self._fingerprint = sweep, material, fingerprint
+        self._sweep, self._material, self._fingerprints, self._cores = sweep, material, fingerprints, cores
         self._pairings, self._cache = pairings, cache
 
     def groups(self, blocks: Sequence[Sequence[Point]]) -> list[Group]:
@@ -207,7 +240,7 @@ class _Planner:
         return [self._group(block, accuracy.get(load_key(block[0]))) for block in blocks]
 
     def _id(self, point: Point) -> str:
-        return point_id(point, self._files(point), self._fingerprint)
+        return point_id(point, self._files(point), self._fingerprints[point.sut])
 
     def _group(self, points: Sequence[Point], accuracy: str | None) -> Group:
         first = points[0]
@@ -238,7 +271,7 @@ class _Planner:
         if self._cache is None or pairing.sample_key is None:
             return None
         size = bytes_of_sample(pairing.workload.model)
-        each_s = pairing.preparation_s / host.available_cores()
+        each_s = pairing.preparation_s / self._cores
         return SampleSource(self._cache, pairing.sample_key, pairing.workload, pairing.samples, size, each_s)
 
     def _options(self, sut: SystemUnderTest, point: Point) -> Settings:
@@ -281,4 +314,6 @@ class _Planner:
             dataset=pairing.dataset,
             files_sha256=self._files(point),
             resolved_sha256=sha256_of(resolved),
+            stable_within_percent=self._sweep.stable_within_percent,
+            before=self._sweep.before if point.mode is Mode.PERFORMANCE else None,
         )

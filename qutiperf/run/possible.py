@@ -16,6 +16,8 @@ from qutiperf.units import BYTES_PER_GB
 
 _INDEX_BYTES = 8  # LoadGen shuffles the numbers of all samples
 Pairings = dict[tuple[str, str], Pairing]
+Devices = Mapping[str, host.Facts]  # machines that run the models of systems, by system; LoadGen is elsewhere
+NO_DEVICES: Devices = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,14 @@ def possible_points(
     suts: Mapping[str, SystemUnderTest],
     workloads: Mapping[str, Workload],
     machine: host.Facts,
+    devices: Devices = NO_DEVICES,
 ) -> Possible:
     """Raises InputError or SetupError for wrong input, and the first reason if no point is possible."""
     pairings: Pairings = {}
     reasons: dict[tuple[str, str], ImpossiblePointError] = {}
     for key in dict.fromkeys((point.sut, point.workload) for point in points):
         try:
-            pairings[key] = pair(suts[key[0]], workloads[key[1]])
+            pairings[key] = pair(suts[key[0]], workloads[key[1]], here=key[0] not in devices)
         except ImpossiblePointError as error:
             reasons[key] = error
     skipped: defaultdict[str, list[Point]] = defaultdict(list)

@@ -68,5 +68,18 @@ def in_rounds(groups: Iterable[Group], sweep: Sweep) -> list[Group]:
     return [each for each in rounds if each.runs]
 
 
+def waves(groups: Sequence[Group], sweep: Sweep, *, parallel: bool) -> list[list[Group]]:
+    """Groups that do not wait for each other's results, in order; without `parallel`, one at a time.
+
+    A further repeat of a load is measured only when the records of the ones before it are known.
+    """
+    if not parallel:
+        return [[group] for group in groups]
+    by_round: dict[int, list[Group]] = {}
+    for group in groups:
+        by_round.setdefault(max(group.runs[0].point.repeat, sweep.repeats), []).append(group)
+    return [by_round[number] for number in sorted(by_round)]
+
+
 def _setting(run: PlannedRun) -> str:
     return canonical_json(run.point.model_dump(mode="json", exclude={"repeat"}))

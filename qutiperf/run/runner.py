@@ -1,15 +1,14 @@
 """Runs groups of planned runs in worker processes and stores a record of every run."""
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import takewhile
 from pathlib import Path
-from time import monotonic
 from typing import Protocol
 
 from qutiperf import host
-from qutiperf.errors import QutiperfError, SetupError
+from qutiperf.errors import QutiperfError, RunError, SetupError
 from qutiperf.mlperf_logs import LoadGenResult, read_result, test_window_ns
 from qutiperf.results import metrics
 from qutiperf.results.predictions import Stored, prediction_of_run
@@ -24,19 +23,23 @@ from qutiperf.results.record import (
 )
 from qutiperf.results.store import Store
 from qutiperf.run import operating_mode
-from qutiperf.run.accuracy_outcome import check_in
+from qutiperf.run.afterwards import check_in, with_profile
 from qutiperf.run.child import Child, Nursery
+from qutiperf.run.hold import hold_of
 from qutiperf.run.job import OBSERVED, Event, Job, JobRun
+from qutiperf.run.memory_limit import MemoryWatch
 from qutiperf.run.metering import Metering, PowerOutcome
+from qutiperf.run.model_host import InWorker, ModelHost
 from qutiperf.run.plan import Group, PlannedRun
 from qutiperf.run.watch import Watch
-from qutiperf.run.worker_events import gone, worker_events
+from qutiperf.run.worker_end import WorkerEnd, with_end
+from qutiperf.run.worker_events import Stage, gone, worker_events
 from qutiperf.spec.scenario import Mode, Profile
 from qutiperf.surroundings import Disturbances, Surroundings
 
 LOAD_LIMIT_S = 300.0
-CLOSE_LIMIT_S = 60.0
 _TICK_S = 1.0
+_STAGES: Mapping[str, Stage] = {"waiting": "before", "started": "run", "done": "load"}
 _LOG = "worker.log"
 _WORKER = "qutiperf.run.worker"
 _INCOMPLETE = "the run is not complete"
@@ -46,12 +49,18 @@ _NO_POWER = PowerOutcome("only performance runs have a power")
 GoOn = Callable[[RunRecord, PlannedRun], bool]
 
 
+def always(_record: RunRecord, _following: PlannedRun) -> bool:
+    """Every run of a group is started."""
+    return True
+
+
 class Listener(Protocol):
     """Receives the progress of a sweep."""
 
     def started(self, run: PlannedRun) -> None: ...
     def finished(self, run: PlannedRun, record: RunRecord) -> None: ...
     def tick(self) -> None: ...
+    def waiting(self, run: PlannedRun, text: str) -> None: ...
 
 
 class Runner:
@@ -67,16 +76,19 @@ class Runner:
         metering: Metering | None = None,
         *,
         keep_answers: bool = False,
+        model_host: ModelHost | None = None,
+        loadgen_machine: host.Facts | None = None,
     ) -> None:
         self._store, self._listener, self._machine = store, listener, machine
+        self._model_host, self._loadgen_machine = model_host or InWorker(), loadgen_machine
         self._nursery, self._audit_config, self._keep_answers = nursery, audit_config, keep_answers
         self._metering = metering or Metering(store.folder)
         self._versions = host.versions()
         attempts = store.attempts() | (store.probes.attempts() if Store.is_one(store.probes.folder) else {})
         self._attempts = {run_id: len(records) for run_id, records in attempts.items()}
+        self.go_on: GoOn = always  # whether a group's next run is started, after a record
         self.tax: HarnessTax | None = None
         self.kept_samples: frozenset[str] = frozenset()  # keys of the samples that workers can map
-        self.go_on: GoOn = lambda _, __: True  # whether a group's next run is started, after a record
         self._predictions: dict[str, Stored] = {}
         self._caches: dict[str, UsedCache | None] = {}
 
@@ -107,12 +119,16 @@ class Runner:
         """A submission run has its own process, as LoadGen reads its built-in rules once per process."""
         return pending[:1] if pending[0].point.profile is Profile.SUBMISSION else pending
 
-    def _none_possible(self, runs: Sequence[PlannedRun], error: SetupError) -> list[RunRecord]:
-        """Failed records of runs whose device cannot enter their operating mode."""
+    def _none_possible(self, runs: Sequence[PlannedRun], error: QutiperfError) -> list[RunRecord]:
+        """Failed records of runs whose device cannot enter their operating mode, or start."""
+        missing = isinstance(error, SetupError)
+        return self.fail(runs, Failure(stage="load", kind="error", reason=str(error), setup_missing=missing))
+
+    def fail(self, runs: Sequence[PlannedRun], failure: Failure) -> list[RunRecord]:
+        """Stores failed records of runs that no worker could be started for; raises SetupError."""
         staging = self._store.stage()
         watch = Watch(None, LOAD_LIMIT_S)
         watch.begin(LOAD_LIMIT_S)
-        failure = Failure(stage="load", kind="error", reason=str(error), setup_missing=True)
         try:
             return [self._failed_record(run, staging / run.run_id, failure, watch) for run in runs]
         finally:
@@ -125,6 +141,14 @@ class Runner:
             prediction = prediction_of_run(group.sut, run.inputs.workload, run.point.deployment)
             self._predictions[run.run_id] = prediction
             self._caches[run.run_id] = self._cache_of(group)
+        with ExitStack() as stack:
+            try:
+                served = stack.enter_context(self._model_host.serving(group))
+            except (SetupError, RunError) as error:
+                return self._none_possible(runs, error)
+            return self._worker_runs(served, runs)
+
+    def _worker_runs(self, group: Group, runs: Sequence[PlannedRun]) -> list[RunRecord]:
         staging = self._store.stage()
         folders = [staging / run.run_id for run in runs]
         try:
@@ -152,16 +176,20 @@ class Runner:
             options=group.options,
             streams=group.streams,
             audit_config=self._audit_config,
+            seeds=group.seeds,
+            fresh_after=group.fresh_after,
             samples=self._cache_of(group),
             idle_s=self._metering.idle_s,
             cores=operating_mode.cores_of(group.sut, group.operating_mode),
             keep_answers=self._keep_answers,
+            profile=group.profile,
             runs=[
                 JobRun(
                     folder=str(folder),
                     point=run.point,
                     samples_per_query=run.inputs.scenario.samples_per_query,
                     workload=None if run.inputs.workload is group.workload else run.inputs.workload,
+                    before=run.inputs.before,
                 )
                 for run, folder in zip(runs, folders, strict=True)
             ],
@@ -171,23 +199,23 @@ class Runner:
         self, child: Child, runs: Sequence[PlannedRun], folders: Sequence[Path]
     ) -> Iterator[RunRecord]:
         """Yields a record at the end of each run; stops after the first failure."""
-        watch = Watch(child.pid, LOAD_LIMIT_S, self._metering.pids)
+        watch = Watch(child.pid, LOAD_LIMIT_S, (*self._metering.pids, *self._model_host.pids))
         watch.begin(_limit_s(runs[0]))
         waiting = list(zip(runs, folders, strict=True))
-        running = False
+        memory = MemoryWatch(runs[0].inputs.sut.limits, child.pid)
+        stage: Stage = "load"
         while waiting:
-            events, failure = worker_events(child, min(_TICK_S, watch.left_s))
+            events, failure = worker_events(child, memory.tick_s(min(_TICK_S, watch.left_s)))
             for number, event in enumerate(events, 1):
                 self._metering.hear(event)
+                stage = _STAGES.get(event.event, stage)
                 if event.event == "started":
-                    running = True
                     watch.begin(_limit_s(waiting[0][0]))
                     self._listener.started(waiting[0][0])
                 elif event.event == "done":
-                    running = False
                     watch.look()
                     run, folder = waiting.pop(0)
-                    end = None if waiting else _End(child, events[number:], failure)
+                    end = None if waiting else WorkerEnd(child, events[number:], failure)
                     record = self._finished(run, folder, watch, end)
                     yield record
                     if end is not None or not self.go_on(record, waiting[0][0]):
@@ -199,15 +227,21 @@ class Runner:
                     failure = event.failure
                     break
                 else:
-                    _set_clock(watch, event, waiting[0][0])
-            failure = failure or gone(child, watch, "run" if running else "load")
+                    self._goes_on(watch, event, waiting[0][0])
+            failure = failure or gone(child, watch, stage) or memory.exceeded(stage)
             if failure is not None:
                 child.kill()
                 yield from self._failed(waiting, failure, watch, child)
                 return
-            if not events:
+            if not events and watch.due(_TICK_S):
                 watch.look()
                 self._listener.tick()
+
+    def _goes_on(self, watch: Watch, event: Event, run: PlannedRun) -> None:
+        """An event of a run that neither starts nor ends it."""
+        _set_clock(watch, event, run)
+        if event.note is not None:
+            self._listener.waiting(run, event.note)
 
     def _failed(
         self, waiting: Sequence[tuple[PlannedRun, Path]], failure: Failure, watch: Watch, child: Child
@@ -222,7 +256,7 @@ class Runner:
         model = waiting[0][0].inputs.workload
         runs_of_model = takewhile(lambda pair: pair[0].inputs.workload is model, waiting)
         hit = list(runs_of_model) if failure.stage == "load" else waiting[:1]
-        failure = failure.model_copy(update={"log_tail": child.log_tail})
+        failure = self._model_host.explained(failure.model_copy(update={"log_tail": child.log_tail}))
         for run, folder in hit:
             yield self._failed_record(run, folder, failure, watch)
 
@@ -235,7 +269,7 @@ class Runner:
         run: PlannedRun,
         folder: Path,
         watch: Watch,
-        end: "_End | None",
+        end: WorkerEnd | None,
         unchecked: Failure | None = None,
     ) -> RunRecord:
         """The record of a completed run; `end` is the worker's if this was its last run."""
@@ -245,13 +279,16 @@ class Runner:
             result = read_result(folder)
             if run.point.mode is Mode.ACCURACY:
                 check = check_in(folder, unchecked)
+            observed = with_profile(observed, folder)
         except (QutiperfError, ValueError, OSError) as error:
             failure = Failure(stage="run", kind="error", reason=f"its logs cannot be read: {error}")
             return self._failed_record(run, folder, failure, watch)
-        machine = watch.disturbances(test_window_ns(folder))
+        window_ns = test_window_ns(folder)
+        machine, hold = watch.disturbances(window_ns), hold_of(run.point, folder, watch, window_ns)
         record = self._judged(run, watch, observed, result, self._power(run, folder), machine, check)
+        record = record.model_copy(update={"sustained": hold})
         if end is not None:
-            record = _with_end(record, end)
+            record = with_end(record, end)
         (folder / OBSERVED).unlink()
         return self._placed(run, folder, record, watch)
 
@@ -307,6 +344,7 @@ class Runner:
             "point": run.point,
             "inputs": run.inputs,
             "host": self._machine,
+            "loadgen_host": self._loadgen_machine,
             "versions": self._versions,
             "power_reason": _INCOMPLETE,
             "prediction": self._predictions.get(run.run_id),
@@ -330,6 +368,7 @@ class Runner:
                 writer = csv.DictWriter(stream, Surroundings.COLUMNS)
                 writer.writeheader()
                 writer.writerows(watch.rows)
+            self._model_host.collect(folder)
             (self._store.probes if run.probe_of else self._store).place(folder, record)
         except OSError as error:
             raise _not_writable(self._store.folder, error) from None
@@ -347,6 +386,8 @@ def _set_clock(watch: Watch, event: Event, run: PlannedRun) -> None:
     """What an event of a run that goes on means for its time limit."""
     if event.event == "checking":
         watch.check()
+    elif event.event == "waiting":
+        watch.begin((event.seconds or 0.0) + LOAD_LIMIT_S)
     elif event.event in ("preparing", "prepared"):
         watch.prepare(started=event.event == "preparing")
     elif event.event == "estimated" and run.point.settings.time_limit_s is None:
@@ -355,35 +396,3 @@ def _set_clock(watch: Watch, event: Event, run: PlannedRun) -> None:
 
 def _limit_s(run: PlannedRun) -> float:
     return run.point.settings.time_limit_s or LOAD_LIMIT_S
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """A worker after its last run, and what it reported in the same moment."""
-
-    worker: Child
-    events: list[Event]
-    failure: Failure | None
-
-
-def _with_end(record: RunRecord, end: _End) -> RunRecord:
-    """The record of a worker's last run, with the result of `close()` and the processes left running."""
-    worker, events, failure = end.worker, end.events, end.failure
-    limit = monotonic() + CLOSE_LIMIT_S
-    while True:
-        failure = next((event.failure for event in events if event.failure), failure)
-        left = limit - monotonic()
-        if worker.ending is not None or failure is not None or left <= 0:
-            break
-        new, failure = worker_events(worker, left)
-        events = [*events, *new]
-    ending, closed = worker.ending, any(event.event == "closed" for event in events)
-    if failure is None and ending is None:
-        reason = f"close() did not return within {CLOSE_LIMIT_S:.0f} s"
-        failure = Failure(stage="close", kind="time_limit", reason=reason)
-    elif failure is None and ending is not None and (ending.exit_code != 0 or not closed):
-        failure = Failure(stage="close", kind="crash", reason=f"{ending} while the adapter was closed")
-    left_running = list(worker.kill().left)
-    if failure is not None:
-        failure = failure.model_copy(update={"stage": "close", "log_tail": worker.log_tail})
-    return record.model_copy(update={"close_failure": failure, "left_running": left_running})

@@ -1,51 +1,39 @@
 """A sweep from its file, or over one model, to stored records."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
 from qutiperf import host
 from qutiperf.adapters.registry import adapter_class, option_names
-from qutiperf.errors import InputError, RunError
+from qutiperf.errors import InputError
 from qutiperf.loadgen.installed import require_loadgen
 from qutiperf.power.registry import AUTO, NONE
 from qutiperf.regular_file import unreadable
 from qutiperf.results.answers import without_answers
-from qutiperf.results.left_out import LeftOut, LeftOutSetting, write_left_out
-from qutiperf.results.record import HarnessTax, RunRecord
-from qutiperf.results.store import LEFT_OUT, Store
+from qutiperf.results.record import RunRecord
+from qutiperf.results.stability import with_stability
+from qutiperf.results.store import Store
 from qutiperf.results.table import in_table_order
-from qutiperf.run import operating_mode
-from qutiperf.run.adaptive import check_searchable
-from qutiperf.run.budget import Budget, seconds_of_budget
-from qutiperf.run.child import Nursery
-from qutiperf.run.metering import Metering, check_power
+from qutiperf.run.effort import Effort, Strategy
+from qutiperf.run.executor import HERE, Executor, Measuring, SweepWork, WorkObserver
+from qutiperf.run.metering import check_power
 from qutiperf.run.only import chosen_groups
-from qutiperf.run.overhead import measure_tax
-from qutiperf.run.pareto import ParetoSweep, not_in_time
+from qutiperf.run.pareto import ParetoSweep, Whole
 from qutiperf.run.plan import Group, Material, gather, make_plan
-from qutiperf.run.possible import Skipped
-from qutiperf.run.preparation import PreparationObserver, preparations_of, prepare_samples
-from qutiperf.run.repeats import RepeatRule, check_figure, in_rounds
-from qutiperf.run.runner import Listener, Runner
-from qutiperf.run.sample_source import cache_of
+from qutiperf.run.possible import NO_DEVICES, Devices, Skipped
+from qutiperf.run.repeats import RepeatRule, check_figure, in_rounds, waves
 from qutiperf.run.unfinished import runs_to_measure
 from qutiperf.spec.config import Overrides, Yaml, YamlValue, apply_overrides, shortened
 from qutiperf.spec.scenario import Mode
+from qutiperf.spec.sut import SystemUnderTest, WorkerLimits
 from qutiperf.spec.sweep import Sweep, load_sweep, parse_sweep
 from qutiperf.spec.workload import Workload
 
 Part = tuple[Sweep, Material]
-_TAX_S = 2.0  # to measure the overhead of the harness
-
-
-class Strategy(StrEnum):
-    """Everything in the planned order, or what may be on the front of the figures."""
-
-    FULL = "full"
-    PARETO = "pareto"
+MachineOf = Callable[[Sweep], host.Facts]
+DevicesOf = Callable[[Sequence[SystemUnderTest]], Devices]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +50,7 @@ class PlannedSweep:
         return replace(self, groups=chosen_groups(self.groups, conditions)) if conditions else self
 
 
-@dataclass(frozen=True, slots=True)
-class Effort:
-    """How a sweep is measured, and the time that it may take."""
-
-    strategy: Strategy = Strategy.FULL
-    budget: Budget = field(default_factory=Budget)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether everything is measured, however long it takes."""
-        return self.strategy is Strategy.FULL and self.budget.seconds is None
-
-
-def effort_of(strategy: str | None, budget: str | float | None) -> Effort:
-    """From a name and a duration (`30m`, or seconds), None for the default; raises InputError."""
-    if strategy is not None and strategy not in list(Strategy):
-        problem = f"'{shortened(str(strategy), 80)}' is not a strategy"
-        raise InputError(problem, where="--strategy", cure="use full or pareto")
-    seconds = None if budget is None else seconds_of_budget(budget)
-    return Effort(Strategy(strategy or Strategy.FULL), Budget(seconds))
-
-
-class Observer(Listener, PreparationObserver, Protocol):
+class Observer(WorkObserver, Protocol):
     """Receives the progress of a sweep, from the thread that measures."""
 
     def damaged(self, parts: Sequence[InputError]) -> None:
@@ -94,13 +60,30 @@ class Observer(Listener, PreparationObserver, Protocol):
         """The runs to measure, in their groups; the others of the sweep are done."""
 
 
-def plan_sweep(name: str, overrides: Overrides, power: Sequence[str] = ()) -> PlannedSweep:
+def machine_here(_sweep: Sweep) -> host.Facts:
+    """The facts of this machine, for any sweep."""
+    return host.facts()
+
+
+def no_devices(_suts: Sequence[SystemUnderTest]) -> Devices:
+    """The machine that measures runs every model itself."""
+    return NO_DEVICES
+
+
+def plan_sweep(
+    name: str,
+    overrides: Overrides,
+    power: Sequence[str] = (),
+    machine_of: MachineOf = machine_here,
+    devices_of: DevicesOf = no_devices,
+) -> PlannedSweep:
     """A shipped sweep or a sweep file; raises InputError or SetupError for the first that is wrong.
 
-    `power` are meters, which replace those of the sweep.
+    `power` are meters, which replace those of the sweep. `machine_of` gives the facts of the machine that
+    will measure it, once its files are read and checked; `devices_of` those that run its systems' models.
     """
     sweep, file = load_sweep(name, overrides)
-    return _planned(sweep, [(sweep, gather(sweep, beside=file.path.parent))], power)
+    return _planned(sweep, [(sweep, gather(sweep, beside=file.path.parent))], power, machine_of, devices_of)
 
 
 def plan_model(
@@ -110,9 +93,13 @@ def plan_model(
     batch: YamlValue,
     overrides: Overrides,
     power: Sequence[str] = (),
+    machine_of: MachineOf = machine_here,
+    devices_of: DevicesOf = no_devices,
 ) -> PlannedSweep:
     """A sweep over one model that has no workload file; raises InputError or SetupError."""
-    return _planned(*parts_of_model(workload, suts, scenarios, batch, overrides), power)
+    return _planned(
+        *parts_of_model(workload, suts, scenarios, batch, overrides), power, machine_of, devices_of
+    )
 
 
 def parts_of_model(
@@ -140,22 +127,30 @@ def parts_of_model(
     return whole, parts
 
 
-def _planned(sweep: Sweep, parts: Iterable[Part], power: Sequence[str]) -> PlannedSweep:
-    machine = host.facts()
+def _planned(
+    sweep: Sweep,
+    parts: Iterable[Part],
+    power: Sequence[str],
+    machine_of: MachineOf,
+    devices_of: DevicesOf,
+) -> PlannedSweep:
     chosen = list(power) or ([sweep.power] if isinstance(sweep.power, str) else sweep.power)
     check_figure(sweep)
-    plans = [make_plan(part, _metered(material, chosen), machine) for part, material in parts]
+    metered = [(part, _chosen(material, chosen, sweep.limits)) for part, material in parts]
+    machine = machine_of(sweep)
+    devices = devices_of(list({name: sut for _, each in metered for name, sut in each.suts.items()}.values()))
+    plans = [make_plan(part, material, machine, devices) for part, material in metered]
     groups = [group for plan in plans for group in plan.groups]
     return PlannedSweep(sweep, groups, machine, [each for plan in plans for each in plan.skipped])
 
 
-def _metered(material: Material, meters: list[str] | None) -> Material:
-    """Systems with the chosen meters, checked; ids of runs are digests of files, which stay the same."""
+def _chosen(material: Material, meters: list[str] | None, limits: WorkerLimits | None) -> Material:
+    """Systems with the chosen meters, checked, and limits; ids are digests of files, which stay the same."""
     suts = dict(material.suts)
     for name, sut in suts.items():
         power = sut.power if meters is None else sut.power.model_copy(update={"meter": meters})
         check_power(power, name)
-        suts[name] = sut.model_copy(update={"power": power})
+        suts[name] = sut.model_copy(update={"power": power, "limits": limits or sut.limits})
     return replace(material, suts=suts)
 
 
@@ -167,11 +162,12 @@ def measure_sweep(
     audit_config: Path | None = None,
     round_name: str | None = None,
     again: bool = False,
+    executor: Executor = HERE,
     effort: Effort | None = None,
 ) -> list[RunRecord]:
     """Measures what is not done yet and returns the last record of every planned run.
 
-    With `again`, what is done is measured once more, as another attempt. By default the effort is whole.
+    With `again`, what is done is measured once more, as another attempt. By default everything is measured.
 
     Holds the folder's lock from before the look at what is done until the last run is stored. However it
     ends, no process is left running and no operating mode on. Raises InputError or SetupError before anything
@@ -182,28 +178,27 @@ def measure_sweep(
         raise InputError(problem, where=shortened(str(audit_config)), cure=cure)
     require_loadgen(round_name)
     effort = effort or Effort()
-    check_effort(planned, folder, effort, again=again)
+    check_effort(planned, folder, effort, executor, again=again)
     store = Store.create(folder)
     with store.lock():
         store.clean()
-        _measure_rest(planned, store, observer, audit_config, effort, again=again)
+        _measure_rest(planned, store, observer, audit_config, executor, effort, again=again)
     ids = {run.run_id for group in planned.groups for run in group.runs}
-    return in_table_order([record for record in store.latest() if record.run_id in ids])
+    return in_table_order(with_stability([record for record in store.latest() if record.run_id in ids]))
 
 
-def check_effort(planned: PlannedSweep, folder: Path, effort: Effort, *, again: bool = False) -> None:
-    """Raises InputError if the strategy does not fit the sweep, or the budget not even one run."""
-    if effort.strategy is Strategy.PARETO:
-        if again:
-            raise InputError("--again has no effect with --strategy pareto", cure="name another --out")
-        check_searchable(planned.sweep, planned.groups)
-    if effort.budget.seconds is None:
-        return
-    stored = Store.is_one(folder)
-    left = groups_to_measure(planned, Store.open(folder), again=again) if stored else planned.groups
-    if left:
-        before_s = _TAX_S + sum(preparation.estimated_s for preparation in preparations_of(left[:1]))
-        effort.budget.check_first(left[0], before_s)
+def check_effort(
+    planned: PlannedSweep, folder: Path, effort: Effort, executor: Executor = HERE, *, again: bool = False
+) -> None:
+    """Raises InputError if the effort does not fit sweep and executor, or the budget not even one run."""
+    if not effort.is_whole and executor is not HERE:
+        cure = "leave --executor out, or these options"
+        raise InputError("--budget and --strategy are for runs on this machine", cure=cure)
+    effort.check(planned.sweep, planned.groups, again=again)
+    if effort.budget.seconds is not None:
+        stored = Store.is_one(folder)
+        left = groups_to_measure(planned, Store.open(folder), again=again) if stored else planned.groups
+        effort.check_budget(left)
 
 
 def groups_to_measure(planned: PlannedSweep, store: Store, *, again: bool = False) -> list[Group]:
@@ -223,6 +218,7 @@ def _measure_rest(
     store: Store,
     observer: Observer,
     audit_config: Path | None,
+    executor: Executor,
     effort: Effort,
     *,
     again: bool,
@@ -232,97 +228,69 @@ def _measure_rest(
     observer.planned(planned, groups, store.folder)
     for skipped in planned.skipped:
         observer.note(skipped.line)
-    operating_mode.check_commands((group.sut, group.operating_mode) for group in groups)
-    for line in operating_mode.undo_left_on():
-        observer.note(line)
-    if (cache := cache_of(planned.sweep.sample_cache)) is not None:
-        cache.clean()
-    audit = str(audit_config.resolve()) if audit_config else None
     _note_unmetered(planned, groups, observer)
-    scratch = store.stage()  # removed by the next run, should this one be killed
-    metering = Metering(scratch, observer.note)
-    with Nursery() as nursery:
-        keep = planned.sweep.keep_answers
-        runner = Runner(store, observer, planned.machine, nursery, audit, metering, keep_answers=keep)
+    audit = str(audit_config.resolve()) if audit_config else None
+    sweep = planned.sweep
+    work = SweepWork(
+        groups, planned.machine, audit, keep_answers=sweep.keep_answers, sample_cache=sweep.sample_cache
+    )
+    try:
+        if effort.strategy is Strategy.PARETO:
+            _search(planned, store, observer, executor, work, effort)
+            return
+        whole = Whole(groups, effort.budget)
         try:
-            metering.check({group.sut.name: group.sut for group in groups}.values())
-            if groups:
-                runner.kept_samples = prepare_samples(groups, store, nursery, observer)
-                runner.tax = _tax(planned.machine, store, nursery, observer)
-            _run(runner, planned, groups, store, observer, effort)
+            with executor.open(replace(work, go_on=whole.go_on), store, observer) as measuring:
+                _run(measuring, planned, waves(groups, sweep, parallel=executor.parallel), store, whole)
         finally:
-            metering.close()
-            store.discard(scratch)
-            store.clean()
+            _note(observer, effort.keep(store, whole.left_out(), 0))
+    finally:
+        store.clean()
+
+
+def _search(
+    planned: PlannedSweep,
+    store: Store,
+    observer: Observer,
+    executor: Executor,
+    work: SweepWork,
+    effort: Effort,
+) -> None:
+    """What the search chooses; what it left out is stored, also when the command is interrupted."""
+    search = ParetoSweep(planned.sweep, planned.groups, planned.machine, store, effort.budget)
+    try:
+        with executor.open(replace(work, go_on=search.go_on), store, observer) as measuring:
+            search.run(measuring)
+    finally:
+        _note(observer, effort.keep(store, search.left_out(), search.probe_count()))
+
+
+def _note(observer: Observer, line: str | None) -> None:
+    if line:
+        observer.note(line)
 
 
 def _run(
-    runner: Runner,
+    measuring: Measuring,
     planned: PlannedSweep,
-    groups: Sequence[Group],
+    waves_of_groups: Iterable[Sequence[Group]],
     store: Store,
-    observer: Observer,
-    effort: Effort,
+    whole: Whole,
 ) -> None:
-    """The groups by the strategy; what it left out is stored, also when the command is interrupted."""
-    if effort.strategy is Strategy.FULL:
-        measured: set[str] = set()
-        try:
-            _run_all(runner, planned, groups, store, effort.budget, measured)
-        finally:
-            _note_left_out(store, observer, effort, not_in_time(groups, measured), 0)
-        return
-    search = ParetoSweep(planned.sweep, planned.groups, planned.machine, store, effort.budget)
-    try:
-        search.run(runner)
-    finally:
-        _note_left_out(store, observer, effort, search.left_out(), search.probe_count())
-
-
-def _run_all(
-    runner: Runner,
-    planned: PlannedSweep,
-    groups: Sequence[Group],
-    store: Store,
-    budget: Budget,
-    measured: set[str],
-) -> None:
-    """Each group without the repeats that the ones before it have made unnecessary, until the budget ends."""
+    """Each wave without the repeats that the ones before it have made unnecessary, while there is time."""
     stored = store.attempts() if planned.sweep.repeat_until else {}
     rule = RepeatRule(planned.sweep, planned.groups, stored)
-    runner.go_on = lambda _, following: budget.go_on(following)
-    for group in groups:
-        needed = rule.needed(group)
-        measured |= {run.run_id for run in group.runs} - {run.run_id for run in needed.runs}
-        if not needed.runs:
+    for wave in waves_of_groups:
+        needed = [group for group in map(rule.needed, wave) if group.runs]
+        whole.settle(wave, needed)
+        if not needed:
             continue
-        if not budget.opens(needed):
+        if not whole.opens(needed):
             return
-        records = runner.run(needed)
-        budget.closes()
+        records = measuring.run(needed)
         rule.take(records)
-        measured |= {record.run_id for record in records}
-        if len(records) < len(needed.runs):
+        if not whole.take(records, needed):
             return
-
-
-def _note_left_out(
-    store: Store, observer: Observer, effort: Effort, settings: list[LeftOutSetting], probes: int
-) -> None:
-    """Replaces what an earlier command left out, unless this one had to measure everything and did not."""
-    whole = effort.is_whole
-    if whole and (settings or not (store.folder / LEFT_OUT).exists()):
-        return
-    left_out = LeftOut(
-        strategy=effort.strategy.value,
-        budget_s=effort.budget.seconds,
-        elapsed_s=round(effort.budget.elapsed_s, 3),
-        probes=probes,
-        settings=settings,
-    )
-    write_left_out(store, left_out)
-    if left_out.line:
-        observer.note(f"{left_out.line}; qutiperf show {store.folder} --left-out")
 
 
 def _note_unmetered(planned: PlannedSweep, groups: Sequence[Group], observer: Observer) -> None:
@@ -339,12 +307,3 @@ def _without_answers(store: Store, attempts: Mapping[str, Sequence[RunRecord]]) 
     records = [record for each in attempts.values() for record in each]
     accuracy = [record for record in records if record.point.mode is Mode.ACCURACY]
     return without_answers(store.folder, accuracy)
-
-
-def _tax(machine: host.Facts, store: Store, nursery: Nursery, observer: Observer) -> HarnessTax | None:
-    """The overhead of the harness; None, with a note, where that cannot be measured."""
-    try:
-        return measure_tax(machine, store, nursery)
-    except RunError as error:
-        observer.note(f"{error}; runs are not checked for being limited by the load generator")
-        return None

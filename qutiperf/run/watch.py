@@ -33,6 +33,7 @@ class Watch:
     own_cpu_s: float = 0.0
     surroundings: Surroundings = field(default_factory=Surroundings)
     rows: list[EnvironmentRow] = field(default_factory=list)
+    looked: float = field(default_factory=monotonic)
 
     def begin(self, limit_s: float) -> None:
         """Starts the clock of a run, with a time limit in seconds."""
@@ -47,8 +48,13 @@ class Watch:
         """Adds a row with the changes since the last sample, unless the run is over."""
         if self.checking_since is not None:
             return
+        self.looked = monotonic()
         before, self.own_cpu_s = self.own_cpu_s, self._cpu_seconds() + sum(os.times()[:2])
         self.rows.append(self.surroundings.look(self.own_cpu_s - before, self.elapsed_s))
+
+    def due(self, period_s: float) -> bool:
+        """Whether the last sample is about that old; a parent may wake more often."""
+        return monotonic() - self.looked > 0.9 * period_s
 
     @property
     def elapsed_s(self) -> float:

@@ -21,14 +21,15 @@ from qutiperf.datasets import open_samples
 from qutiperf.datasets.base import Dataset
 from qutiperf.datasets.task import Task
 from qutiperf.datasets.tasks import task_for
-from qutiperf.errors import QutiperfError, SetupError
+from qutiperf.errors import QutiperfError, RunError, SetupError
 from qutiperf.harness.accuracy_check import check_accuracy
 from qutiperf.harness.correctness import batches_to_check, check_part
+from qutiperf.harness.execution import execution_of, profile_of
+from qutiperf.harness.fresh_samples import fresh_samples
 from qutiperf.harness.kept_answers import answers_in
 from qutiperf.harness.load import built_path, load_instances, model_for
 from qutiperf.harness.loaded_model import LoadedModel
 from qutiperf.harness.network_fields import network_fields
-from qutiperf.harness.phases import Phases
 from qutiperf.harness.run import Outcome, Trial, samples_per_query
 from qutiperf.harness.sample_cache import SampleCache
 from qutiperf.harness.samples import Preparing
@@ -36,9 +37,13 @@ from qutiperf.harness.streams import FirstError
 from qutiperf.printable import error_text
 from qutiperf.results.answers import ANSWERS, write_answers
 from qutiperf.results.histogram import Histogram
-from qutiperf.results.record import Correctness, Failure, Observed, PhaseTime
+from qutiperf.results.record import Correctness, Execution, Failure, Observed, PhaseTime, Waited
+from qutiperf.results.sample_order import ORDER
+from qutiperf.results.sustained import SUSTAINED_CSV, write_intervals
+from qutiperf.run.afterwards import NODES
 from qutiperf.run.child import Replies, end_now, read_task
-from qutiperf.run.job import CHECKED, OBSERVED, PHASES, Event, Job, JobRun
+from qutiperf.run.job import CHECKED, OBSERVED, PHASES, PROFILE, Event, Job, JobRun
+from qutiperf.run.preconditions import Readiness
 from qutiperf.spec.scenario import Mode
 from qutiperf.spec.workload import Workload
 
@@ -55,14 +60,14 @@ class Reporter:
     def send(self, event: Event) -> None:
         self._replies.send(event)
 
-    def fail(self, stage: str, folder: str | None, error: BaseException) -> None:
+    def fail(self, stage: str, folder: str | None, error: BaseException, kind: str = "error") -> None:
         """Reports the failure and ends the process: the state of LoadGen and the runtime is undefined now."""
         with contextlib.suppress(Exception):  # the error's own methods may raise
             traceback.print_exception(error, file=sys.stderr)
         failure = Failure.model_validate(
             {
                 "stage": stage,
-                "kind": "error",
+                "kind": kind,
                 "reason": error_text(error, with_type=not isinstance(error, QutiperfError)),
                 "setup_missing": isinstance(error, SetupError),
             }
@@ -80,6 +85,7 @@ class LoadedPart:
     described: dict[str, str]
     network: dict[str, str]
     correctness: Correctness | None
+    execution: Execution | None
     load_s: float
 
 
@@ -91,8 +97,13 @@ def load_model(job: Job, workload: Workload, reporter: Reporter) -> LoadedPart:
     started = monotonic()
     dataset: Dataset = open_samples(workload)
     task: Task = task_for(workload)
-    adapters = load_instances(job.sut, workload, job.options, job.streams, Path())
     spec = workload.model
+    try:
+        adapters = load_instances(job.sut, workload, job.options, job.streams, Path())
+    except QutiperfError as error:
+        if spec.part is not None:
+            error.where = ""  # a file that was built here, and is gone when the record is read
+        raise
     model = LoadedModel(
         adapters,
         dataset,
@@ -103,20 +114,30 @@ def load_model(job: Job, workload: Workload, reporter: Reporter) -> LoadedPart:
         model_for(workload, Path()),
     )
     model.preparing = preparing(job, workload, dataset, reporter)
+    if job.seeds is not None and job.fresh_after is not None:
+        model.numbers = fresh_samples(dataset.count, job.fresh_after, job.seeds.qsl_rng_seed)
     described, load_s = adapters[0].describe(), monotonic() - started
     network: dict[str, str] = {}
     if model.over_network:
         network = network_fields(job.sut.description, described, job.streams)
-    return LoadedPart(workload, model, described, network, _correctness(job, workload, model), load_s)
+    right, execution = _checked(job, workload, model)
+    return LoadedPart(workload, model, described, network, right, execution, load_s)
 
 
-def _correctness(job: Job, workload: Workload, model: LoadedModel) -> Correctness | None:
+def _checked(job: Job, workload: Workload, model: LoadedModel) -> tuple[Correctness | None, Execution | None]:
+    """Of a layer, stack or block; RunError if its output is wrong."""
     part = workload.model.part
     if part is None:
-        return None
+        return None, None
+    adapter = model.adapters[0]
     runs = [run for run in job.runs if (run.workload or job.workload) == workload]
     most = max(int(run.point.deployment["batch_size"]) for run in runs)
-    return check_part(part, workload.model, model.adapters[0], batches_to_check(most))
+    right = check_part(part, workload.model, adapter, batches_to_check(most))
+    try:
+        return right, execution_of(part, workload.model, adapter)
+    except Exception:  # noqa: BLE001 - a profiler that fails is no reason not to measure
+        traceback.print_exc()
+        return right, None
 
 
 def unload(part: LoadedPart) -> None:
@@ -143,14 +164,26 @@ def preparing(job: Job, workload: Workload, dataset: Dataset, reporter: Reporter
     )
 
 
-def run_one(run: JobRun, model: LoadedModel, audit: Path | None, reporter: Reporter) -> Outcome:
+def wait_before(run: JobRun, reporter: Reporter) -> Waited | None:
+    """Waits for the conditions of a run; raises RunError if they do not hold in time."""
+    if run.before is None:
+        return None
+    seconds = run.before.longest_s
+    reporter.send(Event(event="waiting", folder=run.folder, seconds=seconds))
+    return Readiness(run.before).wait(
+        lambda note: reporter.send(Event(event="waiting", folder=run.folder, seconds=seconds, note=note))
+    )
+
+
+def run_one(run: JobRun, job: Job, model: LoadedModel, reporter: Reporter) -> Outcome:
     """One run; the first error anywhere ends the process through the reporter."""
     folder = Path(run.folder)
     reporter.send(Event(event="started", folder=run.folder))
     model.tune(int(run.point.deployment["batch_size"]))
     failure = FirstError(partial(reporter.fail, "run", run.folder))
     per_query = samples_per_query(run.samples_per_query, run.point)
-    trial = Trial(model, run.point, per_query, folder, failure, audit)
+    audit = Path(job.audit_config) if job.audit_config else None
+    trial = Trial(model, run.point, per_query, folder, failure, audit, job.seeds)
     return trial.run(
         lambda seconds: reporter.send(Event(event="estimated", folder=run.folder, seconds=seconds))
     )
@@ -160,6 +193,7 @@ def observe(
     run: JobRun,
     outcome: Outcome,
     part: LoadedPart,
+    waited: Waited | None = None,
 ) -> Observed:
     """This process's observations of a completed run."""
     phases, model = outcome.phases, part.model
@@ -190,6 +224,9 @@ def observe(
         padding_share_percent=model.padding_share_percent(),
         adapter_figures=model.figures(),
         correctness=part.correctness,
+        warm_up=outcome.warm_up,
+        waited=waited,
+        execution=part.execution,
         memory_peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_BYTES / 1e6,
     )
 
@@ -211,9 +248,12 @@ def _phase_time(histogram: Histogram) -> PhaseTime | None:
     return PhaseTime(mean_ns=mean, p50_ns=p50, p90_ns=p90, p99_ns=p99, p99_9_ns=p99_9, max_ns=maximum)
 
 
-def save(run: JobRun, observed: Observed, phases: Phases) -> None:
+def save(run: JobRun, observed: Observed, outcome: Outcome) -> None:
     folder = Path(run.folder)
-    phases.save(folder / PHASES)
+    outcome.phases.save(folder / PHASES)
+    if outcome.intervals:
+        write_intervals(folder / SUSTAINED_CSV, outcome.intervals)
+    (folder / ORDER).write_text(outcome.order.model_dump_json(), encoding="utf-8")
     (folder / OBSERVED).write_text(observed.model_dump_json(), encoding="utf-8")
 
 
@@ -249,11 +289,30 @@ def check(run: JobRun, job: Job, model: LoadedModel, reporter: Reporter) -> None
         (folder / CHECKED).write_text(made.model_dump_json(), encoding="utf-8")
 
 
+def _be_first_without_memory() -> None:
+    """Has the kernel end this process, and no other, if the machine runs out of memory."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
+
+
+def profile(run: JobRun, part: LoadedPart, outcome: Outcome, reporter: Reporter) -> None:
+    """Leaves the times of a network's nodes in the run's folder, where the runtime has a profiler."""
+    spec, compute = part.workload.model, outcome.phases.histograms.get("compute")
+    call_ns = compute.mean() if compute is not None else None
+    if spec.part is not None or run.point.mode is not Mode.PERFORMANCE or call_ns is None:
+        return
+    reporter.send(Event(event="checking", folder=run.folder))
+    nodes = profile_of(spec, part.model.adapters[0], int(run.point.deployment["batch_size"]), call_ns)
+    if nodes:
+        (Path(run.folder) / PROFILE).write_bytes(NODES.dump_json(nodes))
+
+
 def main(folder: str, descriptor: str) -> None:
     """Runs the worker; never returns."""
     reporter = Reporter(int(descriptor))
     started = monotonic()
     try:
+        _be_first_without_memory()
         job = read_task(Job, Path(folder))
         if job.cores is not None and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(0, job.cores)  # before a runtime counts the cores or starts a thread
@@ -262,21 +321,27 @@ def main(folder: str, descriptor: str) -> None:
         reporter.fail("load", None, error)
         return
     reporter.send(Event(event="loaded", seconds=monotonic() - started))
-    if part.workload.model.part is not None or any(run.workload for run in job.runs):
-        gc.freeze()  # each test collects garbage first; examining imported modules takes longer than a layer
+    gc.freeze()  # each test collects garbage first; examining imported modules takes 50 ms and frees nothing
     sleep(job.idle_s)  # the idle power is measured now
-    audit = Path(job.audit_config) if job.audit_config else None
     for run in job.runs:
         try:
             part = _next_part(job, run, part, reporter)
         except BaseException as error:  # noqa: BLE001 - as above
             reporter.fail("load", run.folder, error)
         try:
-            outcome = run_one(run, part.model, audit, reporter)
-            save(run, observe(run, outcome, part), outcome.phases)
+            waited = wait_before(run, reporter)
+        except BaseException as error:  # noqa: BLE001 - as above
+            reporter.fail(
+                "before", run.folder, error, "condition" if isinstance(error, RunError) else "error"
+            )
+        try:
+            outcome = run_one(run, job, part.model, reporter)
+            save(run, observe(run, outcome, part, waited), outcome)
             if job.keep_answers:
                 keep_answers(run, part.model)
             check(run, job, part.model, reporter)
+            if job.profile:
+                profile(run, part, outcome, reporter)
         except BaseException as error:  # noqa: BLE001 - as above
             reporter.fail("run", run.folder, error)
         reporter.send(Event(event="done", folder=run.folder))

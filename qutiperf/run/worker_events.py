@@ -9,6 +9,7 @@ from qutiperf.run.child import BrokenReplies, Child
 from qutiperf.run.job import Event
 from qutiperf.run.watch import CHECK_LIMIT_S, PREPARE_LIMIT_S, Watch
 
+Stage = Literal["load", "before", "run"]
 _HANG_UP_S = 2.0  # between the closing of the reply pipe and the end of the process
 
 
@@ -21,7 +22,7 @@ def worker_events(child: Child, timeout_s: float) -> tuple[list[Event], Failure 
         return [], Failure(stage="run", kind="error", reason=reason)
 
 
-def gone(child: Child, watch: Watch, stage: Literal["load", "run"]) -> Failure | None:
+def gone(child: Child, watch: Watch, stage: Stage) -> Failure | None:
     """A failure that the worker could not report: it died, closed the pipe, or took too long."""
     if child.hung_up and child.ending is None:
         worker_events(child, _HANG_UP_S)

@@ -10,6 +10,7 @@ from pydantic import model_validator
 from qutiperf.spec.config import StrictModel
 from qutiperf.spec.layer import (
     ActivationName,
+    Attention,
     Convolution,
     Count,
     Dense,
@@ -20,6 +21,7 @@ from qutiperf.spec.layer import (
     Product,
     Recurrent,
     Shape,
+    Threshold,
 )
 
 MOST_WEIGHTS = 500_000_000  # of one part: an ONNX file holds 2 GB
@@ -138,7 +140,9 @@ def _convolution(
     )
 
 
-Part = Convolution | Dense | Product | Pool | Elementwise | Function | Recurrent | Block
+Part = (
+    Convolution | Dense | Product | Pool | Elementwise | Function | Recurrent | Attention | Threshold | Block
+)
 
 
 def check_stack(layers: Sequence[Part]) -> None:

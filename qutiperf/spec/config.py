@@ -35,6 +35,11 @@ class StrictModel(BaseModel):
     )
 
 
+def without_unset(data: dict[str, object], *names: str) -> dict[str, object]:
+    """Without the keys that are None: what a file does not use has no part in its digest."""
+    return {key: value for key, value in data.items() if value is not None or key not in names}
+
+
 def _whole_number(value: object) -> object:
     if type(value) is not int:
         raise ValueError("should be a whole number")

@@ -4,13 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from qutiperf.spec.config import StrictModel
+from qutiperf.spec.config import StrictModel, without_unset
 from qutiperf.spec.normalisation import ChannelOrder, NormalisationSpec
-
-
-def without_unset(data: dict[str, object], *names: str) -> dict[str, object]:
-    """Without the keys that are None: what a file does not use has no part in its digest."""
-    return {key: value for key, value in data.items() if value is not None or key not in names}
 
 
 class DatasetSpec(StrictModel):

@@ -1,4 +1,4 @@
-"""The layers that microbenchmarks measure, alone or in stacks, and how they are built.
+"""The layers that microbenchmarks measure, alone or in stacks.
 
 Shapes are those of one input, channels first; sizes are [height, width], where one number is a square.
 """
@@ -252,8 +252,102 @@ class Recurrent(StrictModel):
         return self.gates * self.hidden * (self.inputs + self.hidden)
 
 
+class Attention(StrictModel):
+    """Self-attention of several heads over `rows` vectors of `width`: softmax(Q K^T / sqrt(width / heads)) V.
+
+    Q, K and V are products of the input with weights, and the result is multiplied with weights once more;
+    without `projections` they are three inputs of [heads, rows, width / heads], and there are no weights.
+    """
+
+    kind: Literal["attention"] = "attention"
+    rows: Count
+    width: Count
+    heads: Count = 1
+    projections: bool = True
+    bias: bool = True
+
+    @model_validator(mode="after")
+    def _divides(self) -> "Attention":
+        if self.width % self.heads:
+            raise ValueError(f"heads: {self.heads} does not divide the width of {self.width}")
+        return self
+
+    @property
+    def of_heads(self) -> Shape:
+        return (self.heads, self.rows, self.width // self.heads)
+
+    @property
+    def input_shapes(self) -> list[Shape]:
+        return [(self.rows, self.width)] if self.projections else [self.of_heads] * 3
+
+    @property
+    def output_shape(self) -> Shape:
+        return (self.rows, self.width) if self.projections else self.of_heads
+
+    @property
+    def accumulation(self) -> int:
+        """Those of its products in sequence."""
+        return (2 * self.width if self.projections else 0) + self.width // self.heads + self.rows
+
+    @property
+    def weights(self) -> int:
+        return 4 * self.width * self.width if self.projections else 0
+
+    @property
+    def inner_elements(self) -> int:
+        """Of tensors between its nodes: Q, K and V, scores and their softmax."""
+        return 3 * self.rows * self.width + 2 * self.heads * self.rows * self.rows
+
+    @property
+    def roundings(self) -> int:
+        """Tensors that are rounded in int8, up to the output."""
+        return 7 if self.projections else 3
+
+
+class Threshold(StrictModel):
+    """A multi-threshold activation: how many of its channel's 2^bits - 1 thresholds each value reaches.
+
+    ONNX has no operator for it: it is built as a comparison with every threshold, whose results are added.
+    """
+
+    kind: Literal["threshold"] = "threshold"
+    shape: Annotated[list[Count], Field(min_length=1, max_length=4)]
+    bits: Literal[1, 2, 3, 4] = 2
+
+    @property
+    def thresholds(self) -> int:
+        return int(2**self.bits) - 1
+
+    @property
+    def input_shapes(self) -> list[Shape]:
+        return [tuple(self.shape)]
+
+    @property
+    def output_shape(self) -> Shape:
+        return tuple(self.shape)
+
+    @property
+    def accumulation(self) -> int:
+        return self.thresholds
+
+    @property
+    def weights(self) -> int:
+        return 0
+
+    @property
+    def inner_elements(self) -> int:
+        """Of the comparisons, and of the numbers that they become."""
+        return 2 * self.thresholds * math.prod(self.shape)
+
+    @property
+    def roundings(self) -> int:
+        """The output is a count."""
+        return 0
+
+
 Layer = Annotated[
-    Convolution | Dense | Product | Pool | Elementwise | Function | Recurrent, Field(discriminator="kind")
+    Convolution | Dense | Product | Pool | Elementwise | Function | Recurrent | Attention | Threshold,
+    Field(discriminator="kind"),
 ]
 
 
@@ -287,30 +381,3 @@ def _check_window(size: Sequence[int], kernel: Sequence[int], padding: Sequence[
         padded = size[axis] + padding[axis] + padding[axis + 2]
         if kernel[axis] > padded:
             raise ValueError(f"kernel: {kernel[axis]} is larger than the padded input of {padded}")
-
-
-DatatypeName = Literal["fp32", "fp16", "int8"]
-_DTYPES = {"fp32": "float32", "fp16": "float16", "int8": "uint8"}
-
-
-class Build(StrictModel):
-    """How a part is built: its datatype, the share of zero weights, and the copies that are used in turn.
-
-    int8 is quantised with QuantizeLinear and DequantizeLinear: uint8 in and out, int8 weights. Sparsity is
-    in percent, at random places, or 2:4 (two of four neighbours). With several copies each call uses the
-    next one, so that the weights come from memory instead of a cache.
-    """
-
-    datatype: DatatypeName = "fp32"
-    sparsity: Literal[0, 50, 75, 90, "2:4"] = 0
-    weight_copies: Annotated[int, Field(ge=1, le=256)] = 1
-    seed: Annotated[int, Field(ge=0, le=2**32)] = 1
-
-    @property
-    def dtype(self) -> str:
-        """Of the inputs and the output, as in InputSpec."""
-        return _DTYPES[self.datatype]
-
-    @property
-    def weight_bytes(self) -> int:
-        return {"fp32": 4, "fp16": 2, "int8": 1}[self.datatype]

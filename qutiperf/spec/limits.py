@@ -39,6 +39,8 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "min_duration_s": _DURATION,
     "max_duration_s": _DURATION,
     "time_limit_s": _DURATION,
+    "sustained_s": _DURATION,
+    "warm_up_s": _DURATION,
     "min_query_count": _COUNTS,
     "max_query_count": _COUNTS,
     "performance_sample_count": _COUNTS,
@@ -68,7 +70,12 @@ def check_scenario(scenario: Scenario, where: str) -> None:
 
 def check_load(settings: RunSettings, where: str) -> None:
     """Raises InputError if LoadGen would generate too many queries with these final settings of a run."""
-    seconds = settings.min_duration_s or 0.0
+    seconds, most = settings.min_duration_s or 0.0, settings.max_duration_s
+    if settings.sustained_s and most is not None and most < settings.sustained_s:
+        problem = (
+            f"settings.max_duration_s: {most:g} s ends a run that is held for {settings.sustained_s:g} s"
+        )
+        raise InputError(problem, where=where, cure="leave it out")
     for name in ("target_qps", "target_latency_ms"):
         value = getattr(settings, name)
         if value is None:

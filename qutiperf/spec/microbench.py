@@ -1,6 +1,7 @@
 """A suite of microbenchmarks, and its expansion into parts by one pure function."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -9,10 +10,11 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from qutiperf.errors import InputError
+from qutiperf.spec.build import WEIGHTS_ALONE, Build, DatatypeName
 from qutiperf.spec.catalog import CatalogFile, read
 from qutiperf.spec.config import StrictModel, parse_model
 from qutiperf.spec.dataset import DatasetSpec
-from qutiperf.spec.layer import Build, DatatypeName
+from qutiperf.spec.layer import Attention, Threshold
 from qutiperf.spec.limits import MOST_POINTS
 from qutiperf.spec.part import BuiltPart
 from qutiperf.spec.variant import Variant
@@ -28,6 +30,7 @@ SAMPLE_BYTES = 32_000_000  # of the samples of a part that are kept in memory
 MOST_SAMPLES = 64
 MOST_CROSSED = 5  # times as many points before the parts that cannot be are left out
 _BYTES_PER_GB = 1e9
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")  # in names of folders
 
 
 class MicrobenchSuite(StrictModel):
@@ -35,12 +38,14 @@ class MicrobenchSuite(StrictModel):
 
     In `layers` and `blocks` a list is a set of alternatives ([[1, 7], [7, 1]] for pairs). `depths` 2 and 4
     are stacks of equal layers, of those that take their own output. `weights` streamed rotates copies that
-    are larger than the host's cache. `stacks` are lists of unlike layers.
+    are larger than the host's cache. `stacks` are lists of unlike layers. `mixed` has a datatype for each
+    layer of the stacks of its length, beside `datatypes`.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     description: str = ""
     datatypes: Annotated[list[DatatypeName], Field(min_length=1)] = ["fp32"]
+    mixed: list[list[DatatypeName]] = []
     batch_sizes: Annotated[list[Annotated[int, Field(ge=1, le=100_000)]], Field(min_length=1)] = [1]
     sparsities: Annotated[list[Sparsity], Field(min_length=1)] = [0]
     weights: Annotated[list[State], Field(min_length=1)] = ["resident"]
@@ -60,18 +65,21 @@ class SuitePart:
 
     @property
     def name(self) -> str:
-        return f"{self.label}-{self.part.build.datatype}-{self.part.digest[:8]}"
+        label = _UNSAFE.sub("-", self.label).strip("-")
+        return f"{label}-{self.part.build.label.replace('+', '-')}-{self.part.digest[:8]}"
 
     @property
     def state(self) -> State:
         return "streamed" if self.part.build.weight_copies > 1 else "resident"
 
-    def memory_bytes(self, batch_size: int) -> int:
+    def memory_bytes(self, batch_size: int) -> float:
         """Of the weights of all copies, stored as the file has them and as the runtime packs them, and of the
-        inputs and outputs of every layer for a batch."""
-        weights = 2 * weight_bytes(self.part) * self.part.build.weight_copies
+        inputs and outputs of every layer for a batch, with what is between the nodes of one."""
+        weights = 2 * self.part.weight_bytes * self.part.build.weight_copies
         shapes = [shape for each in self.part.parts for shape in (*each.input_shapes, each.output_shape)]
-        return weights + batch_size * self.part.build.weight_bytes * sum(map(math.prod, shapes))
+        elements = sum(map(math.prod, shapes))
+        elements += sum(int(getattr(each, "inner_elements", 0)) for each in self.part.parts)
+        return weights + batch_size * self.part.build.activation_bytes * elements
 
 
 def load_suite(name: str) -> tuple[MicrobenchSuite, CatalogFile]:
@@ -81,32 +89,53 @@ def load_suite(name: str) -> tuple[MicrobenchSuite, CatalogFile]:
 
 
 def expand_suite(suite: MicrobenchSuite, where: str, cache_bytes: float | None) -> list[SuitePart]:
-    """Every part of the suite once, in its order; raises InputError.
+    """Every part of the suite once, in its order; raises InputError, also if none of them can be built.
 
     `cache_bytes` is the last-level cache of the device; nothing is streamed if it is unknown.
     """
-    parts = []
-    for alone in _alone(suite, where):
-        parts += list(variants(alone, suite, where, cache_bytes))
+    parts: list[SuitePart] = []
+    for number, mixed in enumerate(suite.mixed):
+        if len(mixed) not in map(len, suite.stacks):
+            problem = f"mixed.{number}: has {len(mixed)} datatypes, but no stack has as many layers"
+            raise InputError(problem, where=where, cure="give one for each layer of a stack")
+    whole = [each for alone in _alone(suite, where) for each in builds(alone, suite)]
+    for part in whole:
+        if part.unbuildable is None:
+            parts += states(part, suite, cache_bytes)
+    if not parts:
+        reason = next((part.unbuildable for part in whole if part.unbuildable), "no part is in any state")
+        raise InputError(f"has nothing that can be built: {reason}", where=where)
     unique = {one.part.digest: one for one in parts}
     return list(unique.values())
 
 
-def variants(
-    alone: BuiltPart, suite: MicrobenchSuite, where: str, cache_bytes: float | None
-) -> Iterator[SuitePart]:
-    """A part in every datatype, sparsity, depth and state of the suite."""
+def variants(alone: BuiltPart, suite: MicrobenchSuite, cache_bytes: float | None) -> Iterator[SuitePart]:
+    """A part in every datatype, sparsity, depth and state of the suite in which it can be built."""
+    for part in builds(alone, suite):
+        if part.unbuildable is None:
+            yield from states(part, suite, cache_bytes)
+
+
+def builds(alone: BuiltPart, suite: MicrobenchSuite) -> Iterator[BuiltPart]:
+    """A part in every datatype, sparsity and depth; stacks with the datatypes of `mixed` too."""
     for datatype, sparsity, depth in product(suite.datatypes, suite.sparsities, suite.depths):
         part = stacked(alone, depth)
-        if part is None or (datatype == "int8" and _recurrent(part)):
-            continue
-        for state in suite.weights:
-            build = Build(datatype=datatype, sparsity=sparsity)
-            whole = part.model_copy(update={"build": build})
-            copies = 1 if state == "resident" else copies_to_stream(whole, cache_bytes)
-            if copies is not None:
-                build = build.model_copy(update={"weight_copies": copies})
-                yield SuitePart(whole.model_copy(update={"build": build}), label_of(whole))
+        if part is not None:
+            yield part.model_copy(update={"build": Build(datatype=datatype, sparsity=sparsity)})
+    if alone.stack is not None:
+        fitting = [mixed for mixed in suite.mixed if len(mixed) == len(alone.stack)]
+        for mixed, sparsity in product(fitting, suite.sparsities):
+            build = Build(datatype=mixed[0], datatypes=mixed, sparsity=sparsity)
+            yield alone.model_copy(update={"build": build})
+
+
+def states(part: BuiltPart, suite: MicrobenchSuite, cache_bytes: float | None) -> Iterator[SuitePart]:
+    """A part with resident weights, with streamed ones, or both, as the suite has it."""
+    for state in suite.weights:
+        copies = 1 if state == "resident" else copies_to_stream(part, cache_bytes)
+        if copies is not None:
+            build = part.build.model_copy(update={"weight_copies": copies})
+            yield SuitePart(part.model_copy(update={"build": build}), label_of(part))
 
 
 def stacked(alone: BuiltPart, depth: int) -> BuiltPart | None:
@@ -121,15 +150,11 @@ def stacked(alone: BuiltPart, depth: int) -> BuiltPart | None:
 
 def copies_to_stream(part: BuiltPart, cache_bytes: float | None) -> int | None:
     """Copies whose weights exceed the cache; None if it is unknown or too many small ones were needed."""
-    stored = weight_bytes(part)
+    stored = part.weight_bytes
     if cache_bytes is None or not stored:
         return None
     copies = max(2, math.ceil(CACHE_SHARE * cache_bytes / stored))
     return copies if copies <= MOST_COPIES else None
-
-
-def weight_bytes(part: BuiltPart) -> int:
-    return sum(each.weights for each in part.parts) * part.build.weight_bytes
 
 
 def workload_of(one: SuitePart) -> Workload:
@@ -138,13 +163,13 @@ def workload_of(one: SuitePart) -> Workload:
     model = ModelSpec.model_validate(
         {"layer": part.layer, "stack": part.stack, "block": part.block, "build": part.build}
     )
-    sample = sum(math.prod(shape) for shape in part.parts[0].input_shapes) * part.build.weight_bytes
+    sample = sum(math.prod(shape) for shape in part.parts[0].input_shapes) * part.build.activation_bytes
     count = max(1, min(MOST_SAMPLES, int(SAMPLE_BYTES / max(sample, 1))))
-    sparsity = part.build.sparsity
+    sparsity, datatype = part.build.sparsity, part.build.label
     variant = Variant(
         topology=one.label,
-        weight_datatype=part.build.datatype,
-        activation_datatype=part.build.datatype,
+        weight_datatype=datatype,
+        activation_datatype="fp32" if datatype in WEIGHTS_ALONE else datatype,
         sparsity_percent=50.0 if sparsity == "2:4" else float(sparsity),
     )
     dataset = DatasetSpec(name="synthetic", count=count)
@@ -172,16 +197,16 @@ def label_of(part: BuiltPart) -> str:
     groups = f"-g{groups}" if (groups := getattr(first, "groups", 1)) > 1 else ""
     activation = getattr(first, "activation", "none")
     ending = "" if activation == "none" else f"-{activation}"
+    if isinstance(first, Attention):
+        ending = f"-h{first.heads}" if first.projections else "-alone"
+    if isinstance(first, Threshold):
+        ending = f"-{first.bits}bit"
     return f"{depth}{kind}-{source}-{result}{window}{groups}{ending}".replace("_", "-")
 
 
 def _stride(layer: object) -> int:
     stride = getattr(layer, "stride", None) or getattr(layer, "kernel", [1])
     return int(stride[0])
-
-
-def _recurrent(part: BuiltPart) -> bool:
-    return any(each.kind == "recurrent" for each in part.parts)
 
 
 def _alone(suite: MicrobenchSuite, where: str) -> list[BuiltPart]:
@@ -203,9 +228,8 @@ def _alone(suite: MicrobenchSuite, where: str) -> list[BuiltPart]:
 
 def _parsed(data: Mapping[str, JsonValue], where: str) -> BuiltPart:
     """The part as a workload's model would have it; raises InputError with the key that is wrong."""
-    model = parse_model(ModelSpec, data, where)
-    assert model.part is not None
-    return model.part
+    parse_model(ModelSpec, data, where)
+    return BuiltPart.model_validate(data)
 
 
 def _crossed(entry: Alternatives) -> Iterator[Alternatives]:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pydantic import ValidationError, model_validator
 
 from qutiperf.spec.block import Block, Part, check_size, check_stack
+from qutiperf.spec.build import BYTES_OF_WEIGHT, WEIGHT_BLOCK, WEIGHTS_ALONE, Build, DatatypeName
 from qutiperf.spec.config import StrictModel, sha256_of
-from qutiperf.spec.layer import Build, Layer
+from qutiperf.spec.layer import Attention, Dense, Layer, Recurrent
 
 MOST_STACKED = 64
 PART_KEYS = ("layer", "stack", "block", "build")
@@ -27,6 +28,9 @@ class BuiltPart(StrictModel):
             raise ValueError(f"has {'several' if count else 'none'} of layer, stack and block, give one")
         if self.stack is not None and not 2 <= len(self.stack) <= MOST_STACKED:
             raise ValueError(f"stack: has {len(self.stack)} layers, give two or more, up to {MOST_STACKED}")
+        stated = self.build.datatypes
+        if stated is not None and len(stated) != len(self.parts):
+            raise ValueError(f"build.datatypes: has {len(stated)}, but the part has {len(self.parts)} layers")
         check_stack(self.parts)
         check_size(self.parts)
         return self
@@ -35,6 +39,27 @@ class BuiltPart(StrictModel):
     def parts(self) -> Sequence[Part]:
         """The layers in order, or the block."""
         return self.stack or [part for part in (self.layer, self.block) if part is not None]
+
+    @property
+    def datatypes(self) -> Sequence[DatatypeName]:
+        """Of each layer."""
+        return self.build.datatypes or [self.build.datatype] * len(self.parts)
+
+    @property
+    def weight_bytes(self) -> float:
+        """Of all weights as stored, without biases and the scales of blocks."""
+        pairs = zip(self.parts, self.datatypes, strict=True)
+        return sum(part.weights * BYTES_OF_WEIGHT[datatype] for part, datatype in pairs)
+
+    @property
+    def unbuildable(self) -> str | None:
+        """Why a layer is not built in its datatype; None if all are."""
+        if set(self.datatypes) <= set(WEIGHTS_ALONE) and not any(part.weights for part in self.parts):
+            return f"{self.parts[0].kind} layers have no weights, which alone are {self.build.datatype}"
+        reasons = (
+            _unbuildable(part, datatype) for part, datatype in zip(self.parts, self.datatypes, strict=True)
+        )
+        return next((reason for reason in reasons if reason is not None), None)
 
     @property
     def digest(self) -> str:
@@ -52,6 +77,19 @@ class BuiltPart(StrictModel):
             for name, shape in zip(names, shapes, strict=True)
         ]
         return {"inputs": inputs, "outputs": [{"name": "output", "kind": "tensor"}]}
+
+
+def _unbuildable(part: Part, datatype: DatatypeName) -> str | None:
+    if datatype == "int8" and isinstance(part, Recurrent):
+        return "recurrent layers are not built in int8, as ONNX has no operator for it"
+    if datatype not in WEIGHTS_ALONE or not part.weights:
+        return None
+    if not isinstance(part, Dense | Attention):
+        return f"{part.kind} layers are not built in {datatype}: runtimes have it for matrix products alone"
+    inputs = part.inputs if isinstance(part, Dense) else part.width
+    if inputs % WEIGHT_BLOCK:
+        return f"{datatype} weights have a scale for {WEIGHT_BLOCK} inputs, which {inputs} is no multiple of"
+    return None
 
 
 def tensors_of(data: dict[str, object]) -> dict[str, object]:

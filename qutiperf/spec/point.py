@@ -16,6 +16,8 @@ from qutiperf.spec.workload import Workload
 
 Axes = dict[str, list[Setting]]
 ALL = "all"
+IMAGE_AXES = 3  # channels, height, width
+_KINDS = ("topology", "channel_scale_percent", "weight_datatype", "sparsity_percent", "input_size")
 _COUNTS = ("batch_size", "threads", "streams")
 _ALONE = (ScenarioName.SINGLE_STREAM, ScenarioName.MULTI_STREAM)
 
@@ -81,7 +83,8 @@ def expand(
                     sweep, scenarios, load_values, tune, load, workload_name in with_labels
                 )
             ]
-            points += [point for point in group if not _excluded(point, sweep.exclude)]
+            kinds = _kinds(workloads[workload_name])
+            points += [point for point in group if not _excluded(point, kinds, sweep.exclude)]
     return list({sha256_of(point.model_dump(mode="json")): point for point in points}.values())
 
 
@@ -119,7 +122,7 @@ def _runs(
     for repeat, (name, scenario) in product(range(1, sweep.most_repeats + 1), scenarios.items()):
         if name in _ALONE and load_values["streams"] != min(load["streams"], key=int):
             continue  # one batch in flight keeps one stream busy
-        settings = scenario.profiles[sweep.profile].overridden_by(sweep.settings)
+        settings = scenario.profiles[sweep.profile].overridden_by(sweep.settings).held
         for values in tuned:
             batch = {"batch_size": 1} if name is ScenarioName.SINGLE_STREAM else {}
             yield name, Mode.PERFORMANCE, settings, {**load_values, **values, **batch}, repeat
@@ -164,7 +167,7 @@ def _axes(sweep: Sweep, system: System) -> tuple[Axes, Axes]:
         axis[name] = _values(name, values if isinstance(values, list) else [values], system)
     _check_modes(load["operating_mode"], system)
     _check_threads(load, system)
-    _check_exclude(sweep, {*_COUNTS, *load, *tune, *system.options, "sut", "workload", "scenario"})
+    _check_exclude(sweep, {*_COUNTS, *load, *tune, *system.options, "sut", "workload", "scenario", *_KINDS})
     return load, tune
 
 
@@ -257,11 +260,27 @@ def _combinations(axes: Mapping[str, Sequence[Setting]]) -> Iterable[Settings]:
     return (dict(zip(axes, values, strict=True)) for values in product(*axes.values()))
 
 
-def _excluded(point: Point, rules: Sequence[Settings]) -> bool:
+def _kinds(workload: Workload) -> Settings:
+    """What the workload is, by the keys of `exclude`; sizes and shares as they are written in a sweep."""
+    variant, shape = workload.variant, workload.model.input.sample_shape
+    numbers: dict[str, float | None] = {
+        "channel_scale_percent": variant.channel_scale_percent,
+        "sparsity_percent": variant.sparsity_percent,
+        "input_size": shape[-1] if len(shape) == IMAGE_AXES else None,
+    }
+    if workload.model.topology is not None and len(shape) == 1:
+        numbers["input_size"] = math.isqrt(shape[0])
+    texts = {"topology": variant.topology, "weight_datatype": variant.weight_datatype}
+    written = {name: "" if value is None else f"{value:g}" for name, value in numbers.items()}
+    return {**written, **{name: value or "" for name, value in texts.items()}}
+
+
+def _excluded(point: Point, kinds: Settings, rules: Sequence[Settings]) -> bool:
     facts: Settings = {
         "sut": point.sut,
         "workload": point.workload,
         "scenario": point.scenario.value,
+        **kinds,
         **point.deployment,
     }
     return any(

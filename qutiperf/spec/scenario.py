@@ -3,10 +3,11 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from qutiperf.spec.catalog import CatalogFile, read
-from qutiperf.spec.config import StrictModel, parse_model
+from qutiperf.spec.config import StrictModel, parse_model, without_unset
+from qutiperf.spec.duration import Duration
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -40,7 +41,9 @@ class RunSettings(StrictModel):
     """Settings of LoadGen and of the harness; None keeps LoadGen's default or the value from the probe.
 
     `end_to_end` puts decoding and preprocessing inside the timed query: in the stream's own thread if
-    `feed_threads` is 0 (serial), else in that many separate threads (pipelined).
+    `feed_threads` is 0 (serial), else in that many separate threads (pipelined). `sustained_s` holds every
+    performance run for that long, instead of `min_duration_s`, and keeps its throughput over time.
+    `warm_up_s` are seconds of queries before the probe, which is short and without LoadGen as well.
     """
 
     min_duration_s: Positive | None = None
@@ -55,10 +58,24 @@ class RunSettings(StrictModel):
     end_to_end: bool = False
     feed_threads: Annotated[int, Field(ge=0)] = 0
     time_limit_s: Positive | None = None
+    sustained_s: Duration | None = None
+    warm_up_s: Duration | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Without later keys that are not set: ids of runs are digests of what they were made of then."""
+        return without_unset(handler(self), "sustained_s", "warm_up_s")
 
     def overridden_by(self, other: "RunSettings") -> "RunSettings":
         """These settings, overridden by every key that is set in `other`."""
         return RunSettings(**{**self.model_dump(exclude_unset=True), **other.model_dump(exclude_unset=True)})
+
+    @property
+    def held(self) -> "RunSettings":
+        """These settings, with the minimum duration of a sustained run."""
+        if self.sustained_s is None:
+            return self
+        return self.overridden_by(RunSettings(min_duration_s=self.sustained_s))
 
 
 class Metric(StrictModel):

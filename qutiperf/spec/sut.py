@@ -101,6 +101,15 @@ class Power(StrictModel):
         return [self.meter] if isinstance(self.meter, str) else self.meter
 
 
+class WorkerLimits(StrictModel):
+    """Limits of a worker: `memory_gb` of resident memory, with all of its processes (1 GB is 1e9 bytes).
+
+    A run that exceeds it is ended and fails, and the next one goes on.
+    """
+
+    memory_gb: Annotated[float, Field(gt=0, le=1e6)] | None = None
+
+
 class Verified(StrictModel):
     """The date and version of the last run of this file on its hardware."""
 
@@ -124,6 +133,7 @@ class SystemUnderTest(StrictModel):
     operating_modes: dict[str, OperatingMode] = {"default": OperatingMode()}
     platform: Platform
     power: Power = Power()
+    limits: WorkerLimits = WorkerLimits()
     description: dict[str, str] = {}
     verified_on_hardware: Verified | None = None
 

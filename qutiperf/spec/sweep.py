@@ -7,11 +7,13 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from qutiperf.errors import InputError
+from qutiperf.spec.before import Before
 from qutiperf.spec.catalog import CatalogFile, read
 from qutiperf.spec.config import Overrides, StrictModel, Yaml, apply_overrides, parse_model, shortened
 from qutiperf.spec.limits import MOST_POINTS, check_settings
+from qutiperf.spec.networks import Networks
 from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName
-from qutiperf.spec.sut import Setting
+from qutiperf.spec.sut import Setting, WorkerLimits
 
 MOST_CACHE_GB = 1_000_000
 AUTO_REPEATS = "auto"
@@ -56,18 +58,24 @@ class Sweep(StrictModel):
     """`deployment` names the values of each deployment parameter, numbers also as ranges (1:128:x2, 1:9:2).
 
     Parameters it leaves out take the values that the SUT file offers. `exclude` drops every point that
-    matches all keys of one of its entries: sut, workload (globs), scenario, or a deployment parameter.
+    matches all keys of one of its entries: sut, workload (globs), scenario, a deployment parameter, or of
+    the workload's variant topology, channel_scale_percent, weight_datatype, sparsity_percent, or input_size.
+    `networks` are built on demand, beside the `workloads` or instead of them.
     `repeats: auto` stands for 3 repeats and `repeat_until: {}`. `order` is that of the points: random with
     `order_seed`, as listed, or balanced, which loads the model anew for every repeat and reverses the
     compared loads in every other repeat.
+    `stable_within_percent` bounds the difference between the lowest and the highest repeat of a point, 10 by
+    default; runs of repeats that differ by more are `unstable`.
     `power` replaces the meters of the SUT files.
+    `before` has the conditions of each performance run, `limits` replaces those of the SUT files.
     `keep_answers` stores the answer to each sample of accuracy runs, and of performance runs where an
     audit.config has LoadGen log some.
     """
 
     name: str
     suts: Names
-    workloads: Names
+    workloads: list[str] = []
+    networks: Networks | None = None
     scenarios: Annotated[list[ScenarioName], Field(min_length=1)]
     modes: Annotated[list[Mode], Field(min_length=1)] = [Mode.PERFORMANCE, Mode.ACCURACY]
     profile: Profile = Profile.STANDARD
@@ -76,11 +84,14 @@ class Sweep(StrictModel):
     sample_cache: CacheSettings = CacheSettings()
     repeats: Annotated[int, Field(ge=1, le=MOST_POINTS)] = 1
     repeat_until: RepeatUntil | None = None
+    stable_within_percent: Annotated[float, Field(gt=0, le=1000)] | None = None
     order: Order = Order.RANDOM
     order_seed: int = 0
     exclude: list[dict[str, Setting]] = []
     power: str | Annotated[list[str], Field(min_length=1)] | None = None
     keep_answers: bool = False
+    before: Before | None = None
+    limits: WorkerLimits | None = None
 
     @property
     def most_repeats(self) -> int:
@@ -93,6 +104,12 @@ class Sweep(StrictModel):
         if not isinstance(data, dict) or data.get("repeats") != AUTO_REPEATS:
             return data
         return {"repeat_until": {}, **data, "repeats": _FEWEST_REPEATS}
+
+    @model_validator(mode="after")
+    def _something_to_measure(self) -> "Sweep":
+        if not self.workloads and self.networks is None:
+            raise ValueError("has neither workloads nor networks")
+        return self
 
     @model_validator(mode="after")
     def _enough_for_an_interval(self) -> "Sweep":

@@ -8,10 +8,11 @@ from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, mode
 from qutiperf.element_type import BEYOND_NUMPY
 from qutiperf.errors import InputError
 from qutiperf.spec.block import Block
+from qutiperf.spec.build import Build
 from qutiperf.spec.catalog import CatalogFile, read
-from qutiperf.spec.config import Percent, StrictModel, YamlValue, parse_model
-from qutiperf.spec.dataset import DatasetSpec, without_unset
-from qutiperf.spec.layer import Build, Layer
+from qutiperf.spec.config import StrictModel, YamlValue, parse_model, without_unset
+from qutiperf.spec.dataset import DatasetSpec
+from qutiperf.spec.layer import Layer
 from qutiperf.spec.part import PART_KEYS, BuiltPart, tensors_of
 from qutiperf.spec.source import (
     ConstantSource,
@@ -24,6 +25,7 @@ from qutiperf.spec.source import (
     padding_problem,
 )
 from qutiperf.spec.tensor_references import unlisted_references
+from qutiperf.spec.topology import Topology
 from qutiperf.spec.variant import Variant
 
 Dimension = int | str
@@ -127,14 +129,6 @@ class OutputSpec(StrictModel):
     kind: Literal["scores", "class_id", "tensor"]
     label_offset: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 0
     quantization: QuantizationSpec | None = None
-
-
-class Topology(StrictModel):
-    """A network built on demand with seeded random weights: speed, but no accuracy."""
-
-    name: str
-    channel_scale_percent: Percent = 100.0
-    seed: int = 1
 
 
 class OtherFile(StrictModel):

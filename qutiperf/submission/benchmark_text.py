@@ -11,7 +11,8 @@ from qutiperf.submission.chosen import ChosenBenchmark, ChosenScenario
 from qutiperf.submission.code_files import sweep_file
 from qutiperf.submission.obstacle import Obstacle
 from qutiperf.submission.options import SubmissionOptions
-from qutiperf.submission.system_text import UNVERIFIED, framework, software
+from qutiperf.submission.system_text import framework, software
+from qutiperf.unverified import UNVERIFIED
 
 OPTIONAL = ("model_url", "calibration_list", "licence")
 

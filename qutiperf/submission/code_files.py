@@ -9,7 +9,7 @@ from qutiperf.results.record import RunRecord
 from qutiperf.spec import catalog
 from qutiperf.submission.chosen import ChosenBenchmark
 from qutiperf.submission.options import safe_folder
-from qutiperf.submission.system_text import UNVERIFIED
+from qutiperf.unverified import UNVERIFIED
 
 Content = Path | str | bytes
 _SUFFIX = ".py"

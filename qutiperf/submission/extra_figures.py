@@ -8,13 +8,14 @@ import json
 from collections.abc import Iterator, Sequence
 
 from qutiperf.audit.evidence import DETAIL
+from qutiperf.audit.new_runs import kept_verdicts
 from qutiperf.audit.stored_run import StoredRun
 from qutiperf.results.table import rows
 from qutiperf.submission.chosen import ChosenBenchmark
 from qutiperf.submission.submitted_runs import FOLDER, SUBMITTED
-from qutiperf.submission.system_text import UNVERIFIED
+from qutiperf.unverified import UNVERIFIED
 
-SETTINGS, README = "settings.json", "README.md"
+SETTINGS, README, AUDITS = "settings.json", "README.md", "audits.json"
 _TEXT = f"""# QuTiBench's figures
 
 {UNVERIFIED}
@@ -22,6 +23,7 @@ _TEXT = f"""# QuTiBench's figures
 - `{SETTINGS}`: every run of the submitted systems and workloads, all deployment settings: compute and system
   figures, accuracy, power with its source, and the level-0 prediction. An unknown value is null.
 - `{SUBMITTED}`: the run in each scenario folder, with the sha256 of its log.
+- `{AUDITS}`: the verdicts of `qutiperf audit` on these runs, if it was used.
 
 Latencies are in ms, throughput in inputs per second, power in W. Power that was not measured by MLPerf's own
 power client stands here only.
@@ -37,6 +39,16 @@ def extra_files(
     yield f"{FOLDER}/{README}", _TEXT
     yield f"{FOLDER}/{SETTINGS}", json.dumps(rows(records), indent=1, default=str) + "\n"
     yield f"{FOLDER}/{SUBMITTED}", json.dumps(list(_submitted(benchmarks, places)), indent=1) + "\n"
+    if audits := list(_audits(benchmarks)):
+        yield f"{FOLDER}/{AUDITS}", json.dumps(audits, indent=1) + "\n"
+
+
+def _audits(benchmarks: Sequence[ChosenBenchmark]) -> Iterator[dict[str, object]]:
+    """Verdicts of the submitted runs; an accuracy run may belong to several scenarios."""
+    runs = [run for each in benchmarks for one in each.scenarios for run in (one.performance, one.accuracy)]
+    for run in {run.folder: run for run in runs}.values():
+        for verdict in kept_verdicts(run):
+            yield verdict.model_dump(mode="json", exclude={"schema_version", "texts"})
 
 
 def _submitted(benchmarks: Sequence[ChosenBenchmark], places: dict[str, str]) -> Iterator[dict[str, object]]:

@@ -1,9 +1,10 @@
 """Writes a folder completely or not at all: beside its place first, then renamed into it."""
 
+import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -20,23 +21,27 @@ def write_folder(files: Mapping[str, Content], out: Path, accept: Callable[[Path
     `out` must not exist, or be an empty folder. Nothing of it is left if anything goes wrong.
     """
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        _remove_left(out.parent)
-        staged = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=out.parent))
+        with staging(out.parent) as staged:
+            _fill(staged, files)
+            if not accept(staged):
+                return False
+            staged.chmod(0o755)
+            if out.is_dir():
+                out.rmdir()
+            staged.rename(out)
     except OSError as error:
         raise _not_written(out, error) from None
+    return True
+
+
+@contextlib.contextmanager
+def staging(parent: Path) -> Iterator[Path]:
+    """A new folder in `parent`, removed at the end; what killed processes left goes first. Raises OSError."""
+    parent.mkdir(parents=True, exist_ok=True)
+    _remove_left(parent)
+    staged = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
     try:
-        _fill(staged, files)
-        if not accept(staged):
-            return False
-        staged.chmod(0o755)
-        if out.is_dir():
-            out.rmdir()
-        staged.rename(out)
-    except OSError as error:
-        raise _not_written(out, error) from None
-    else:
-        return True
+        yield staged
     finally:
         shutil.rmtree(staged, ignore_errors=True)
 

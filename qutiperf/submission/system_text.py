@@ -9,8 +9,8 @@ from qutiperf.spec.round_rules import RoundRules
 from qutiperf.submission.host_facts import host_fields
 from qutiperf.submission.obstacle import Obstacle
 from qutiperf.submission.rehearsal_rule import REHEARSAL
+from qutiperf.unverified import UNVERIFIED
 
-UNVERIFIED = "Result not verified by MLCommons Association."
 _NO_ACCELERATOR = {
     "accelerators_per_node": "0",
     **dict.fromkeys(

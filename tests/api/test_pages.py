@@ -33,7 +33,7 @@ def _folder_with_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.slow
 def test_the_page_about_python(capsys: pytest.CaptureFixture[str]) -> None:
     blocks, names = examples("docs/python.md"), dict[str, object]()
-    assert len(blocks) == 9
+    assert len(blocks) == 10
     run(blocks, names)
     printed = capsys.readouterr().out
     assert "Float64 Int64 datetime64[us, UTC]" in printed

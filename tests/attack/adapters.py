@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from qutiperf.results.record import Failure, RunRecord
-from qutiperf.run import runner
+from qutiperf.run import worker_end
 from tests.attack import wicked
 from tests.attack.attack import INPUT, OK, REFUSED, RUN, Attack, require
 from tests.attack.ground import Ground
@@ -55,7 +55,7 @@ def _swept(bad: Path, codes: Collection[int], ground: Ground, limit_s: int = _LI
     healthy = write_sut(ground, "simulated", "healthy", "options: {latency_us: 100.0}\n")
     arguments = write_sweep(ground, [bad, healthy])
     arguments += ["--set", f"settings.time_limit_s={limit_s}"]
-    runner.CLOSE_LIMIT_S = limit_s  # this process is the attack's own
+    worker_end.CLOSE_LIMIT_S = limit_s  # this process is the attack's own
     ground.call(arguments, codes, limit_s=100)
     nothing_running()
     check_tidy(ground)

@@ -8,7 +8,7 @@ import pytest
 
 from qutiperf.audit import test01, test04
 from qutiperf.audit.evidence import DETAIL, RESPONSES, SUMMARY
-from qutiperf.audit.registry import COMPLIANCE, FINISHED
+from qutiperf.audit.registry import COMPLIANCE, FINISHED, NEW_RUNS
 from qutiperf.audit.scores import detail_score
 from qutiperf.audit.tested_run import TestedRun
 from qutiperf.audit.verdict import AuditVerdict
@@ -39,7 +39,7 @@ def answers(path: Path, dtype: str, change: int = 0) -> None:
 
 
 def test_shipped_audits_have_the_official_settings() -> None:
-    assert set(audit_names()) == {*COMPLIANCE, *FINISHED}
+    assert set(audit_names()) == {*COMPLIANCE, *FINISHED, *NEW_RUNS}
     assert TEST01.config("resnet", "Offline") == (
         "*.*.mode = 2\n*.*.accuracy_log_rng_seed = 720381539243781796\n"
         "*.*.accuracy_log_sampling_target = 4096\n"

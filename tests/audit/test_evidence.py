@@ -69,6 +69,22 @@ def test_edits_are_named(old: str, new: str, rule: str, tmp_path: Path) -> None:
     assert rule in [finding.rule for finding in findings(tmp_path)]
 
 
+def test_the_rate_does_not_include_the_last_query(tmp_path: Path) -> None:
+    """LoadGen divides by the time of the last issue; a stall of the last query is in the wall clock alone."""
+    for name in (DETAIL, SUMMARY):
+        shutil.copy(RECORD / name, tmp_path / name)
+    assert findings(tmp_path) == []
+    for name, old, new in ((DETAIL, "27778.1", "30000.1"), (SUMMARY, "27778.08", "30000.08")):
+        text = (tmp_path / name).read_text()
+        assert old in text
+        (tmp_path / name).write_text(text.replace(old, new))
+    assert [each.rule for each in findings(tmp_path)] == ["log-rate"]
+    for name in (DETAIL, SUMMARY):
+        text = (tmp_path / name).read_text()
+        (tmp_path / name).write_text(text.replace("472226", "24722260"))  # 25 ms of 300 ms
+    assert findings(tmp_path) == []
+
+
 def test_an_old_loadgen_is_not_checked_in_silence(tmp_path: Path) -> None:
     for name in (DETAIL, SUMMARY):
         shutil.copy(LOGS / "single_stream_valid" / name, tmp_path / name)

@@ -220,3 +220,17 @@ def test_an_accuracy_near_chance_is_a_finding(explained: Explain) -> None:
     record = measured("accuracy_complete", reasons=["suspect accuracy: too low"], accuracy_check=check)
     [finding] = [finding for finding in explained(record) if finding["kind"] == "suspect"]
     assert (finding["rule"], finding["what"]) == ("accuracy near chance", "too low")
+
+
+@pytest.mark.parametrize(
+    ("kind", "cure"),
+    [
+        ("time_limit", "raise the time limit in the executor's options, then run the same command again"),
+        ("error", "run the same command again"),
+    ],
+)
+def test_a_job_that_ended_is_not_blamed_on_the_run(kind: str, cure: str, explained: Explain) -> None:
+    failure = Failure.model_validate({"stage": "job", "kind": kind, "reason": "job 7_1 on n4 ended"})
+    [finding] = explained(a_record().model_copy(update={"failure": failure, "valid": False}))
+    assert (finding["what"], finding["cure"]) == ("job 7_1 on n4 ended", cure)
+    assert finding["rule"] == f"{kind.replace('_', ' ')} of the job that measured it"

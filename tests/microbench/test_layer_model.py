@@ -13,7 +13,8 @@ from qutiperf.microbench.layer_model import LayerModel, layer_model
 from qutiperf.microbench.measured_parts import Conditions, MeasuredPart, MeasuredParts, check_own, key_of
 from qutiperf.microbench.network_layers import NetworkLayer, NetworkLayers
 from qutiperf.microbench.prediction import rows_of
-from qutiperf.spec.layer import Build, Dense
+from qutiperf.spec.build import Build
+from qutiperf.spec.layer import Dense
 from qutiperf.spec.microbench import State
 from qutiperf.spec.part import BuiltPart
 

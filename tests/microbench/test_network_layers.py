@@ -1,19 +1,27 @@
 """Networks as layers: the runtime's fusion, layers by hand, what no layer stands for."""
 
 from collections import Counter
+from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
 from qutiperf.errors import InputError
+from qutiperf.harness.execution import profile_of
+from qutiperf.harness.load import load_instances
 from qutiperf.microbench.fusion import Fusion, fusion_of, grouped
-from qutiperf.microbench.network_layers import NetworkLayers, layers_of_model
+from qutiperf.microbench.network_layers import NetworkLayer, NetworkLayers, layers_of_model
 from qutiperf.microbench.networks import layers_on, workload_named
-from qutiperf.microbench.selection import parts_of_networks, shares_of
+from qutiperf.microbench.selection import pairs_of, parts_of_networks, shares_of
 from qutiperf.models.topologies import build, declare
+from qutiperf.spec.layer import Dense
 from qutiperf.spec.microbench import MicrobenchSuite, label_of
+from qutiperf.spec.part import BuiltPart
 from qutiperf.spec.sut import load_sut
+
+WIDE, NARROW = Dense(inputs=8, outputs=16), Dense(inputs=16, outputs=8)
 
 
 def network(name: str = "cnv", adapter: str = "onnxruntime") -> NetworkLayers:
@@ -83,6 +91,28 @@ def test_operators_without_a_layer_are_named_with_their_share() -> None:
     assert found.uncovered == pytest.approx({"LRN": 100 * 5 / 6})
 
 
+def test_onnx_attention_is_attention_without_projections() -> None:
+    shape, value = [1, 2, 8, 16], helper.make_tensor_value_info
+    node = helper.make_node("Attention", ["q", "k", "v"], ["y"], name="it")
+    inputs = [value(name, TensorProto.FLOAT, shape) for name in "qkv"]
+    graph = helper.make_graph([node], "it", inputs, [value("y", TensorProto.FLOAT, shape)])
+    model = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 23)])
+    [layer] = layers_of_model(model, "it", None, None).layers
+    assert label_of(layer.part) == "attention-2x8x16-2x8x16-alone"
+    assert layer.ops >= 2 * 2 * 8 * 8 * 16 * 2
+
+
+def test_a_node_that_computes_several_layers_is_taken_apart() -> None:
+    model = build("mlp", 12.5, None, 1)
+    count = len(model.graph.node)
+    found = layers_of_model(model, "mlp", None, Fusion("test", (0,) * count, 1, (("all",),)))
+    assert [label_of(layer.part) for layer in found.layers] == [
+        *("dense-784-256-relu", "dense-256-256-relu", "dense-256-256-relu", "dense-256-10"),
+    ]
+    assert {layer.runtime_nodes for layer in found.layers} == {()}
+    assert found.uncovered == {}
+
+
 def test_layers_of_an_int8_network_are_int8() -> None:
     sut = load_sut("cpu-onnxruntime")[0]
     found = layers_on(workload_named("digits-cnv-25-int8"), sut)
@@ -110,4 +140,67 @@ def test_the_layers_that_take_most_come_first() -> None:
     assert labels == [
         *("dense-784-256-relu", "dense-256-256-relu", "dense-256-10"),
         *("2-dense-256-256-relu", "4-dense-256-256-relu"),
+        *("dense-784-256-relu+dense-256-256-relu", "dense-256-256-relu+dense-256-10"),
     ]
+    alone = MicrobenchSuite(name="it", depths=[1])
+    assert len(parts_of_networks([found], alone, None)) == 3
+
+
+def test_layers_that_follow_each_other() -> None:
+    """A convolution of one input, two of its output, their sum, and a softmax of a flattened one."""
+    value, node = helper.make_tensor_value_info, helper.make_node
+    shapes = {"w": [4, 4, 1, 1], "v": [8, 4, 1, 1]}
+    nodes = [
+        node("Conv", ["x", "w"], ["a"], name="a"),
+        node("Conv", ["a", "v"], ["b"], name="b"),
+        node("Conv", ["a", "v"], ["c"], name="c"),
+        node("Add", ["b", "c"], ["d"], name="d"),
+        node("Relu", ["d"], ["e"], name="e"),
+        node("Flatten", ["e"], ["f"], name="f"),
+        node("Softmax", ["f"], ["y"], name="y"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "it",
+        [value("x", TensorProto.FLOAT, [1, 4, 6, 6])],
+        [value("y", TensorProto.FLOAT, [1, 288])],
+        initializer=[
+            helper.make_tensor(name, TensorProto.FLOAT, dims, np.ones(dims, np.float32).ravel())
+            for name, dims in shapes.items()
+        ],
+    )
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+    found = layers_of_model(model, "it", None, None)
+    names = [layer.name for layer in found.layers]
+    edges = [(names[first], names[second]) for first, second in found.edges]
+    assert edges == [("a", "b"), ("a", "c"), ("d", "e")]
+    assert [(first.name, second.name) for first, second in found.pairs] == edges
+    suite = MicrobenchSuite(name="it", depths=[2, 4])
+    assert [one.label for one in pairs_of([found], suite)] == [
+        "convolution-4x6x6-4x6x6-k1x1-s1+convolution-4x6x6-8x6x6-k1x1-s1",
+        "add-8x6x6-8x6x6+relu-8x6x6-8x6x6",
+    ]
+
+
+def test_a_pair_that_takes_its_own_output_is_there_twice_too() -> None:
+    layers = [NetworkLayer("it", BuiltPart(layer=layer), 1.0, 1.0, 1.0) for layer in (WIDE, NARROW)]
+    found = NetworkLayers("it", tuple(layers), {}, None, 0.0, ((0, 1),))
+    parts = pairs_of([found], MicrobenchSuite(name="it", depths=[1, 2, 4]))
+    assert [len(one.part.parts) for one in parts] == [2, 4]
+    assert parts[1].label == "2 x (dense-8-16+dense-16-8)"
+    assert parts[1].name.startswith("2-x-dense-8-16-dense-16-8-fp32-")
+
+
+@pytest.mark.parametrize("sut", ["cpu-onnxruntime", "cpu-openvino"])
+def test_the_nodes_of_layers_are_those_of_the_profile(sut: str, tmp_path: Path) -> None:
+    if sut == "cpu-openvino":
+        pytest.importorskip("openvino")
+    system, workload = load_sut(sut)[0], workload_named("digits-cnv-12.5-int8")
+    found = layers_on(workload, system)
+    [adapter] = load_instances(system, workload, {"threads": 1}, 1, tmp_path)
+    profiled = {node.name for node in profile_of(workload.model, adapter, 1, 1e8)}
+    # OpenVINO may compute all dense layers in one node, which has the name of the last
+    layers = [layer for layer in found.layers if "openvino" not in sut or "gemm" not in layer.name]
+    assert len(layers) >= 8
+    assert all(set(layer.runtime_nodes) & profiled for layer in layers)
+    assert len({layer.runtime_nodes for layer in layers}) == len(layers)

@@ -75,6 +75,21 @@ def test_a_crash_ends_the_worker_and_the_rest_goes_on(
 
 
 @pytest.mark.slow
+def test_a_datatype_that_the_runtime_lacks_is_refused_with_the_reason(
+    suite_file: SuiteFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "results"
+    layers = [{"kind": "dense", "inputs": 32, "outputs": 6}]
+    assert run(suite_file(datatypes=["bf16", "int4"], layers=layers), out, "--json") == 4
+    rows = {row["weight_datatype"]: row for row in json.loads(capsys.readouterr().out)}
+    assert {name: row["ran_as"] for name, row in rows.items()} == {"bf16": "refused", "int4": "weights only"}
+    assert rows["bf16"]["reasons"][0].startswith("onnxruntime cannot load it: ")
+    assert main(["microbench", "show", str(out), "--json"], debug=True) == 0
+    [failure] = json.loads(capsys.readouterr().out)["failures"]
+    assert (failure["part"], failure["ran_as"]) == ("dense-32-6", "refused")
+
+
+@pytest.mark.slow
 def test_layers_have_compute_figures_only_and_are_not_repeated(
     suite_file: SuiteFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

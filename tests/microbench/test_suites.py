@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from qutiperf.errors import InputError
+from qutiperf.microbench.measured_parts import key_of
 from qutiperf.spec import catalog
 from qutiperf.spec.config import parse_model
 from qutiperf.spec.microbench import (
@@ -17,9 +18,11 @@ from qutiperf.spec.microbench import (
     stacked,
     workload_of,
 )
+from qutiperf.spec.workload import Workload
 
 GROUPED = {"kind": "convolution", "in_channels": 3, "out_channels": 4, "size": 9, "groups": 2}
 DENSE = {"kind": "dense", "inputs": 1000, "outputs": 1000}
+RELU = {"kind": "function", "operator": "relu", "shape": [[8]]}
 
 
 def suite(**data: object) -> MicrobenchSuite:
@@ -122,6 +125,9 @@ def test_a_suite_larger_than_memory_is_known_before_building() -> None:
     with pytest.raises(InputError, match=message):
         check_memory(parts, 1, 2, "it")
     check_memory(parts, 1, 8, "it")
+    attention = {"kind": "attention", "rows": 100_000, "width": 8}
+    [scores] = expand_suite(suite(layers=[attention]), "it", None)
+    assert scores.memory_bytes(1) == pytest.approx(4 * (2 * 100_000**2 + 5 * 800_000 + 2 * 4 * 64))
     with pytest.raises(InputError, match=r"11\.2 GB of weights and activations at batch 50,000"):
         check_memory(parts, 50_000, 8, "it")
 
@@ -150,3 +156,49 @@ def test_a_suite_file_can_be_read(tmp_path: Path) -> None:
     assert load_suite(str(path))[0].name == "mine"
     with pytest.raises(InputError, match=r"no microbench named 'cor'.*did you mean 'core'"):
         load_suite("cor")
+
+
+def test_datatypes_that_a_layer_cannot_have_are_left_out_unless_nothing_is_left() -> None:
+    both = suite(layers=[{**DENSE, "inputs": 64, "outputs": 8}, RELU], datatypes=["int4", "bf16"])
+    parts = expand_suite(both, "it", None)
+    assert [(part.label, part.part.build.datatype) for part in parts] == [
+        *(("dense-64-8", "int4"), ("dense-64-8", "bf16"), ("relu-8-8", "bf16")),
+    ]
+    with pytest.raises(InputError, match="it: has nothing that can be built: function layers have no"):
+        expand_suite(suite(layers=[RELU], datatypes=["int4"]), "it", None)
+
+
+def test_stacks_of_unlike_datatypes() -> None:
+    layer = {"kind": "dense", "inputs": 8, "outputs": 8}
+    stacks = [[layer, layer]]
+    parts = expand_suite(suite(layers=[], stacks=stacks, mixed=[["int8", "fp32"]]), "it", None)
+    assert [part.part.build.label for part in parts] == ["fp32", "int8+fp32"]
+    assert parts[1].name.startswith("2-dense-8-8-int8-fp32-")
+    assert parts[1].part.tensors["inputs"] == [{"name": "input", "dtype": "uint8", "shape": ["batch", 8]}]
+    assert parts[1].part.weight_bytes == 64 + 256
+    assert len({key_of(part.part) for part in parts}) == 2
+    with pytest.raises(InputError, match=r"it: mixed\.0: has 3 datatypes, but no stack has as many layers"):
+        expand_suite(suite(layers=[], stacks=stacks, mixed=[["fp32"] * 3]), "it", None)
+
+
+def test_parts_that_have_one_datatype_are_stored_as_before() -> None:
+    [part] = expand_suite(suite(layers=[{**DENSE, "inputs": 8, "outputs": 8}]), "it", None)
+    assert set(part.part.build.model_dump()) == {"datatype", "sparsity", "weight_copies", "seed"}
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        ({"datatypes": ["int8"]}, "build.datatypes: has 1, but the part has 2 layers"),
+        ({"datatypes": []}, "build.datatypes: has 0, but the part has 2 layers"),
+        ({"datatypes": ["int8", "fp32", "fp32"]}, "build.datatypes: has 3, but the part has 2 layers"),
+        ({"datatypes": ["int8", "fp32"], "datatype": "fp32"}, "datatypes: begins with int8, but datatype is"),
+        ({"datatypes": "int8"}, "datatypes: "),
+    ],
+)
+def test_wrong_datatypes_are_one_line(build: dict[str, object], message: str) -> None:
+    layer = {"kind": "dense", "inputs": 8, "outputs": 8}
+    data = {"name": "it", "task": "none", "dataset": {"name": "synthetic"}}
+    with pytest.raises(InputError, match=message) as caught:
+        parse_model(Workload, {**data, "model": {"stack": [layer, layer], "build": build}}, "it.yaml")
+    assert "\n" not in str(caught.value)

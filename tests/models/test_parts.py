@@ -4,14 +4,25 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 
+from qutiperf.element_type import bits_of_bfloat16, reals_of_bfloat16
 from qutiperf.errors import InputError
 from qutiperf.level0.count import requirements_of_model
 from qutiperf.models.part_reference import Verdict, compare, reference_outputs
 from qutiperf.models.parts import build_part, declare_part
 from qutiperf.spec.block import Block
-from qutiperf.spec.layer import Convolution, Dense, Function, Pool, Recurrent
+from qutiperf.spec.build import Build, DatatypeName
+from qutiperf.spec.layer import (
+    Attention,
+    Convolution,
+    Dense,
+    Elementwise,
+    Function,
+    Pool,
+    Recurrent,
+    Threshold,
+)
 from qutiperf.spec.part import BuiltPart
 from qutiperf.spec.workload import ModelSpec
 
@@ -30,6 +41,14 @@ PARTS: dict[str, dict[str, object]] = {
     "normalisation": {"layer": Function(operator="layer_normalisation", shape=[5, 8])},
     "lstm": {"layer": Recurrent(inputs=6, hidden=8, steps=3)},
     "gru": {"layer": Recurrent(operator="gru", inputs=6, hidden=8, steps=3)},
+    "attention": {"layer": Attention(rows=6, width=64, heads=4)},
+    "heads": {"layer": Attention(rows=6, width=16, heads=2, projections=False)},
+    "threshold": {"layer": Threshold(shape=[4, 5, 5], bits=3)},
+    "attentions": {"stack": [Attention(rows=6, width=64, heads=4)] * 2},
+    "thresholds": {
+        "stack": [CONVOLUTION, Threshold(shape=[6, 8, 8]), CONVOLUTION.model_copy(update={"in_channels": 6})]
+    },
+    "mixed": {"stack": [Dense(inputs=64, outputs=64, activation="relu")] * 2},
     "stack": {"stack": [CONVOLUTION.model_copy(update={"in_channels": 6})] * 2},
     "residual": {
         "block": Block(kind="residual", in_channels=4, channels=2, out_channels=8, size=[6, 6], stride=[2, 2])
@@ -89,6 +108,108 @@ def test_a_runtime_computes_what_the_reference_computes(name: str, datatype: str
     assert output.shape == (2, *(part.parts[-1].output_shape))
     assert float(np.std(reference.astype(np.float64))) > 0
     assert compare(part, output, reference).right
+
+
+@pytest.mark.parametrize("datatype", ["int4", "int2"])
+@pytest.mark.parametrize("name", ["mixed", "attention"])
+def test_weights_of_few_bits(name: str, datatype: str) -> None:
+    part, tensors = part_of(name, datatype=datatype), spec(name, datatype=datatype)
+    model = build_part(part)
+    kinds = {tensor.data_type for tensor in model.graph.initializer if len(tensor.dims) == 2}
+    assert kinds == {getattr(TensorProto, datatype.upper()), TensorProto.FLOAT}
+    output, inputs = run(model, tensors)
+    reference = reference_outputs(model, inputs)
+    verdict = compare(part, output, reference)
+    assert verdict.right
+    assert not compare(part, output[..., ::-1], reference).right
+    assert requirements_of_model(declare_part(part), "it").weight_bits == int(datatype[3:])
+
+
+def test_bits_are_packed_as_onnx_reads_them() -> None:
+    """The values that onnx unpacks are whole numbers in range, and not all alike."""
+    for datatype, least, most in (("int4", -8, 7), ("int2", -2, 1)):
+        model = build_part(part_of("mixed", datatype=datatype))
+        values = numpy_helper.to_array(model.graph.initializer[0]).astype(np.int64)
+        assert (values.min(), values.max()) == (least, most)
+        assert len(np.unique(values)) == most - least + 1
+
+
+FIRSTS: list[DatatypeName] = ["fp32", "fp16", "int8", "int4"]
+
+
+@pytest.mark.parametrize("first", FIRSTS)
+@pytest.mark.parametrize("second", FIRSTS)
+def test_layers_of_unlike_datatypes_follow_each_other(first: DatatypeName, second: DatatypeName) -> None:
+    part = part_of("mixed", datatypes=[first, second])
+    model = build_part(part)
+    onnx.checker.check_model(model)
+    output, inputs = run(model, spec("mixed", datatypes=[first, second]))
+    assert output.dtype == np.dtype(part.build.output_dtype)
+    reference = reference_outputs(model, inputs)
+    assert compare(part, output, reference).right
+    assert not compare(part, output[:, ::-1], reference).right
+
+
+def test_bf16_is_computed_by_the_reference_and_refused_by_a_runtime_without_it() -> None:
+    """OpenVINO has the operators; tests/adapters run it."""
+    part, tensors = part_of("dense", datatype="bf16"), spec("dense", datatype="bf16")
+    model = build_part(part)
+    onnx.checker.check_model(model)
+    bits = bits_of_bfloat16(np.random.default_rng(7).random((2, 32), np.float32))
+    wide = reference_outputs(model, [bits])
+    weights, bias = (numpy_helper.to_array(each).astype(np.float64) for each in model.graph.initializer)
+    by_hand = np.maximum(reals_of_bfloat16(bits).astype(np.float64) @ weights + bias, 0)
+    assert wide == pytest.approx(by_hand)
+    assert tensors.input.dtype == "bfloat16"
+    rounded = reals_of_bfloat16(bits_of_bfloat16(by_hand.astype(np.float32)))
+    assert compare(part, rounded, wide).right
+    with pytest.raises(Exception, match="NOT_IMPLEMENTED"):
+        onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def test_thresholds_are_exact_and_use_every_count() -> None:
+    for datatype in ("fp32", "fp16", "int8"):
+        part, tensors = part_of("threshold", datatype=datatype), spec("threshold", datatype=datatype)
+        model = build_part(part)
+        output, inputs = run(model, tensors)
+        reference = reference_outputs(model, inputs)
+        assert np.array_equal(output, reference)
+        assert compare(part, output, reference).tolerance == 0.0
+        assert set(np.unique(output).tolist()) == set(range(8))
+
+
+def test_attention_by_hand() -> None:
+    """softmax(Q K^T / sqrt(8)) V of two heads of eight."""
+    part, tensors = part_of("heads"), spec("heads")
+    _, inputs = run(build_part(part), tensors)
+    query, key, value = (each.astype(np.float64) for each in inputs)
+    scores = np.exp(query @ key.swapaxes(2, 3) / 8**0.5)
+    by_hand = scores / scores.sum(axis=3, keepdims=True) @ value
+    assert reference_outputs(build_part(part), inputs) == pytest.approx(by_hand)
+    counted = requirements_of_model(declare_part(part_of("attention")), "it")
+    assert counted.weights == 4 * 64 * 64
+    assert counted.ops == 2 * (4 * 6 * 64 * 64 + 2 * 4 * 6 * 6 * 16)
+
+
+@pytest.mark.parametrize(
+    ("layer", "datatype", "message"),
+    [
+        (CONVOLUTION, "int4", "convolution layers are not built in int4: runtimes have it for matrix"),
+        (
+            Dense(inputs=20, outputs=8),
+            "int2",
+            "int2 weights have a scale for 32 inputs, which 20 is no multi",
+        ),
+        (Elementwise(shape=[4]), "int4", "elementwise layers have no weights, which alone are int4"),
+        (Recurrent(inputs=6, hidden=8, steps=3), "int8", "recurrent layers are not built in int8"),
+    ],
+)
+def test_a_datatype_that_a_layer_cannot_have_is_refused(
+    layer: Convolution | Dense | Elementwise | Recurrent, datatype: DatatypeName, message: str
+) -> None:
+    part = BuiltPart(layer=layer, build=Build(datatype=datatype))
+    with pytest.raises(InputError, match=f"build.datatype: {message}.*measure it in fp32 or fp16"):
+        build_part(part)
 
 
 def changed(model: onnx.ModelProto, *, bias: bool) -> onnx.ModelProto:

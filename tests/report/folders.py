@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.results.record import Failure, Figures, RunRecord
 from qutiperf.results.store import Store
 from qutiperf.spec.scenario import Mode, ScenarioName
@@ -26,6 +27,13 @@ def stored(folder: Path, records: Iterable[RunRecord]) -> Path:
         store.place(store.stage() / record.run_id, record)
     store.clean()
     return folder
+
+
+def kept(results: Path, verdict: AuditVerdict) -> None:
+    """Stores a verdict where `audit` does."""
+    folder = results / "audit" / verdict.audit
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{verdict.run_id}.verdict.json").write_text(verdict.model_dump_json())
 
 
 def performance(number: int, rate_ips: float, **more: object) -> RunRecord:

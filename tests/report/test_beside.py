@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.cli import main
 from qutiperf.errors import InputError
 from qutiperf.published.result import PublishedResult
 from qutiperf.report.beside import Beside, beside, device_class, nearest_entries, own_figures
 from qutiperf.results.record import RunRecord
 from tests.conftest import fails
-from tests.report.folders import performance, stored
+from tests.report.folders import kept, performance, stored
 
 
 def resnet(rate_ips: float = 500.0, number: int = 0) -> RunRecord:
@@ -169,3 +170,30 @@ def test_bad_options_are_one_line(
 ) -> None:
     folder = str(stored(tmp_path / "mine", [resnet()]))
     assert message in fails(capsys, ["compare", folder, *words], 2)
+
+
+def test_runs_that_fail_an_audit_are_marked_in_every_comparison(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [stored(tmp_path / name, [resnet(500.0)]) for name in ("before", "after")]
+    evidence = ["more than the platform's peak"]
+    verdict = AuditVerdict(
+        audit="plausibility", run_id="0" * 12, scenario="Offline", outcome="fail", evidence=evidence
+    )
+    kept(folders[1], verdict)
+    before, after = map(str, folders)
+    assert main(["compare", before, after], debug=False) == 0
+    line = "second fails an audit: plausibility: more than the platform's peak"
+    assert f"differs in 1 of 1 points: {line}" in capsys.readouterr().out
+    words = ["compare", after, "--with", "mlperf-v6.0", "--nearest", "1"]
+    assert main(words, debug=False) == 0
+    assert "the own run fails an audit: plausibility: more than" in capsys.readouterr().out
+    assert main([*words, "--json"], debug=False) == 0
+    [compared] = json.loads(capsys.readouterr().out)
+    assert compared["own"]["doubts"] == ["plausibility: more than the platform's peak"]
+    site = tmp_path / "site"
+    assert main(["report", after, "--with", "mlperf-v6.0", "--out", str(site)], debug=False) == 0
+    assert "The own run fails an audit: plausibility" in (site / "beside.html").read_text()
+    capsys.readouterr()
+    assert main(["compare", before, "--with", "mlperf-v6.0"], debug=False) == 0
+    assert "fails an audit" not in capsys.readouterr().out

@@ -8,19 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.cli import main
 from qutiperf.errors import InputError, SetupError
 from qutiperf.report import bundles
 from qutiperf.report.pages import page_name
 from qutiperf.report.power_lines import power_lines
-from qutiperf.report.recorded import recorded, status
-from qutiperf.report.run_page import binned, environment, histograms, stored_phases, sustained
+from qutiperf.report.recorded import recorded, roofline_ips, status
+from qutiperf.report.run_page import binned, environment, held, histograms, stored_phases, sustained
 from qutiperf.report.site import write_site
 from qutiperf.report.sources import read_sources
-from qutiperf.results.record import Failure
+from qutiperf.results.record import Failure, StoredPrediction, Sustained, ThrottleSign
+from qutiperf.results.sustained import Interval, write_intervals
 from tests.conftest import fails
 from tests.places import DATA
-from tests.report.folders import accuracy, hostile_records, performance, stored
+from tests.report.folders import accuracy, hostile_records, kept, performance, stored
 
 
 @pytest.fixture
@@ -62,7 +64,8 @@ def test_the_site_has_its_pages_and_its_data(results: Path, tmp_path: Path) -> N
     }
     assert (written.pages, written.rows, written.index) == (10, 4, site / "index.html")
     content = (site / "data/rows.csv").read_bytes()
-    [resource] = json.loads((site / "data/datapackage.json").read_text())["resources"]
+    resource, correlation = json.loads((site / "data/datapackage.json").read_text())["resources"]
+    assert correlation["path"] == "correlation.csv"
     assert resource["hash"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
     read = list(csv.DictReader(content.decode().splitlines()))
     assert [field["name"] for field in resource["schema"]["fields"]] == list(read[0])
@@ -186,6 +189,10 @@ def test_bins_hold_every_count() -> None:
     bins = binned(np.array([1000, 1500, 2000]), np.array([5, 3, 2]))
     assert sum(count for _, _, count in bins) == 10
     assert (bins[0][0], bins[0][2], bins[-1][2]) == (0.001, 5.0, 2.0)
+    wide = binned(np.array([1000, 2000, 8000]), np.array([5, 3, 2]))
+    assert sum(count for _, _, count in wide) == 10
+    ratios = [upper / lower for lower, upper, _ in wide]
+    assert ratios == pytest.approx([ratios[0]] * 80)
     long = binned(np.array([1000, 2000, 3000]), np.array([10_000, 1, 1]))
     assert sum(count for _, _, count in long) == 10_002
 
@@ -223,3 +230,105 @@ def test_power_over_time_by_rail(tmp_path: Path) -> None:
         "file in": [[0.0, 5.0], [1.5, 7.0]],
         "rapl package (from energy)": [[2.5, 15.0], [4.5, 10.0]],
     }
+
+
+def test_a_failed_audit_marks_its_run_on_every_page(results: Path, tmp_path: Path) -> None:
+    evidence = ["<b>faster</b> than its peak\u202e"]
+    for audit, outcome in (("plausibility", "fail"), ("recompute", "pass"), ("repeat", "inconclusive")):
+        verdict = AuditVerdict.model_validate(
+            {"audit": audit, "run_id": "0" * 12, "scenario": "Offline", "outcome": outcome}
+            | {"evidence": evidence, "cure": "measure it again"}
+        )
+        kept(results, verdict)
+    sources = read_sources([str(results)])
+    [marked] = [row for row in sources.rows if row["status"] == "audit_failed"]
+    assert (marked["id"], marked["audits"]) == (
+        "000000000000-1",
+        "fail: plausibility; inconclusive: repeat; pass: recompute",
+    )
+    assert str(marked["reasons"]).startswith("plausibility: ")
+    write_site(sources, tmp_path / "site")
+    page = (tmp_path / "site/run/000000000000-1.html").read_text()
+    assert "&lt;b&gt;faster&lt;/b&gt; than its peak\\u202e" in page
+    assert "measure it again" in page
+    assert "<h2>Audits</h2>" not in (tmp_path / "site/run/000000000001-1.html").read_text()
+
+
+def test_damaged_verdicts_are_named_and_links_are_not_followed(results: Path, tmp_path: Path) -> None:
+    folder = results / "audit/recompute"
+    folder.mkdir(parents=True)
+    (folder / "1.verdict.json").write_text("{")
+    (folder / "2.verdict.json").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/3.verdict.json").write_text("{}")
+    (results / "audit/link").symlink_to(tmp_path / "elsewhere")
+    damaged = [str(error) for error in read_sources([str(results)]).damaged]
+    assert [line.partition(": skipped, ")[0] for line in damaged] == [
+        str(folder / f"{number}.verdict.json") for number in (1, 2)
+    ]
+
+
+def test_a_verdict_counts_for_its_own_attempt_only(results: Path) -> None:
+    verdict = AuditVerdict(audit="repeat", run_id="0" * 12, scenario="Offline", outcome="fail")
+    folder = results / "audit/repeat"
+    folder.mkdir(parents=True)
+    (folder / f"{'0' * 12}-2.verdict.json").write_text(verdict.model_dump_json())
+    assert not [row for row in read_sources([str(results)]).rows if row["audits"]]
+    (folder / f"{'0' * 12}-1.verdict.json").write_text(verdict.model_dump_json())
+    (folder / f"{'1' * 12}-1.verdict.json").write_text(verdict.model_dump_json())
+    sources = read_sources([str(results)])
+    assert [row["id"] for row in sources.rows if row["audits"]] == [f"{'0' * 12}-1"]
+    assert "skipped, is of run 000000000000" in str(sources.damaged[0])
+
+
+def test_a_held_run_has_its_intervals_and_signs(tmp_path: Path) -> None:
+    path = tmp_path / "sustained.csv"
+    stored_hold = Sustained(
+        requested_s=2.0,
+        held_s=2.0,
+        begin_s=0.0,
+        intervals=2,
+        window_s=1.0,
+        first_ips=100.0,
+        last_ips=80.0,
+        signs=[ThrottleSign(kind="clock", at_s=1.5, text="2 GHz of 3 GHz")],
+    )
+    record = performance(0, 100.0, sustained=stored_hold)
+    assert held(record, path) == {}
+    write_intervals(path, [Interval(0.0, 1.0, 100), Interval(1.0, 2.0, 80)])
+    assert held(record, path) == {
+        "intervals": [[0.0, 1.0, 100.0], [1.0, 2.0, 80.0]],
+        "window_s": 1.0,
+        "percent": 80.0,
+        "signs": [[1.5, "clock: 2 GHz of 3 GHz"]],
+    }
+    path.write_text("begin_s,end_s,inputs\n0,x,1\n")
+    assert held(record, path) == {}
+
+
+def test_the_roofline_of_a_run_is_the_plain_prediction_or_the_peak() -> None:
+    plain = StoredPrediction(model="plain", ops=2e9, peak_tops=1.0, predicted_throughput_ips=100.0)
+    assert roofline_ips(plain) == 100.0
+    assert roofline_ips(plain.model_copy(update={"model": "refined"})) == 500.0
+    assert roofline_ips(StoredPrediction(ops=2e9)) is None
+    assert roofline_ips(None) is None
+
+
+@pytest.mark.slow
+def test_measured_layers_split_the_time_of_their_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The steps are those of `analyse gap`, and add up to LoadGen's time of a batch."""
+    folder = tmp_path / "layers"
+    words = ["--for", "digits-mlp-12.5-fp32", "--whole", "--budget", "10s", "--batch", "1", "--threads", "1"]
+    assert main(["microbench", "run", *words, "--out", str(folder)], debug=True) in (0, 1)
+    capsys.readouterr()
+    assert main(["analyse", "gap", str(folder), "--json"], debug=True) == 0
+    [gap] = json.loads(capsys.readouterr().out)
+    rows = read_sources([str(folder)]).rows
+    [row] = [row for row in rows if row.get("gap_layer_sum_ms") is not None]
+    assert row["workload"] == "digits-mlp-12.5-fp32"
+    steps = [float(str(row[f"gap_{name}_ms"])) for name in ("layer_sum", "call", "unexplained", "system")]
+    assert steps[1:] == [gap["call_ms"], gap["unexplained_ms"], gap["system_ms"]]
+    assert sum(steps) == pytest.approx(gap["loadgen_ms"])
+    assert len(rows) > 2

@@ -2,10 +2,9 @@
 
 import csv
 import io
-import json
 
-from qutiperf.report.columns import BY_NAME, Row, columns_of
-from qutiperf.report.data_package import citation, data_package, dataset_terms
+from qutiperf.report.columns import Row, columns_of
+from qutiperf.report.data_package import citation
 from qutiperf.report.table import counts_of, script, script_json, thinned, to_csv
 
 
@@ -70,26 +69,6 @@ def test_thinning_holds_its_limit_when_every_row_is_a_best() -> None:
 def test_counts_are_sorted_and_leave_unknown_values_out() -> None:
     rows: list[Row] = [{"sut": "b"}, {"sut": "a"}, {"sut": "b"}, {"sut": None}]
     assert list(counts_of(rows, "sut").items()) == [("b", 2), ("a", 1)]
-
-
-def test_the_data_package_describes_the_file() -> None:
-    columns = [BY_NAME["id"], BY_NAME["batch_size"], BY_NAME["system_throughput_ips"]]
-    package = data_package("T", columns, ["qutibench", "mine"], "ab", 7, "2026-01-02")
-    [resource] = json.loads(json.dumps(package["resources"]))
-    assert (resource["path"], resource["hash"], resource["bytes"]) == ("rows.csv", "sha256:ab", 7)
-    fields = resource["schema"]["fields"]
-    assert [(field["name"], field["type"]) for field in fields] == [
-        ("id", "string"),
-        ("batch_size", "integer"),
-        ("system_throughput_ips", "number"),
-    ]
-    assert fields[2]["unit"] == "inputs/s"
-    assert package["sources"] == [{"title": citation("qutibench")}, {"title": "mine"}]
-    terms = dataset_terms("T", columns, ["mine"], "2026-01-02")
-    assert (terms["@type"], terms["dcterms:title"], terms["isBasedOn"]) == ("Dataset", "T", ["mine"])
-    assert terms["variableMeasured"] == [
-        {"@type": "PropertyValue", "name": "system_throughput_ips", "unitText": "inputs/s"}
-    ]
 
 
 def test_rounds_and_qutibench_have_a_citation_and_own_runs_do_not() -> None:

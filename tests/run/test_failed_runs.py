@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from qutiperf.results.store import Store
-from qutiperf.run import overhead, runner
+from qutiperf.run import overhead, worker_end
 from tests.conftest import FAULTY, SutFile
 from tests.run.test_runs import SIMULATED, TIMES, SweepFile, failures, run
 
@@ -81,7 +81,7 @@ def test_a_close_that_fails_is_in_the_record_of_the_last_run(
         "[SingleStream, Offline]",
         "modes: [PerformanceOnly]\n",
     )
-    monkeypatch.setattr(runner, "CLOSE_LIMIT_S", 1)
+    monkeypatch.setattr(worker_end, "CLOSE_LIMIT_S", 1)
     assert run(sweep, out) == 4
     first, last = sorted(Store.open(out).records(), key=lambda record: record.started_utc)
     assert (first.valid, last.valid, first.close_failure) == (True, True, None)

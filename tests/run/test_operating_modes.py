@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 
 from qutiperf.cli import main
 from qutiperf.results.store import Store
+from qutiperf.run import operating_mode
 from tests.conftest import FAULTY, SutFile
 
 SweepFile = Callable[..., Path]
@@ -132,6 +134,21 @@ def test_the_next_start_leaves_a_mode_that_a_kill_of_everything_left_on(
     assert warning in capsys.readouterr().out
     assert log.read_text() == "on\noff\n"
     assert list((tmp_path / "state").glob("qutiperf/modes/*")) == []
+
+
+def test_only_the_host_that_entered_a_mode_leaves_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machines that share a home see each other's journals."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    folder = operating_mode.journal_folder()
+    folder.mkdir(parents=True)
+    for host in ("elsewhere", socket.gethostname(), ""):
+        leave = ["touch", str(tmp_path / f"left-{host}")]
+        entry = operating_mode.JournalEntry(sut="board", mode="fast", leave=leave, host=host)
+        (folder / f"{host or 'none'}.json").write_text(entry.model_dump_json())
+    line = "operating mode 'fast' of board was left on by a run that was killed; left it now"
+    assert operating_mode.undo_left_on() == [line, line]
+    assert [path.name for path in folder.iterdir()] == ["elsewhere.json"]
+    assert not (tmp_path / "left-elsewhere").exists()
 
 
 def _start(

@@ -1,5 +1,6 @@
 """A stored run is repeated with its own id, and in other scenarios and modes with the planner's."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from qutiperf import host
 from qutiperf.errors import InputError
 from qutiperf.results.record import RunRecord
 from qutiperf.run.plan import Group, PlannedRun, gather, make_plan
-from qutiperf.run.repeated import other_run, same_run
+from qutiperf.run.repeated import RunChange, changed_run, other_run, same_run
+from qutiperf.spec.rounds import Seeds
 from qutiperf.spec.scenario import Mode, RunSettings, ScenarioName
 from qutiperf.spec.sweep import load_sweep
 
@@ -74,3 +76,31 @@ def test_a_model_that_has_changed_is_refused(tmp_path: Path) -> None:
     changed = stored.model_copy(update={"inputs": stored.inputs.model_copy(update={"files_sha256": files})})
     with pytest.raises(InputError, match="is not the file of run"):
         same_run(changed)
+
+
+def test_a_changed_run_has_an_id_of_its_own() -> None:
+    [run] = planned(["scenarios=Offline"])
+    seeds = Seeds(qsl_rng_seed=1, sample_index_rng_seed=2, schedule_rng_seed=3)
+    group = changed_run(record(run), RunChange(target_qps=123.0, seeds=seeds, fresh_after=7))
+    assert (group.seeds, group.fresh_after) == (seeds, 7)
+    [changed] = group.runs
+    assert changed.point.settings.target_qps == 123.0
+    assert changed.run_id != run.run_id
+    assert changed.inputs.resolved_sha256 != run.inputs.resolved_sha256
+    same = changed_run(record(run), RunChange())
+    assert same.runs[0].inputs == run.inputs
+    assert ids(same) == [run.run_id]
+
+
+def test_a_changed_model_replaces_the_file(tmp_path: Path) -> None:
+    sweep, file = load_sweep("quickstart", ["workloads=digits-mlp-12.5-fp32", "scenarios=Offline"])
+    plan = make_plan(sweep, gather(sweep, beside=file.path.parent), host.facts())
+    run = plan.groups[0].runs[-1]
+    original = Path(str(run.inputs.workload.model.file))
+    model = tmp_path / original.name
+    shutil.copyfile(original.with_name("digits-mlp-25-fp32.onnx"), model)
+    group = changed_run(record(run), RunChange(mode=Mode.PERFORMANCE, model=model))
+    assert group.workload.model.file == str(model)
+    digests = group.runs[0].inputs.files_sha256
+    assert digests[f"model:{original.name}"] != run.inputs.files_sha256[f"model:{original.name}"]
+    assert digests.keys() == run.inputs.files_sha256.keys()

@@ -14,6 +14,7 @@ import pytest
 from qutiperf.cli import main as qutiperf
 from qutiperf.results.record import RunRecord
 from qutiperf.results.store import Store, read_record
+from qutiperf.results.sustained import read_intervals
 from qutiperf.run import watch, worker_events
 from tests.conftest import FAULTY, SutFile
 
@@ -255,3 +256,69 @@ def test_a_check_of_accuracy_that_fails_leaves_the_run_as_it_is(
     assert record.accuracy_check is not None
     assert record.accuracy_check.note == f"not checked: {note}"
     assert record.accuracy_check.samples is None
+
+
+@pytest.mark.slow
+def test_a_held_run_keeps_its_throughput_over_time(
+    sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "results"
+    sweep = sweep_file(sut_file(SIMULATED, extra=TIMES), "[SingleStream, Offline]")
+    assert run(sweep, out, "--sustained", "3s") == 0
+    held = [record for record in Store.open(out).latest() if record.point.mode.value == "PerformanceOnly"]
+    assert len(held) == 2
+    for record in held:
+        assert record.point.settings.sustained_s == record.point.settings.min_duration_s == 3
+        folder = out / f"{record.run_id}-{record.attempt}"
+        intervals = read_intervals(folder / "sustained.csv")
+        assert record.sustained is not None
+        assert record.loadgen is not None
+        assert record.observed is not None
+        assert sum(each.inputs for each in intervals) == record.observed.inputs
+        assert record.sustained.intervals == len(intervals) >= 20
+        assert record.sustained.held_s == pytest.approx(record.loadgen.duration_s, rel=0.05)
+        assert record.sustained.window_s == pytest.approx(record.sustained.held_s / 10)
+        assert 0 < record.sustained.begin_s < record.elapsed_s
+    assert run(sweep, out) == 0, "runs that are not held are others"
+    assert len(Store.open(out).latest()) == 5
+    capsys.readouterr()
+    assert qutiperf(["show", str(out)], debug=True) == 0
+    assert "last/first %" in capsys.readouterr().out
+    assert qutiperf(["explain", str(out), "--all"], debug=True) == 0
+    assert "valid: held: held for 3" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_hold_that_needs_more_memory_than_there_is_fails_with_the_cure(
+    sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
+) -> None:
+    out = tmp_path / "results"
+    assert (
+        run(sweep_file(sut_file(SIMULATED), extra="modes: PerformanceOnly\n"), out, "--sustained", "9h") == 4
+    )
+    [record] = failures(out)
+    assert record.failure is not None
+    assert "queries for a run of 32400 s" in record.failure.reason
+    assert "hold it for less" in record.failure.reason
+
+
+@pytest.mark.slow
+def test_the_record_says_what_was_answered_before_the_test(
+    sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
+) -> None:
+    out = tmp_path / "results"
+    sweep = sweep_file(sut_file(SIMULATED, extra=TIMES), "[SingleStream, MultiStream, Offline]")
+    assert run(sweep, out, "--set", "settings.warm_up_s=0.6") == 0
+    records = Store.open(out).latest()
+    assert len(records) == 4
+    for record in records:
+        assert record.observed is not None
+        warm_up = record.observed.warm_up
+        if record.point.mode.value == "AccuracyOnly":
+            assert warm_up is None
+            continue
+        assert warm_up is not None
+        assert 0.6 <= warm_up.seconds < record.elapsed_s
+        # a batch of 8 takes 1.2 ms, a single input 0.5 ms
+        most = warm_up.seconds * (2000 if record.point.scenario.value == "SingleStream" else 8 / 0.0012)
+        assert most / 10 < warm_up.inputs <= most * 1.01

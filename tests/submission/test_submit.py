@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from qutiperf.audit.new_runs import keep_verdict
 from qutiperf.audit.stored_run import stored_runs
+from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.mlperf_logs import read_result
 from qutiperf.spec.scenario import Mode
 from qutiperf.spec.sut import SystemUnderTest, load_sut
@@ -67,6 +69,28 @@ def test_a_closed_tree_has_every_file(tmp_path: Path) -> None:
         expected.add(f"audits/{place}/TEST01/verify_accuracy.txt")
         expected |= {f"audits/{place}/TEST01/accuracy/{name}" for name in names[2:]}
     assert files(out) == {f"closed/Acme/{name}" for name in expected}
+
+
+def test_a_tree_has_the_verdicts_of_audits_on_its_runs(tmp_path: Path) -> None:
+    folder = results(tmp_path / "results")
+    runs, _ = stored_runs([folder])
+    for run in runs:
+        run_id, scenario = run.record.run_id, run.record.point.scenario
+        passed = AuditVerdict(
+            audit="repeat", run_id=run_id, scenario=scenario, outcome="pass", evidence=["as fast"]
+        )
+        keep_verdict(run, passed)
+        keep_verdict(run, passed.model_copy(update={"audit": "replay", "outcome": "fail"}))
+        damaged = folder / "audit/replay" / f"{run.folder.name}.verdict.json"
+        damaged.write_text(damaged.read_text().replace("fail", "failed"))
+    out = written(folder, tmp_path / "tree")
+    audits = json.loads((out / "closed/Acme/documentation/qutibench/audits.json").read_text())
+    assert {(each["audit"], each["outcome"], each["evidence"][0]) for each in audits} == {
+        ("repeat", "pass", "as fast")
+    }
+    submitted = json.loads((out / "closed/Acme/documentation/qutibench/submitted.json").read_text())
+    ids = {each[key] for each in submitted for key in ("run_id", "accuracy_run_id")}
+    assert {each["run_id"] for each in audits} == ids
 
 
 def test_accuracy_is_written_as_the_official_scripts_write_it(tmp_path: Path) -> None:

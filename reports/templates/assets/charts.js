@@ -20,12 +20,15 @@
     return q.number(value, 3);
   };
   function ticks(low, high, room) {
+    if (!(low > 0) || !Number.isFinite(high)) return [];
     const decades = [];
     for (let power = Math.ceil(Math.log10(low) - 1e-9); power <= Math.floor(Math.log10(high) + 1e-9); power += 1) decades.push(10 ** power);
-    if (decades.length >= 3 || room < 4) return decades.filter((_, place) => place % Math.ceil(decades.length / room) === 0);
+    if (decades.length >= 3 || (room < 4 && decades.length === 2)) return decades.filter((_, place) => place % Math.ceil(decades.length / room) === 0);
+    // d3 leaves labels of 5 out on axes of more than two decades
+    const steps = Math.log10(high / low) > 2 ? [1, 3] : [1, 2, 5];
     const fine = [];
     for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power += 1) {
-      for (const step of [1, 2, 5]) fine.push(step * 10 ** power);
+      for (const step of steps) fine.push(step * 10 ** power);
     }
     const inside = fine.filter((value) => value >= low * 0.999 && value <= high * 1.001);
     return inside.filter((_, place) => place % Math.ceil(inside.length / room) === 0);
@@ -42,6 +45,8 @@
   const fromZero = (name, values, room) => ({ domain: [0, Math.max(...values) * 1.12 || 1], ticks: Math.max(3, room), tickFormat: short, label: q.titleUnit(name) });
   const ink = () => (q.theme() === "dark" ? "#e8eaee" : "#1b1f27");
   const faint = () => (q.theme() === "dark" ? "#39404c" : "#d5d9e0");
+  const paper = () => (q.theme() === "dark" ? "#14171c" : "#ffffff");
+  const tipStyle = () => ({ maxRadius: 30, fill: q.theme() === "dark" ? "#1d2128" : "#ffffff", stroke: faint() });
   const accent = () => (q.theme() === "dark" ? "#8ab8ff" : "#0b57c2");
   const base = (width, height) => ({ width, height, marginLeft: 62, marginBottom: 44, marginTop: 24, marginRight: 24,
     style: { background: "transparent", color: ink(), fontFamily: "system-ui, 'DejaVu Sans', sans-serif", fontSize: "12px", overflow: "visible" } });
@@ -53,9 +58,11 @@
       "full_power_w", "ips_per_watt", "compute_efficiency_percent"].filter((name) => q.known(row, name)).map((name) => `${q.title(name)}: ${q.withUnit(name, row[name])}`)]
     .filter(Boolean).map((line) => q.short(q.plain(line), 110)).join("\n");
   const dot = (rows, x, y, extra = {}) => Plot.dot(rows, { x, y, fill: (row) => q.colour(row.sut), stroke: (row) => q.colour(row.sut),
-    symbol: "circle", r: 3.6, fillOpacity: 0.55, strokeWidth: 1, title: q.tip, tip: { maxRadius: 30, fill: q.theme() === "dark" ? "#1d2128" : "#ffffff", stroke: faint() }, ...extra });
+    symbol: "circle", r: 3.6, fillOpacity: 0.55, strokeWidth: 1, title: q.tip, tip: tipStyle(), ...extra });
   const steps = (front, x, y, extra) => Plot.line(front, { x, y, curve: q.columns[x].better === "lower" ? "step-after" : "step-before", strokeWidth: 1.8, ...extra });
-  const label = (rows, x, y, text, extra = {}) => Plot.text(rows, { x, y, text, dy: -12, fontWeight: 600, fill: ink(), stroke: q.theme() === "dark" ? "#14171c" : "#ffffff", strokeWidth: 4, ...extra });
+  // Text at the end of a bar: with a rim of the page's colour, so that lines behind it do not cross it.
+  const value = (rows, extra) => Plot.text(rows, { dx: 5, textAnchor: "start", fill: ink(), stroke: paper(), strokeWidth: 3, ...extra });
+  const label = (rows, x, y, text, extra = {}) => Plot.text(rows, { x, y, text, dy: -12, fontWeight: 600, fill: ink(), stroke: paper(), strokeWidth: 4, ...extra });
 
   // Best row of each group by the figure of the cards, best first.
   function bestOf(rows, key, figure) {
@@ -100,18 +107,22 @@
     selects: (view) => {
       const { x, y, known } = q.frontAxes(view);
       const options = known.map((name) => [name, q.title(name)]);
-      return [{ key: "y", label: "vertical", value: y, options }, { key: "x", label: "horizontal", value: x, options }];
+      const axes = [{ key: "y", label: "vertical", value: y, options }, { key: "x", label: "horizontal", value: x, options }];
+      const both = [["both", "both"], ["measured", "measured"], ["predicted", "predicted"]];
+      return predictedRows(view.visible, x, y).length ? [...axes, { key: "shown", label: "points", value: shownPoints(view), options: both }] : axes;
     },
     draw: function (view, width) {
       const { x, y } = q.frontAxes(view);
       if (!x || !y || x === y) return null;
-      const rows = view.visible.filter((row) => q.known(row, x) && q.known(row, y));
+      const known = view.visible.filter((row) => q.known(row, x) && q.known(row, y));
+      const predicted = shownPoints(view) === "measured" ? [] : predictedRows(known, x, y);
+      const alone = predicted.length > 0 && shownPoints(view) === "predicted";
+      const rows = alone ? predicted : known;
       if (!rows.length) return null;
       const best = q.front(rows, x, y);
       const shown = q.thin(rows, MOST_POINTS, best);
-      const predicted = predictedRows(rows, x);
-      const predictedFront = predicted.length ? q.front(predicted, x, y) : [];
-      const winner = q.best(view.visible, view);
+      const predictedFront = predicted.length && !alone ? q.front(predicted, x, y) : [];
+      const winner = alone ? null : q.best(view.visible, view);
       const inChart = winner && q.known(winner, x) && q.known(winner, y) ? [winner] : [];
       const xs = rows.map((row) => row[x]).concat(predictedFront.map((row) => row[x]));
       const marks = [Plot.gridX({ stroke: faint() }), Plot.gridY({ stroke: faint() })];
@@ -119,24 +130,46 @@
       if (predictedFront.length > 1) marks.push(steps(predictedFront, x, y, { stroke: ink(), strokeDasharray: "5,4", strokeOpacity: 0.6 }));
       if (predictedFront.length) marks.push(Plot.dot(predictedFront, { x, y, symbol: "diamond", r: 4, stroke: (row) => q.colour(row.sut), strokeWidth: 1.3 }));
       if (best.length > 1) marks.push(steps(best, x, y, { stroke: ink() }));
-      marks.push(dot(shown, x, y), Plot.dot(best, { x, y, fill: (row) => q.colour(row.sut), stroke: ink(), r: 5, strokeWidth: 1.2 }));
+      marks.push(dot(shown, x, y, alone ? { symbol: "diamond" } : {}), Plot.dot(best, { x, y, fill: (row) => q.colour(row.sut), stroke: ink(), r: 5, strokeWidth: 1.2 }));
       marks.push(Plot.dot(inChart, { x, y, r: 9, stroke: accent(), strokeWidth: 2.2 }));
-      const right = inChart.length && (Math.log(winner[x] / Math.min(...xs)) / Math.log(Math.max(...xs) / Math.min(...xs)) > 0.5);
-      marks.push(label(inChart, x, y, (row) => q.short(q.plain(`${row.workload}, ${row.setting}`), 40), { textAnchor: right ? "end" : "start", dx: right ? -12 : 13, dy: -3 }));
-      const ys = rows.map((row) => row[y]);
+      const ys = rows.map((row) => row[y]).concat(predictedFront.map((row) => row[y]));
       if (y === "top1_percent" && view.limit !== null) ys.push(view.limit);
+      const axes = { x: q.axis(x, xs, room(width)), y: q.axis(y, ys, 6) };
+      const text = inChart.length ? q.short(q.plain(`${winner.workload}, ${winner.setting}`), width < 500 ? 24 : 40) : "";
+      if (inChart.length) marks.push(label(inChart, x, y, () => text, freePlace(winner, [...shown, ...predictedFront], x, y, axes, width, text)));
       return { rows: shown, columns: ["sut", "operating_mode", "workload", "datatype", "setting", x, y, "status"],
-        options: { ...base(width, height(width)), x: q.axis(x, xs, room(width)), y: q.axis(y, ys, 6), marks },
-        note: `${best.length} of ${rows.length} points are on the front (line).` +
+        options: { ...base(width, height(width)), ...axes, marks },
+        note: `${best.length} of ${rows.length} ${alone ? "predicted " : ""}points are on the front (line).` +
           (predictedFront.length ? " Diamonds and the dashed line: the front that level 0 predicts." : "") +
           (inChart.length ? " Ringed: the fastest within the accuracy limit." : "") +
           (shown.length < rows.length ? ` ${shown.length.toLocaleString("en-US")} points are drawn.` : ""),
         alt: `${q.title(y)} against ${q.title(x)} of ${rows.length} points; on the front: ` + best.slice(0, 6).map((row) => `${q.name(row)} with ${q.withUnit(x, row[x])} at ${q.withUnit(y, row[y])}`).join("; ") };
     },
   };
-  function predictedRows(rows, x) {
-    const from = { compute_throughput_ips: "predicted_throughput_ips", compute_latency_ms: "predicted_latency_ms" }[x];
-    return from ? rows.filter((row) => q.known(row, from)).map((row) => ({ ...row, [x]: row[from] })) : [];
+  // Where a label covers the fewest points: above or below, to the left or to the right, inside the chart.
+  function freePlace(row, others, x, y, axes, width, text) {
+    const share = (axis, value) => (axis.type === "log" ? Math.log(value / axis.domain[0]) / Math.log(axis.domain[1] / axis.domain[0]) : (value - axis.domain[0]) / (axis.domain[1] - axis.domain[0]));
+    const [wide, tall, length] = [width - 86, height(width) - 68, 7 * text.length];
+    const place = (each) => [wide * share(axes.x, each[x]), tall * (1 - share(axes.y, each[y]))];
+    const points = others.filter((each) => each !== row).map(place);
+    const [left, top] = place(row);
+    const cost = ({ anchor, dx, dy }) => {
+      const from = left + dx - (anchor === "end" ? length : 0);
+      const outside = Math.max(0, -from) + Math.max(0, from + length - wide) + (top + dy < 6 || top + dy > tall - 6 ? 1e3 : 0);
+      return 10 * outside + points.filter(([a, b]) => a > from - 4 && a < from + length + 4 && Math.abs(b - top - dy) < 11).length;
+    };
+    const places = [-19, 21].flatMap((dy) => [{ anchor: "start", dx: -8, dy }, { anchor: "end", dx: 8, dy }]);
+    const best = places.reduce((one, other) => (cost(other) < cost(one) ? other : one));
+    return { textAnchor: best.anchor, dx: best.dx, dy: best.dy };
+  }
+  const shownPoints = (view) => (["measured", "predicted"].includes(view.shown) ? view.shown : "both");
+  // Level 0 predicts compute figures; a chart without one on either axis has no predicted points.
+  const PREDICTED = { compute_throughput_ips: "predicted_throughput_ips", compute_latency_ms: "predicted_latency_ms" };
+  function predictedRows(rows, x, y) {
+    const names = [x, y].filter((name) => PREDICTED[name]);
+    if (!names.length) return [];
+    return rows.filter((row) => q.known(row, x) && q.known(row, y) && names.every((name) => q.known(row, PREDICTED[name])))
+      .map((row) => ({ ...row, ...Object.fromEntries(names.map((name) => [name, row[PREDICTED[name]]])) }));
   }
 
   // ---- rooflines
@@ -171,22 +204,40 @@
         else ends.push({ datatype: roof.datatype, x: domain[1], y: roof.peak_tops * 1e3, peak: roof.peak_tops });
       }
       const best = Math.max(...points.map((row) => row.utilisation_percent ?? -1));
+      const networks = namedIntensities(points, domain, width);
+      const [low, high] = [Math.min(...ys) / 1.5, Math.max(...ys) * 2];
+      // room for the names below the lowest point
+      const share = Math.min(0.45, (12 + 5.6 * Math.max(...networks.map((network) => network.name.length))) / (height(width) - 68));
+      const bottom = Math.exp((Math.log(low) - share * Math.log(high)) / (1 - share));
       return { rows: shown, columns: ["sut", "operating_mode", "workload", "datatype", "setting", "operational_intensity_ops_per_byte", "compute_gops", "utilisation_percent"],
         options: { ...base(width, height(width)),
           x: { type: "log", domain, ticks: ticks(domain[0], domain[1], room(width)), tickFormat: short, label: "operational intensity, ops per byte of weights (log)" },
-          y: { type: "log", domain: [Math.min(...ys) / 1.5, Math.max(...ys) * 2], ticks: ticks(Math.min(...ys) / 1.5, Math.max(...ys) * 2, 6), tickFormat: short, label: "GOP/s (log)" },
+          y: { type: "log", domain: [bottom, high], ticks: ticks(bottom, high, 6), tickFormat: short, label: "GOP/s (log)" },
           marks: [Plot.gridX({ stroke: faint() }), Plot.gridY({ stroke: faint() }),
             Plot.ruleX([...new Set(intensities)], { stroke: faint(), strokeDasharray: "1,3" }),
+            Plot.text(networks, { x: "x", frameAnchor: "bottom", text: "name", rotate: -90, textAnchor: "start", dx: -4, dy: -3, fontSize: 10, fill: ink(), stroke: paper(), strokeWidth: 3 }),
             Plot.line(lines, { x: "x", y: "y", z: "datatype", stroke: ink(), strokeWidth: 1.6 }),
             Plot.text(ends, { x: "x", y: "y", text: (end) => `${end.datatype} ${q.number(end.peak, 3)} TOP/s`, textAnchor: "end", dy: -9, fill: ink() }),
             dot(shown, "operational_intensity_ops_per_byte", "compute_gops", { symbol: (row) => symbol(row.datatype) })],
           symbol: { type: "identity" } },
-        note: `${sut}${mode && mode !== "default" ? " " + mode : ""}: roofs of each datatype, with ${q.number(roofs[0].memory_bandwidth_gb_s)} GB/s of memory bandwidth; vertical lines: intensity of each network. Points above the slope reuse weights over a batch or keep them on chip. ` +
+        note: `${sut}${mode && mode !== "default" ? " " + mode : ""}: roofs of each datatype, with ${q.number(roofs[0].memory_bandwidth_gb_s)} GB/s of memory bandwidth; vertical lines: intensity of each network in its datatype. Points above the slope reuse weights over a batch or keep them on chip. ` +
           (names.length > 1 ? "Shapes: " + names.map((name) => `${symbol(name)} ${name}`).join(", ") + ". " : "") +
-          (best >= 0 ? `The best point reaches ${q.number(best, 3)} % of its peak.` : ""),
+          (best >= 0 ? `The best point reaches ${q.number(best, 3)} % of its peak. ` : "") + (roofs[0].source ? `Peaks: ${q.short(q.plain(roofs[0].source), 220)}.` : ""),
         alt: `Roofline of ${sut} with ${points.length} measured points; the best reaches ${q.number(best, 3)} % of the peak` };
     },
   };
+  // Network and datatype at its intensity, as many as have room beside each other.
+  function namedIntensities(points, domain, width) {
+    const names = new Map(points.map((row) => [`${row.workload}${String(row.workload).includes(String(row.datatype)) ? "" : " " + row.datatype}`, row.operational_intensity_ops_per_byte]));
+    const place = (x) => ((width - 90) * Math.log(x / domain[0])) / Math.log(domain[1] / domain[0]);
+    const placed = [];
+    for (const [name, x] of [...names].sort((a, b) => a[1] - b[1])) {
+      const last = placed[placed.length - 1];
+      if (!last || place(x) - place(last.x) > 13) placed.push({ name: q.short(q.plain(name), width < 500 ? 18 : 26), x, more: 0 });
+      else last.more += 1;
+    }
+    return placed.map((each) => ({ ...each, name: each.name + (each.more ? ` +${each.more}` : "") }));
+  }
   const hasRoof = (row) => q.known(row, "operational_intensity_ops_per_byte") && q.known(row, "compute_gops");
   const roofSystems = (view) => q.values(view.ofStatus.filter(hasRoof), "sut").filter((sut) => q.data.roofs.some((roof) => roof.sut === sut));
   function roofSystem(view) {
@@ -231,12 +282,12 @@
       if (rows.length < 2) return null;
       const log = q.scale(rows.map((row) => row[view.rate])) === "log";
       const figure = view.rate;
-      const x = log ? q.axis(figure, rows.map((row) => row[figure]), room(width) - 2) : fromZero(figure, rows.map((row) => row[figure]), room(width) - 2);
+      const x = log ? q.axis(figure, rows.map((row) => row[figure]), room(width) - 3) : fromZero(figure, rows.map((row) => row[figure]), room(width) - 3);
       const bars = log ? [Plot.ruleY(rows, { y: "label", stroke: faint() }), dot(rows, figure, "label", { r: 6 })]
-        : [Plot.barX(rows, { x: figure, y: "label", fill: (row) => q.colour(row.sut), fillOpacity: 0.8, title: q.tip, tip: true })];
+        : [Plot.barX(rows, { x: figure, y: "label", fill: (row) => q.colour(row.sut), fillOpacity: 0.8, title: q.tip, tip: tipStyle() })];
       return { rows, columns: ["sut", "operating_mode", "workload", "datatype", "setting", figure, "predicted_throughput_ips", "top1_percent"],
-        options: { ...base(width, 70 + 27 * rows.length), marginLeft: leftOf(rows), marginRight: width < 500 ? 60 : 150, x, y: { label: null, domain: rows.map((row) => row.label) },
-          marks: [...bars, Plot.text(rows, { x: figure, y: "label", text: (row) => short(row[figure]) + (width < 500 ? "" : "  " + q.short(q.plain(row.setting || ""), 18)), dx: log ? 11 : 6, textAnchor: "start", fill: ink() })] },
+        options: { ...base(width, 70 + 27 * rows.length), marginLeft: leftOf(rows), marginRight: width < 500 ? 60 : 200, x, y: { label: null, domain: rows.map((row) => row.label) },
+          marks: [...bars, value(rows, { x: figure, y: "label", text: (row) => short(row[figure]) + (width < 500 ? "" : "  " + q.short(q.plain(row.setting || ""), 26)), dx: log ? 11 : 6 })] },
         note: (view.limit !== null ? `Top-1 of at least ${q.number(view.limit)} %; e` : "E") + "ach at its best setting." + (log ? " Dots, as bars have no zero on a logarithmic axis." : ""),
         alt: rows.map((row) => `${row.label}: ${q.withUnit(figure, row[figure])}`).join("; ") };
     },
@@ -250,8 +301,8 @@
       if (rows.length < 2) return null;
       return { rows, columns: ["sut", "operating_mode", "workload", "datatype", "setting", "compute_throughput_ips", "predicted_throughput_ips", "compute_efficiency_percent"],
         options: { ...base(width, 66 + 22 * rows.length), marginLeft: leftOf(rows), marginRight: 46, x: { domain: [0, 100], ticks: width < 500 ? [0, 50, 100] : 5, label: "compute throughput, % of level 0's prediction" }, y: { label: null, domain: rows.map((row) => row.label) },
-          marks: [Plot.ruleX([100], { stroke: ink(), strokeDasharray: "4,3" }), Plot.barX(rows, { x: "compute_efficiency_percent", y: "label", fill: (row) => q.colour(row.sut), fillOpacity: 0.8, title: q.tip, tip: true }),
-            Plot.text(rows, { x: "compute_efficiency_percent", y: "label", text: (row) => q.number(row.compute_efficiency_percent, 2) + " %", dx: 4, textAnchor: "start", fill: ink() })] },
+          marks: [Plot.ruleX([100], { stroke: ink(), strokeDasharray: "4,3" }), Plot.barX(rows, { x: "compute_efficiency_percent", y: "label", fill: (row) => q.colour(row.sut), fillOpacity: 0.8, title: q.tip, tip: tipStyle() }),
+            value(rows, { x: "compute_efficiency_percent", y: "label", text: (row) => q.number(row.compute_efficiency_percent, 2) + " %" })] },
         note: "The best setting of each configuration, most efficient first; configurations that exceed the prediction have no efficiency and are left out.",
         alt: rows.slice(0, 8).map((row) => `${row.label}: ${q.number(row.compute_efficiency_percent, 3)} %`).join("; ") };
     },
@@ -270,28 +321,10 @@
         { ...row, part: "rest of the system", share: 100 - (100 * row.system_throughput_ips) / row.compute_throughput_ips }]);
       return { rows, columns: ["sut", "operating_mode", "workload", "datatype", "setting", "system_throughput_ips", "compute_throughput_ips"],
         options: { ...base(width, 66 + 22 * rows.length), marginLeft: leftOf(rows), marginRight: width < 500 ? 20 : 74, x: { domain: [0, 100], ticks: width < 500 ? [0, 50, 100] : 5, label: "share of the system's time, %" }, y: { label: null, domain: rows.map((row) => row.label) },
-          marks: [Plot.barX(parts, { x: "share", y: "label", fill: (part) => q.colour(part.sut), fillOpacity: (part) => (part.part === "compute" ? 0.9 : 0.28), title: (part) => `${part.part}: ${q.number(part.share, 3)} %\n${q.tip(part)}`, tip: true }),
+          marks: [Plot.barX(parts, { x: "share", y: "label", fill: (part) => q.colour(part.sut), fillOpacity: (part) => (part.part === "compute" ? 0.9 : 0.28), title: (part) => `${part.part}: ${q.number(part.share, 3)} %\n${q.tip(part)}`, tip: tipStyle() }),
             ...(width < 500 ? [] : [Plot.text(rows, { x: () => 100, y: "label", text: (row) => short(MICROSECONDS / row.system_throughput_ips) + " µs", dx: 6, textAnchor: "start", fill: ink() })])] },
         note: "Full colour: compute on the accelerator; pale: everything else between LoadGen and it. At the right the whole time per input.",
         alt: rows.slice(0, 8).map((row) => `${row.label}: compute is ${q.number((100 * row.system_throughput_ips) / row.compute_throughput_ips, 3)} %`).join("; ") };
-    },
-  };
-  const gap = {
-    id: "gap", title: "Where the time goes: from the roofline to LoadGen's figure",
-    selects: () => [],
-    draw: function (view, width) {
-      const row = q.best(view.visible.filter((each) => q.known(each, "system_throughput_ips") && q.known(each, "compute_throughput_ips") && q.known(each, "predicted_throughput_ips") &&
-        each.predicted_throughput_ips >= each.compute_throughput_ips && each.compute_throughput_ips >= each.system_throughput_ips), { ...view, rate: "system_throughput_ips" });
-      if (!row) return null;
-      const times = ["predicted", "compute", "system"].map((name) => MICROSECONDS / row[`${name}_throughput_ips`]);
-      const steps = [["level-0 prediction", 0, times[0]], ["lost in compute", times[0], times[1]], ["lost in the system", times[1], times[2]], ["LoadGen's figure", 0, times[2]]]
-        .map(([name, from, to], place) => ({ name, from, to, place, lost: place === 1 || place === 2 }));
-      return { rows: [row], columns: ["sut", "workload", "datatype", "setting", "predicted_throughput_ips", "compute_throughput_ips", "system_throughput_ips"],
-        options: { ...base(width, 220), marginLeft: 140, marginRight: 110, x: { domain: [0, times[2] * 1.05], ticks: room(width) - 3, tickFormat: short, label: "time per input, µs" }, y: { label: null, domain: steps.map((step) => step.name) },
-          marks: [Plot.barX(steps, { x1: "from", x2: "to", y: "name", fill: (step) => (step.lost ? "#c2790a" : q.colour(row.sut)), fillOpacity: 0.85 }),
-            Plot.text(steps, { x: "to", y: "name", text: (step) => `${short(step.to - step.from)} µs, ${q.number((100 * (step.to - step.from)) / times[2], 2)} %`, dx: 6, textAnchor: "start", fill: ink() }), Plot.ruleX([0], { stroke: ink() })] },
-        note: q.plain(q.name(row)) + ". Bars start at zero.",
-        alt: steps.map((step) => `${step.name}: ${short(step.to - step.from)} microseconds`).join("; ") };
     },
   };
   const boxes = {
@@ -313,7 +346,8 @@
       return { rows, columns: ["sut", "operating_mode", "workload", "datatype", "setting", figure],
         options: { ...base(width, 70 + Math.max(14, Math.min(18, 700 / bars)) * bars + 6 * groups.length), marginLeft: 66, marginRight: 12 + 6.6 * Math.max(...groups.map((group) => group.length)), x: axis,
           y: { label: scales.length > 1 ? "channels" : null, domain: scales }, fy: { label: null, domain: groups, padding: 0.08 },
-          marks: [Plot.gridX({ stroke: faint() }), Plot.boxX(rows, { x: figure, y: "scale", fy: "group", fill: (row) => q.colour(row.sut), fillOpacity: 0.5, stroke: ink(), r: 1.8 })] },
+          marks: [Plot.gridX({ stroke: faint() }), Plot.boxX(rows, { x: figure, y: "scale", fy: "group", fill: (row) => q.colour(row.sut), fillOpacity: 0.5, stroke: ink(), r: 1.8 }),
+            Plot.dot(q.thin(rows, MOST_POINTS), { x: figure, y: "scale", fy: "group", r: 3, fill: (row) => q.colour(row.sut), fillOpacity: 0.01, title: q.tip, tip: tipStyle() })] },
         note: `One box for each number of channels: median, quartiles, whiskers to 1.5 times the box, over batch sizes, threads and streams of ${topology}.`,
         alt: `Spread of ${q.title(figure)} of ${topology} for ${groups.join(", ")}` };
     },
@@ -340,7 +374,7 @@
       return { rows: cells, columns: ["sut", "operating_mode", "workload", "datatype", "predicted_throughput_ips"],
         options: { ...base(width, 120 + 22 * systems.length), marginLeft: 24 + 6.6 * Math.max(...systems.map((name) => name.length)), marginBottom: 110, x: { label: null, domain: networks, tickRotate: -50 }, y: { label: null, domain: systems },
           color: { type: "log", domain: [low, high], range: ["#fdf3d8", "#0b3d91"], interpolate: "lab" },
-          marks: [Plot.cell(cells, { x: "network", y: "system", fill: "predicted_throughput_ips", inset: 0.5, title: (cell) => `${cell.system} ${cell.network}\n${q.withUnit("predicted_throughput_ips", cell.predicted_throughput_ips)}`, tip: true }),
+          marks: [Plot.cell(cells, { x: "network", y: "system", fill: "predicted_throughput_ips", inset: 0.5, title: (cell) => `${cell.system} ${cell.network}\n${q.withUnit("predicted_throughput_ips", cell.predicted_throughput_ips)}`, tip: tipStyle() }),
             ...(wide > 42 ? [Plot.text(cells, { x: "network", y: "system", text: (cell) => short(Number(cell.predicted_throughput_ips.toPrecision(2))), fill: { value: (cell) => (strength(cell) > 0.5 ? "#ffffff" : "#1b1f27"), scale: null }, fontSize: 11 })] : [])] },
         note: "Best predicted throughput of the measured settings, inputs/s, on a logarithmic scale of two colours; empty where nothing was measured.",
         alt: `Predicted throughput of ${networks.length} networks on ${systems.length} systems, from ${short(low)} to ${short(high)} inputs/s` };
@@ -358,7 +392,7 @@
         const idle = rows.filter((row) => q.known(row, "idle_power_w")).map((row) => row.idle_power_w);
         const base = rows.filter((row) => q.known(row, "base_power_w")).map((row) => row.base_power_w);
         return [["base", base.length ? Math.min(...base) : null], ["idle", idle.length ? Math.min(...idle) : null], ["least", Math.min(...full)], ["most", Math.max(...full)]]
-          .filter(([, value]) => value !== null).map(([kind, watts]) => ({ name: q.short(q.plain(name), most(width)), sut: rows[0].sut, kind, watts }));
+          .filter(([, watts]) => watts !== null).map(([kind, watts]) => ({ name: q.short(q.plain(name), most(width)), sut: rows[0].sut, kind, watts }));
       });
       const names = [...new Set(bars.map((bar) => bar.name))];
       if (names.length > 24) return null;
@@ -366,12 +400,12 @@
       return { rows: bars.map((bar) => ({ sut: bar.name, setting: bar.kind, full_power_w: bar.watts })), columns: ["sut", "setting", "full_power_w"],
         options: { ...base(width, 66 + 74 * names.length), marginLeft: 52, marginRight: 16 + 6.8 * Math.max(...names.map((name) => name.length)), x: { domain: [0, Math.max(...bars.map((bar) => bar.watts)) * 1.12], ticks: room(width) - 2, label: "W" },
           y: { label: null, domain: ["base", "idle", "least", "most"] }, fy: { label: null, domain: names, padding: 0.12 },
-          marks: [Plot.barX(bars, { x: "watts", y: "kind", fy: "name", fill: (bar) => q.colour(bar.sut), fillOpacity: (bar) => opacity[bar.kind] }), Plot.text(bars, { x: "watts", y: "kind", fy: "name", text: (bar) => q.number(bar.watts, 3), dx: 4, textAnchor: "start", fill: ink() })] },
+          marks: [Plot.barX(bars, { x: "watts", y: "kind", fy: "name", fill: (bar) => q.colour(bar.sut), fillOpacity: (bar) => opacity[bar.kind], title: (bar) => `${bar.name}, ${bar.kind} power: ${q.number(bar.watts)} W`, tip: tipStyle() }), value(bars, { x: "watts", y: "kind", fy: "name", text: (bar) => q.number(bar.watts, 3) })] },
         note: "Meters and rails differ between systems: compare bars of one system, or rows with the same power source and grade.",
         alt: bars.map((bar) => `${bar.name} ${bar.kind}: ${q.number(bar.watts, 3)} W`).join("; ") };
     },
   };
   q.charts = [front, rooflines, fastest, lineChart("latency", "Throughput against latency", ["system_latency_ms", "compute_latency_ms"], "batch or number of streams"),
-    efficiency, split, gap, lineChart("watts", "Throughput against power", ["full_power_w"], "batch or number of streams"), powerBars, boxes, heatmap];
-  q.base = base; q.shortNumber = short; q.ink = ink; q.faint = faint; q.room = room;
+    efficiency, split, q.gapChart, lineChart("watts", "Throughput against power", ["full_power_w"], "batch or number of streams"), powerBars, boxes, heatmap];
+  q.base = base; q.ticks = ticks; q.value = value; q.tipStyle = tipStyle; q.shortNumber = short; q.ink = ink; q.faint = faint; q.room = room;
 })(window.qutiperf);

@@ -2,7 +2,7 @@
 // Rows, filters, fronts and the answers of the cards.
 (function (q) {
   const CLEAN = ["ok", "published", "generator_limited"];
-  const MARKED = [...CLEAN, "noisy", "unstable", "suspect_accuracy", "doubtful"];
+  const MARKED = [...CLEAN, "noisy", "unstable", "suspect_accuracy", "doubtful", "audit_failed"];
   q.levels = { clean: CLEAN, marked: MARKED, all: null };
 
   q.loadRows = function (data) {
@@ -40,7 +40,9 @@
     const performance = rows.filter(q.isPerformance);
     const tasks = q.counts(performance, "task").map(([task]) => task);
     const systems = new Map(tasks.map((task) => [task, new Set(performance.filter((row) => row.task === task).map((row) => row.sut)).size]));
-    tasks.sort((a, b) => systems.get(b) - systems.get(a)); // first the task on the most systems
+    const scored = new Set(performance.filter((row) => q.known(row, "top1_percent")).map((row) => row.task));
+    // first the task on the most systems, and tasks with accuracy before layers and random data
+    tasks.sort((a, b) => systems.get(b) - systems.get(a) || Number(scored.has(b)) - Number(scored.has(a)));
     const chosen = { task: tasks.includes(view.task) ? view.task : tasks[0] ?? null };
     const ofTask = performance.filter((row) => row.task === chosen.task);
     const scenarios = q.counts(ofTask, "scenario").map(([scenario]) => scenario);

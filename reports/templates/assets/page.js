@@ -51,15 +51,25 @@
   }
 
   function card(title, big, lines, ...more) {
-    return q.element("li", {}, q.element("h2", {}, title), q.element("p", { class: "big" }, big), lines.filter(Boolean).map((line) => q.element("p", {}, line)), ...more);
+    return q.element("li", {}, q.element("h2", {}, title), q.element("p", { class: "big" }, big), lines.filter(Boolean).map((line) => (line instanceof HTMLParagraphElement ? line : q.element("p", {}, line))), ...more);
   }
   function cards(chosen) {
     const best = q.best(chosen.visible, chosen);
     const limited = chosen.limit !== null ? `top-1 of at least ${q.number(chosen.limit)} %` : "no accuracy is known, so there is no limit";
     return [
-      card("1 · Fastest within the accuracy limit", best ? q.withUnit(chosen.rate, best[chosen.rate]) : "none", best ? [q.element("a", { href: q.link(best) }, q.short(q.plain(q.name(best)), 110)), (q.known(best, "top1_percent") ? `top-1 ${q.number(best.top1_percent)} %; ` : "") + limited, ["ok", "published"].includes(best.status) ? null : `marked ${q.plain(best.status).replace("_", " ")}`] : [limited + "; no row shown here reaches it"]),
+      card("1 · Fastest within the accuracy limit", best ? q.withUnit(chosen.rate, best[chosen.rate]) : "none", best ? [q.element("a", { href: q.link(best) }, q.short(q.plain(q.name(best)), 110)), (q.known(best, "top1_percent") ? `top-1 ${q.number(best.top1_percent)} %; ` : "") + limited, ["ok", "published"].includes(best.status) ? null : `marked ${q.plain(best.status).replace("_", " ")}`, hiddenFaster(best, chosen)] : [limited + "; no row shown here reaches it", hiddenFaster(null, chosen)]),
       cost(best, chosen), distance(best), comparability(chosen), validity(chosen),
     ];
+  }
+  const warning = (text) => q.element("p", { class: "warn" }, text);
+  // A faster row that the marks hide, so that the answer does not look like the whole truth.
+  function hiddenFaster(best, chosen) {
+    const levels = q.levels[chosen.status];
+    const hidden = chosen.ofScenario.filter((row) => levels && !levels.includes(row.status) && !["INVALID", "failed"].includes(row.status) && q.within(row, chosen.limit) &&
+      (row.datatype === null || chosen.datatypes.includes(row.datatype)) && q.known(row, chosen.rate) && (!best || row[chosen.rate] > best[chosen.rate]));
+    if (!hidden.length) return null;
+    const most = hidden.reduce((one, other) => (other[chosen.rate] > one[chosen.rate] ? other : one));
+    return warning(`hidden and faster: ${hidden.length === 1 ? "a row" : `${hidden.length.toLocaleString("en-US")} rows up to`} ${q.withUnit(chosen.rate, most[chosen.rate])}, ${q.plain(most.status).replace("_", " ")}`);
   }
   function cost(best, chosen) {
     if (!best) return card("2 · What it costs in latency", "–", []);
@@ -73,11 +83,13 @@
   function distance(best) {
     const title = "3 · How far from the roofline";
     if (!best) return card(title, "–", []);
+    const roof = q.data.roofs.find((each) => each.sut === best.sut && /doubtful/.test(each.source));
+    const doubt = roof ? warning("the peaks are doubtful: " + q.short(q.plain(roof.source.replace(/^.*?doubtful:? */, "")), 70)) : null;
     if (q.known(best, "compute_efficiency_percent")) {
       return card(title, `${q.number(best.compute_efficiency_percent, 3)} %`, [`of the throughput that level 0 predicts (${q.withUnit("predicted_throughput_ips", best.predicted_throughput_ips)})`,
-        q.known(best, "utilisation_percent") ? `${q.number(best.utilisation_percent, 3)} % of the datatype's peak` : null]);
+        q.known(best, "utilisation_percent") ? `${q.number(best.utilisation_percent, 3)} % of the datatype's peak` : null, doubt]);
     }
-    if (q.known(best, "utilisation_percent")) return card(title, `${q.number(best.utilisation_percent, 3)} %`, ["of the datatype's peak", q.known(best, "predicted_throughput_ips") ? "faster than the plain prediction, which does not describe this design" : null]);
+    if (q.known(best, "utilisation_percent")) return card(title, `${q.number(best.utilisation_percent, 3)} %`, ["of the datatype's peak", q.known(best, "predicted_throughput_ips") ? "faster than the plain prediction, which does not describe this design" : null, doubt]);
     return card(title, "unknown", [q.known(best, "compute_gops") ? `it does ${q.withUnit("compute_gops", best.compute_gops)}` : null, "the system's file has no peaks; qutiperf calibrate measures them"]);
   }
   function comparability(chosen) {
@@ -93,10 +105,11 @@
     const performance = chosen.ofScenario;
     const bad = performance.filter((row) => row.status === "INVALID" || row.status === "failed").length;
     const counts = q.counts(performance, "status").map(([name, count]) => `${count.toLocaleString("en-US")} ${name === "ok" ? "clean" : q.plain(name).replace("_", " ")}`).join(", ");
+    const hidden = performance.length - chosen.ofStatus.length;
     const levels = { clean: "without noisy", marked: "with noisy", all: "with INVALID" };
     const buttons = Object.entries(levels).map(([level, text]) => q.element("button", { type: "button", id: "status-" + level, "aria-pressed": String(chosen.status === level), onclick: () => change({ status: level }, "status-" + level) }, text));
     return card("5 · What was not valid", bad ? `${bad.toLocaleString("en-US")} of ${performance.length.toLocaleString("en-US")}` : `0 of ${performance.length.toLocaleString("en-US")}`,
-      [counts, !chosen.hasClean && performance.length ? "every run is noisy or doubtful, so these are shown" : null], ...buttons);
+      [counts, hidden ? warning(`${hidden.toLocaleString("en-US")} hidden here`) : null, !chosen.hasClean && performance.length ? "every run is noisy or doubtful, so these are shown" : null], ...buttons);
   }
 
   const FIRST_CHARTS = 2;

@@ -1,0 +1,1 @@
+"""Executors of a sweep beyond this machine, by the names that `run --executor` takes."""
