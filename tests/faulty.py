@@ -44,6 +44,16 @@ class Good(Adapter[Options]):
         return Completion(SCORES[np.zeros(len(batch), int)])
 
 
+class RunsOutOfMemory(Good):
+    """Fails for batches of more than `good_batches` inputs; all others take the same time."""
+
+    def infer(self, batch: Array) -> Completion:
+        time.sleep(0.0005)
+        if len(batch) > self._left:
+            raise MemoryError(f"no memory for {len(batch)} inputs")
+        return Completion(SCORES[np.zeros(len(batch), int)])
+
+
 class RaisesInLoad(Good):
     def load(self, model: Model, options: Options) -> None:
         raise RuntimeError("no such device: npu7")

@@ -96,7 +96,7 @@ ROOMS: dict[str, list[str]] = {
     "results": [
         "histogram lock record sample_order",
         "answers derived metrics predictions store superseded sustained",
-        "analysed stability table",
+        "analysed left_out stability table",
         "selection",
         "requirement spread",
         "choice",
@@ -121,15 +121,16 @@ ROOMS: dict[str, list[str]] = {
         "accuracy_check run",
     ],
     "run": [
-        "child estimate governor job model_tensors model_workload preconditions sample_source "
-        "supervisor watch networks",
-        "afterwards hold metering operating_mode pairing prepare worker_events",
+        "child estimate front_volume governor job model_tensors model_workload preconditions sample_source "
+        "supervisor surrogate watch networks",
+        "afterwards hold metering operating_mode pairing prepare search worker_events",
         "memory_limit possible worker_end",
         "plan worker",
         "model_host",
-        "only preparation repeated repeats runner unfinished",
-        "overhead",
-        "executor",
+        "budget only preparation repeated repeats runner unfinished",
+        "adaptive overhead",
+        "effort executor",
+        "pareto",
         "sweep",
     ],
     "executors": [
@@ -203,6 +204,7 @@ ROOMS: dict[str, list[str]] = {
     "cli": [
         "combinations console sweep_options",
         "results",
+        "left_out",
         "adapter agree calibrate check contribute export front level0 listing measured_layers models plan "
         "plot progress published serve workload",
         "analyse answers best doctor explain level0_fit report submit",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qutiperf.errors import InputError
 from qutiperf.results.record import RunRecord
 from qutiperf.results.selection import select
-from qutiperf.results.table import COLUMNS, SUPERSEDED, rows
+from qutiperf.results.table import COLUMNS, PROBE, SUPERSEDED, rows
 
 if TYPE_CHECKING:
     from pandas import DataFrame, Series
@@ -20,8 +20,9 @@ _DTYPES: dict[type, str] = {str: "string", int: "Int64", float: "Float64", bool:
 def load(results: str | Path, *, everything: bool = False) -> "DataFrame":
     """The runs of a results folder, one row a run, with the columns of `qutiperf show --csv`.
 
-    Unknown values are `pandas.NA`. Runs of files that have changed since are left out unless `everything`,
-    which adds the column `superseded`. Damaged parts are left out with a UserWarning each.
+    Unknown values are `pandas.NA`. Runs of files that have changed since, and probes, are left out unless
+    `everything`, which adds the columns `superseded` and `probe`. Damaged parts are left out with a
+    UserWarning each.
 
     Raises InputError if this is not a results folder.
     """
@@ -30,6 +31,8 @@ def load(results: str | Path, *, everything: bool = False) -> "DataFrame":
     frame = frame_of_records(selection.records)
     if everything:
         frame[SUPERSEDED] = frame["run_id"].isin(selection.superseded).astype("boolean")
+        probes = {record.run_id for record in selection.records if record.probe_of is not None}
+        frame[PROBE] = frame["run_id"].isin(probes).astype("boolean")
     return frame
 
 

@@ -96,6 +96,7 @@ class Tracker:
         self._expected_s += run.estimated_s
         self._spent_s += monotonic() - self._begun.pop(run.run_id, self._started)
         self._done, self._run = self._done + 1, title(run)
+        self._total = max(self._total, self._done)  # a search adds probes to the runs that are planned
         self._running.pop(run.run_id, None)
         if record.failure:
             self._failed += 1
@@ -147,4 +148,5 @@ def title(run: PlannedRun) -> str:
     """`digits-mlp-100-fp32 Offline batch 8`."""
     point = run.point
     batch = f"{point.scenario.value} batch {point.deployment['batch_size']}"
-    return one_line(f"{point.workload} {'accuracy' if point.mode is Mode.ACCURACY else batch}")
+    name = "accuracy" if point.mode is Mode.ACCURACY else batch
+    return one_line(f"{point.workload} {name}{' probe' if run.probe_of else ''}")

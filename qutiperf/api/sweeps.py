@@ -9,6 +9,7 @@ from qutiperf.api.frame import frame_of_records, warn_of_damaged
 from qutiperf.api.progress import Progress, Tracker
 from qutiperf.executors.registry import LOCAL, ExecutorChoice, make_executor
 from qutiperf.models.workload_of import Given
+from qutiperf.run.effort import Effort, effort_of
 from qutiperf.run.executor import Executor
 from qutiperf.run.model_workload import workload_of_model
 from qutiperf.run.sweep import MachineOf, PlannedSweep, measure_sweep, plan_model, plan_sweep
@@ -92,18 +93,22 @@ def run(
     executor: str = LOCAL,
     executor_options: str | Path | None = None,
     jobs: int | None = None,
+    strategy: str | None = None,
+    budget: str | float | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> "DataFrame":
     """Measures a shipped sweep or a sweep file, as `qutiperf run`; the rest as in `measure`.
 
     `set` overrides keys of the sweep: `{"deployment.batch_size": [1, 8], "workloads": "digits-*"}`. `out` is
     by default results/SWEEP. `round_name` requires the LoadGen that carries the seeds of an MLPerf round.
+    `strategy` is "full" or "pareto", `budget` the time that the call may take, in seconds or as "30m".
     """
+    effort = effort_of(strategy, budget)
     where = _executor(executor, executor_options, jobs)
     planned = plan_sweep(
         str(sweep), _overrides(set, profile), _meters(power), machine_for(where, out), where.devices
     )
-    return _measured(planned, out, progress, audit_config, round_name, executor=where)
+    return _measured(planned, out, progress, audit_config, round_name, executor=where, effort=effort)
 
 
 def _measured(
@@ -114,6 +119,7 @@ def _measured(
     round_name: str | None = None,
     *,
     executor: Executor,
+    effort: Effort | None = None,
 ) -> "DataFrame":
     records = measure_sweep(
         planned,
@@ -122,6 +128,7 @@ def _measured(
         audit_config=Path(audit_config) if audit_config is not None else None,
         round_name=round_name,
         executor=executor,
+        effort=effort,
     )
     return frame_of_records(records)
 

@@ -11,6 +11,7 @@ from qutiperf.cli.sweep_options import OnlyRuns, Out, Power, ProfileName, Set, S
 
 if TYPE_CHECKING:
     from qutiperf.results.table import Row
+    from qutiperf.run.effort import Effort
     from qutiperf.run.sweep import PlannedSweep
 
 _SHOWN = {
@@ -23,7 +24,7 @@ _SHOWN = {
 _ALWAYS = ("workload", "runs", "done", "about")
 _NOT_PARAMETERS = (
     *("run_id", "load", "scenario", "mode", "repeat", "batch_size"),
-    *("predicted_throughput_ips", "estimated_s", "done"),
+    *("predicted_throughput_ips", "estimated_s", "done", "left_out"),
 )
 
 
@@ -48,14 +49,22 @@ def plan(
     print_plan(planned.only(only or []), out or default_folder(planned.sweep), as_json=as_json)
 
 
-def print_plan(planned: "PlannedSweep", folder: Path, *, as_json: bool, again: bool = False) -> None:
+def print_plan(
+    planned: "PlannedSweep",
+    folder: Path,
+    *,
+    as_json: bool,
+    again: bool = False,
+    effort: "Effort | None" = None,
+) -> None:
     """The plan of a sweep, a line for each load of a model."""
     from dataclasses import asdict
 
     from qutiperf.api.plans import outline
     from qutiperf.units import format_duration
 
-    outlined = outline(planned, folder, again=again)
+    budget_s = effort.budget.seconds if effort is not None and effort.strategy == "full" else None
+    outlined = outline(planned, folder, again=again, budget_s=budget_s)
     if as_json:
         console.out_json({"sweep": planned.sweep.name, **asdict(outlined)})
         return
@@ -74,6 +83,14 @@ def print_plan(planned: "PlannedSweep", folder: Path, *, as_json: bool, again: b
         f"{runs} in {loaded} of a model, {done:,} done; the rest takes about {duration}"
         f"{prepared if outlined.preparation_s >= 1 else ''}"
     )
+    left_out = sum(row["left_out"] is not None for row in outlined.runs)
+    if left_out:
+        console.out_line(f"{left_out:,} of them were left out before: qutiperf show {folder} --left-out")
+    if outlined.runs_in_budget is not None:
+        missing = count - done
+        console.out_line(f"about {outlined.runs_in_budget:,} of the {missing:,} fit into the budget")
+    if effort is not None and effort.strategy == "pareto":
+        console.out_line("pareto measures fewer, after short probes: those that may be on the front")
 
 
 def _print_loads(title: str, loads: "Sequence[Sequence[Row]]") -> None:

@@ -29,6 +29,9 @@ def report_selection(selection: "Selection") -> None:
     if selection.omitted:
         runs = "1 run" if selection.omitted == 1 else f"{selection.omitted} runs"
         console.note(f"{runs} of files that have changed since are left out (--all of `show` has them)")
+    if selection.probes:
+        probes = "1 probe is" if selection.probes == 1 else f"{selection.probes} probes are"
+        console.note(f"{probes} left out, as short runs are not compared with full ones (--all of `show`)")
 
 
 def report_damaged(damaged: "Sequence[InputError]") -> None:

@@ -14,6 +14,7 @@ from qutiperf.errors import InputError
 
 if TYPE_CHECKING:
     from qutiperf.results.record import RunRecord
+    from qutiperf.run.effort import Effort
     from qutiperf.run.executor import Executor
     from qutiperf.run.sweep import PlannedSweep
     from qutiperf.spec.config import YamlValue
@@ -85,6 +86,14 @@ def run(
     ] = None,
     only: OnlyRuns = None,
     sustained: Sustained = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="full (default): every setting; pareto: those that may be on the front."),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Time for this command, 90s, 30m, 1h30m: what does not fit is left out."),
+    ] = None,
     again: Annotated[bool, typer.Option(help="Measure what is done once more, as another attempt.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan; measure nothing.")] = False,
     keep_answers: Annotated[
@@ -102,9 +111,11 @@ def run(
     from qutiperf.api.sweeps import DEFAULT_SCENARIOS, default_sut, machine_for
     from qutiperf.executors.registry import ExecutorChoice, make_executor
     from qutiperf.models.workload_of import Given
+    from qutiperf.run.effort import effort_of
     from qutiperf.run.model_workload import workload_of_model
-    from qutiperf.run.sweep import plan_model, plan_sweep
+    from qutiperf.run.sweep import check_effort, plan_model, plan_sweep
 
+    effort = effort_of(strategy, budget)
     if (sweep is None) == (model is None):
         raise InputError("name a sweep or --model FILE", cure="qutiperf run quickstart; qutiperf list sweeps")
     overrides = overrides_of(settings, profile, sustained)
@@ -130,9 +141,11 @@ def run(
     if dry_run:
         from qutiperf.api.sweeps import default_folder
 
-        print_plan(planned, out or default_folder(planned.sweep), as_json=as_json, again=again)
+        folder = out or default_folder(planned.sweep)
+        check_effort(planned, folder, effort, where, again=again)
+        print_plan(planned, folder, as_json=as_json, again=again, effort=effort)
         return 0
-    return _measure(planned, out, where, mlperf_round, audit_config, as_json=as_json, again=again)
+    return _measure(planned, out, where, mlperf_round, audit_config, effort, as_json=as_json, again=again)
 
 
 def _noted(model: Path, sut: str) -> str:
@@ -157,6 +170,7 @@ def _measure(
     executor: "Executor",
     mlperf_round: str | None,
     audit_config: Path | None,
+    effort: "Effort",
     *,
     as_json: bool,
     again: bool,
@@ -175,6 +189,7 @@ def _measure(
             round_name=mlperf_round,
             again=again,
             executor=executor,
+            effort=effort,
         )
     _report(records, folder, as_json)
     return exit_code(records, planned.sweep.profile.value)

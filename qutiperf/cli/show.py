@@ -9,6 +9,7 @@ from qutiperf.cli import console
 from qutiperf.cli.answers import show_answers
 from qutiperf.cli.combinations import check_one_form
 from qutiperf.cli.front import print_front
+from qutiperf.cli.left_out import print_left_out, show_left_out
 from qutiperf.unverified import UNVERIFIED
 
 if TYPE_CHECKING:
@@ -64,23 +65,35 @@ def show(
     answers: bool = typer.Option(
         False, "--answers", help="The answers to each sample, where `run --keep-answers` stored them."
     ),
+    left_out: bool = typer.Option(
+        False, "--left-out", help="The settings that a budget or a search has left out, and why."
+    ),
     everything: bool = typer.Option(
-        False, "--all", help="Include runs of files that have changed since, with a column `superseded`."
+        False,
+        "--all",
+        help="Include probes and runs of files that have changed since, in columns `probe`, `superseded`.",
     ),
 ) -> None:
     """Show the runs of a results folder: every setting, or the best ones of each model."""
     from qutiperf.cli.results import read_results
-    from qutiperf.results.table import option_columns, rows, summarise, warnings
+    from qutiperf.results.table import PROBE, SUPERSEDED, option_columns, rows, summarise, warnings
 
     check_one_form(json=as_json, csv=as_csv, summary=summary)
     if answers:
         check_one_form(answers=answers, summary=summary)
         show_answers(results, as_json=as_json, as_csv=as_csv, everything=everything)
         return
+    if left_out:
+        check_one_form(**{"left-out": left_out, "summary": summary})
+        show_left_out(results, as_json=as_json, as_csv=as_csv)
+        return
     read = read_results(results, everything=everything)
     records, table = read.records, rows(read.records)
     if everything:
-        table = [{**row, "superseded": row["run_id"] in read.superseded} for row in table]
+        table = [
+            {**row, SUPERSEDED: row["run_id"] in read.superseded, PROBE: record.probe_of is not None}
+            for row, record in zip(table, records, strict=True)
+        ]
     if as_json:
         console.out_json_rows(table)
     elif as_csv:
@@ -91,6 +104,7 @@ def show(
         _print_rows(table, option_columns(records), everything=everything)
         _print_warnings(warnings(table))
         print_front(summarise(records))
+        print_left_out(results, read.left_out)
         console.out(UNVERIFIED)
 
 
@@ -101,7 +115,7 @@ def _print_rows(table: "list[Row]", options: list[str], *, everything: bool) -> 
     first, last = list(_COLUMNS.items())[:_SETTINGS_END], list(_COLUMNS.items())[_SETTINGS_END:]
     columns = dict([*first, *[(name, name) for name in options], *last])
     if everything:
-        columns["superseded"] = "superseded"
+        columns |= {"superseded": "superseded", "probe": "probe"}
     empty = {name for name in _IF_MEASURED if all(row.get(name) is None for row in performance)}
     shown = {name: title for name, title in columns.items() if name not in same | empty}
     if performance:

@@ -337,12 +337,14 @@ class RunRecord(StrictModel):
     change the figures, and which processes the adapter left running. `preparation_s` is the part of
     `elapsed_s` for decoding and preprocessing samples, which no figure includes; samples in `sample_cache`
     are prepared before the first run of a sweep, and are no part of it. `host` is the machine that ran the
-    model; `loadgen_host` is LoadGen's, where an executor reached another one for the model.
+    model; `loadgen_host` is LoadGen's, where an executor reached another one for the model. `probe_of` marks
+    a probe, a short run of a search, with the id of the full run that it stands for.
     """
 
     schema_version: SchemaVersion = SCHEMA_VERSION
     run_id: str
     attempt: int
+    probe_of: str | None = None
     started_utc: str
     elapsed_s: float
     preparation_s: float | None = None

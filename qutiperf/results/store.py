@@ -23,6 +23,8 @@ from qutiperf.results.record import SCHEMA_VERSION, RunRecord
 from qutiperf.spec.config import canonical_json
 
 MARKER = "qutiperf-results.json"
+PROBES = "probes"
+LEFT_OUT = "left_out.json"
 _STAGING = ".staging"
 _TEMPORARY = ".qutiperf-"
 RECORD = "record.json"
@@ -88,6 +90,18 @@ class Store:
         """Locks the folder against other measuring processes; raises SetupError if one holds it."""
         with locked(self.folder):
             yield
+
+    @property
+    def probes(self) -> "Store":
+        """The folder inside this one for the probes of a search, which no other reader looks into."""
+        return Store(self.folder / PROBES)
+
+    def write(self, name: str, text: str) -> None:
+        """Writes a file of the folder completely or not at all; raises SetupError if it cannot be stored."""
+        try:
+            _write_whole(self.folder / name, text)
+        except OSError as error:
+            raise self._lost(f"{name} could not be stored", error) from None
 
     def stage(self) -> Path:
         """A new folder for one worker, on the same file system; its path is absolute."""
@@ -290,10 +304,12 @@ def _check_is_free(folder: Path) -> None:
     """Raises InputError for an unmarked folder with anything that this package did not leave in it."""
     if not folder.is_dir() or (Store.is_one(folder) and Store(folder).run_folders()):
         return
+    entries = list(folder.iterdir())
+    beside_runs = (PROBES, LEFT_OUT) if any(map(_is_run_with_record, entries)) else ()
     others = sorted(
         entry.name
-        for entry in folder.iterdir()
-        if entry.name not in (_STAGING, LOCK)
+        for entry in entries
+        if entry.name not in (_STAGING, LOCK, *beside_runs)
         and not entry.name.startswith(_TEMPORARY)
         and not _is_run_with_record(entry)  # a results folder that lost its marker gets a new one
         and not (entry.name == MARKER and entry.is_file())
@@ -307,18 +323,22 @@ def _check_is_free(folder: Path) -> None:
 
 
 def _mark(folder: Path) -> None:
-    """Writes the marker completely or not at all."""
-    descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=folder)
+    _write_whole(folder / MARKER, canonical_json({"schema_version": SCHEMA_VERSION}) + "\n")
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Writes the file completely or not at all."""
+    descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
     os.close(descriptor)
     temporary = Path(name)
     try:
-        _write_synced(temporary, canonical_json({"schema_version": SCHEMA_VERSION}) + "\n")
+        _write_synced(temporary, text)
         temporary.chmod(0o644)
-        temporary.replace(folder / MARKER)
+        temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(folder)
+    _sync_folder(path.parent)
 
 
 def _is_running(staging: Path) -> bool:

@@ -41,7 +41,7 @@ COLUMNS: dict[str, type] = {
     **dict.fromkeys(("weight_datatype", "activation_datatype", "ran_as", "failure"), str),
     "started_utc": datetime,
 }
-SUPERSEDED = "superseded"
+SUPERSEDED, PROBE = "superseded", "probe"  # columns where all runs are shown
 _SCENARIOS = list(ScenarioName)
 SUSPECT: Quality = "suspect_accuracy"
 
@@ -107,7 +107,7 @@ def _options(records: Sequence[RunRecord]) -> dict[str, str]:
 
 def _free(origin: str, name: str) -> str:
     """`name`, or `<origin>_<name>` if every row already has a column of that name."""
-    return f"{origin}_{name}" if name in COLUMNS or name == SUPERSEDED else name
+    return f"{origin}_{name}" if name in (*COLUMNS, SUPERSEDED, PROBE) else name
 
 
 def _adapter_figures(record: RunRecord, columns: Mapping[str, str]) -> Row:

@@ -25,7 +25,7 @@ from qutiperf.run.plan import Group
 from qutiperf.run.possible import NO_DEVICES, Devices
 from qutiperf.run.preconditions import check_before
 from qutiperf.run.preparation import PreparationObserver, prepare_samples
-from qutiperf.run.runner import Listener, Runner
+from qutiperf.run.runner import GoOn, Listener, Runner, always
 from qutiperf.run.sample_source import cache_of
 from qutiperf.spec.sut import SystemUnderTest
 from qutiperf.spec.sweep import CacheSettings
@@ -43,6 +43,7 @@ class SweepWork:
     audit_config: str | None
     keep_answers: bool
     sample_cache: CacheSettings
+    go_on: GoOn = always  # whether a group's next run is started; only this machine asks
 
     def only(self, group: Group) -> "SweepWork":
         return replace(self, groups=[group])
@@ -125,6 +126,7 @@ class LocalExecutor:
                 metering,
                 keep_answers=work.keep_answers,
             )
+            runner.go_on = work.go_on
             try:
                 metering.check({group.sut.name: group.sut for group in groups}.values())
                 if groups:

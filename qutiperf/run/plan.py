@@ -40,6 +40,7 @@ class PlannedRun:
     inputs: Inputs
     accuracy_run_id: str | None
     preparation_s: float = 0.0  # of its samples, 0 if an earlier run of the group prepares them
+    probe_of: str | None = None  # the id of the full run, if this is a probe
 
     @property
     def estimated_s(self) -> float:

@@ -43,9 +43,9 @@ class RepeatRule:
 
     def needed(self, group: Group) -> Group:
         """Without the repeats of points whose interval is narrow enough."""
-        return group.only([run for run in group.runs if self._is_needed(run)])
+        return group.only([run for run in group.runs if self.is_needed(run)])
 
-    def _is_needed(self, run: PlannedRun) -> bool:
+    def is_needed(self, run: PlannedRun) -> bool:
         until, point = self._sweep.repeat_until, run.point
         if until is None or point.mode is Mode.ACCURACY or point.repeat <= self._sweep.repeats:
             return True

@@ -1,7 +1,7 @@
 """Runs groups of planned runs in worker processes and stores a record of every run."""
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import takewhile
 from pathlib import Path
@@ -46,6 +46,14 @@ _INCOMPLETE = "the run is not complete"
 _NO_POWER = PowerOutcome("only performance runs have a power")
 
 
+GoOn = Callable[[RunRecord, PlannedRun], bool]
+
+
+def always(_record: RunRecord, _following: PlannedRun) -> bool:
+    """Every run of a group is started."""
+    return True
+
+
 class Listener(Protocol):
     """Receives the progress of a sweep."""
 
@@ -76,7 +84,9 @@ class Runner:
         self._nursery, self._audit_config, self._keep_answers = nursery, audit_config, keep_answers
         self._metering = metering or Metering(store.folder)
         self._versions = host.versions()
-        self._attempts = {run_id: len(records) for run_id, records in store.attempts().items()}
+        attempts = store.attempts() | (store.probes.attempts() if Store.is_one(store.probes.folder) else {})
+        self._attempts = {run_id: len(records) for run_id, records in attempts.items()}
+        self.go_on: GoOn = always  # whether a group's next run is started, after a record
         self.tax: HarnessTax | None = None
         self.kept_samples: frozenset[str] = frozenset()  # keys of the samples that workers can map
         self._predictions: dict[str, Stored] = {}
@@ -85,7 +95,8 @@ class Runner:
     def run(self, group: Group) -> list[RunRecord]:
         """Records of all runs of the group, each already stored; a failure ends one worker, not the group.
 
-        Raises SetupError if the results cannot be written, or the operating mode cannot be left.
+        The group ends early where `go_on` does not start its next run. Raises SetupError if the results
+        cannot be written, or the operating mode cannot be left.
         """
         try:
             operating_mode.enter(self._nursery, group.sut, group.operating_mode)
@@ -94,8 +105,10 @@ class Runner:
         try:
             self._metering.enter(group.sut, group.operating_mode)
             records: list[RunRecord] = []
-            while len(records) < len(group.runs):
-                records += self._work(group, self._portion(group.runs[len(records) :]))
+            while left := group.runs[len(records) :]:
+                if records and not self.go_on(records[-1], left[0]):
+                    break
+                records += self._work(group, self._portion(left))
         except BaseException:
             self._nursery.leave_mode()  # a problem with that would hide the one that is on its way
             raise
@@ -203,8 +216,9 @@ class Runner:
                     watch.look()
                     run, folder = waiting.pop(0)
                     end = None if waiting else WorkerEnd(child, events[number:], failure)
-                    yield self._finished(run, folder, watch, end)
-                    if end is not None:
+                    record = self._finished(run, folder, watch, end)
+                    yield record
+                    if end is not None or not self.go_on(record, waiting[0][0]):
                         return
                     if waiting[0][0].inputs.workload is not run.inputs.workload:
                         watch.begin(_limit_s(waiting[0][0]))  # the worker loads the next model now
@@ -322,6 +336,7 @@ class Runner:
         base: dict[str, object] = {
             "run_id": run.run_id,
             "attempt": self._attempts.get(run.run_id, 0) + 1,
+            "probe_of": run.probe_of,
             "started_utc": watch.started_utc,
             "elapsed_s": round(watch.elapsed_s, 3),
             "preparation_s": round(watch.prepared_s, 3),
@@ -354,7 +369,7 @@ class Runner:
                 writer.writeheader()
                 writer.writerows(watch.rows)
             self._model_host.collect(folder)
-            self._store.place(folder, record)
+            (self._store.probes if run.probe_of else self._store).place(folder, record)
         except OSError as error:
             raise _not_writable(self._store.folder, error) from None
         self._attempts[run.run_id] = record.attempt

@@ -16,9 +16,11 @@ from qutiperf.results.record import RunRecord
 from qutiperf.results.stability import with_stability
 from qutiperf.results.store import Store
 from qutiperf.results.table import in_table_order
+from qutiperf.run.effort import Effort, Strategy
 from qutiperf.run.executor import HERE, Executor, Measuring, SweepWork, WorkObserver
 from qutiperf.run.metering import check_power
 from qutiperf.run.only import chosen_groups
+from qutiperf.run.pareto import ParetoSweep, Whole
 from qutiperf.run.plan import Group, Material, gather, make_plan
 from qutiperf.run.possible import NO_DEVICES, Devices, Skipped
 from qutiperf.run.repeats import RepeatRule, check_figure, in_rounds, waves
@@ -161,10 +163,11 @@ def measure_sweep(
     round_name: str | None = None,
     again: bool = False,
     executor: Executor = HERE,
+    effort: Effort | None = None,
 ) -> list[RunRecord]:
     """Measures what is not done yet and returns the last record of every planned run.
 
-    With `again`, what is done is measured once more, as another attempt.
+    With `again`, what is done is measured once more, as another attempt. By default everything is measured.
 
     Holds the folder's lock from before the look at what is done until the last run is stored. However it
     ends, no process is left running and no operating mode on. Raises InputError or SetupError before anything
@@ -174,12 +177,28 @@ def measure_sweep(
         cure = "name another audit.config"
         raise InputError(problem, where=shortened(str(audit_config)), cure=cure)
     require_loadgen(round_name)
+    effort = effort or Effort()
+    check_effort(planned, folder, effort, executor, again=again)
     store = Store.create(folder)
     with store.lock():
         store.clean()
-        _measure_rest(planned, store, observer, audit_config, executor, again=again)
+        _measure_rest(planned, store, observer, audit_config, executor, effort, again=again)
     ids = {run.run_id for group in planned.groups for run in group.runs}
     return in_table_order(with_stability([record for record in store.latest() if record.run_id in ids]))
+
+
+def check_effort(
+    planned: PlannedSweep, folder: Path, effort: Effort, executor: Executor = HERE, *, again: bool = False
+) -> None:
+    """Raises InputError if the effort does not fit sweep and executor, or the budget not even one run."""
+    if not effort.is_whole and executor is not HERE:
+        cure = "leave --executor out, or these options"
+        raise InputError("--budget and --strategy are for runs on this machine", cure=cure)
+    effort.check(planned.sweep, planned.groups, again=again)
+    if effort.budget.seconds is not None:
+        stored = Store.is_one(folder)
+        left = groups_to_measure(planned, Store.open(folder), again=again) if stored else planned.groups
+        effort.check_budget(left)
 
 
 def groups_to_measure(planned: PlannedSweep, store: Store, *, again: bool = False) -> list[Group]:
@@ -200,6 +219,7 @@ def _measure_rest(
     observer: Observer,
     audit_config: Path | None,
     executor: Executor,
+    effort: Effort,
     *,
     again: bool,
 ) -> None:
@@ -215,22 +235,62 @@ def _measure_rest(
         groups, planned.machine, audit, keep_answers=sweep.keep_answers, sample_cache=sweep.sample_cache
     )
     try:
-        with executor.open(work, store, observer) as measuring:
-            _run(measuring, planned, waves(groups, sweep, parallel=executor.parallel), store)
+        if effort.strategy is Strategy.PARETO:
+            _search(planned, store, observer, executor, work, effort)
+            return
+        whole = Whole(groups, effort.budget)
+        try:
+            with executor.open(replace(work, go_on=whole.go_on), store, observer) as measuring:
+                _run(measuring, planned, waves(groups, sweep, parallel=executor.parallel), store, whole)
+        finally:
+            _note(observer, effort.keep(store, whole.left_out(), 0))
     finally:
         store.clean()
 
 
-def _run(
-    measuring: Measuring, planned: PlannedSweep, waves_of_groups: Iterable[Sequence[Group]], store: Store
+def _search(
+    planned: PlannedSweep,
+    store: Store,
+    observer: Observer,
+    executor: Executor,
+    work: SweepWork,
+    effort: Effort,
 ) -> None:
-    """Each wave without the repeats that the ones before it have made unnecessary."""
+    """What the search chooses; what it left out is stored, also when the command is interrupted."""
+    search = ParetoSweep(planned.sweep, planned.groups, planned.machine, store, effort.budget)
+    try:
+        with executor.open(replace(work, go_on=search.go_on), store, observer) as measuring:
+            search.run(measuring)
+    finally:
+        _note(observer, effort.keep(store, search.left_out(), search.probe_count()))
+
+
+def _note(observer: Observer, line: str | None) -> None:
+    if line:
+        observer.note(line)
+
+
+def _run(
+    measuring: Measuring,
+    planned: PlannedSweep,
+    waves_of_groups: Iterable[Sequence[Group]],
+    store: Store,
+    whole: Whole,
+) -> None:
+    """Each wave without the repeats that the ones before it have made unnecessary, while there is time."""
     stored = store.attempts() if planned.sweep.repeat_until else {}
     rule = RepeatRule(planned.sweep, planned.groups, stored)
     for wave in waves_of_groups:
         needed = [group for group in map(rule.needed, wave) if group.runs]
-        if needed:
-            rule.take(measuring.run(needed))
+        whole.settle(wave, needed)
+        if not needed:
+            continue
+        if not whole.opens(needed):
+            return
+        records = measuring.run(needed)
+        rule.take(records)
+        if not whole.take(records, needed):
+            return
 
 
 def _note_unmetered(planned: PlannedSweep, groups: Sequence[Group], observer: Observer) -> None:
