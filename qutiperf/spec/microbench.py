@@ -249,7 +249,12 @@ def _check_count(suite: MicrobenchSuite, where: str) -> None:
         math.prod(len(value) for entry in group for value in entry.values() if isinstance(value, list))
         for group in entries
     )
-    count *= len(suite.datatypes) * len(suite.sparsities) * len(suite.weights) * len(suite.depths)
+    count *= (
+        (len(suite.datatypes) + len(suite.mixed))
+        * len(suite.sparsities)
+        * len(suite.weights)
+        * len(suite.depths)
+    )
     if count * len(suite.batch_sizes) > MOST_CROSSED * MOST_POINTS:
         problem = f"has up to {count * len(suite.batch_sizes):,} points, far more than {MOST_POINTS:,}"
         raise InputError(problem, where=where, cure="name fewer alternatives")
