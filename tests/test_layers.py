@@ -151,7 +151,7 @@ ROOMS: dict[str, list[str]] = {
         "__main__ kit",
     ],
     "microbench": [
-        "fusion measured_parts suite_plan",
+        "fusion measured_parts node_layers suite_plan",
         "network_layers stacks",
         "layer_model networks published_layers selection",
         "evaluation profiled",

@@ -17,7 +17,7 @@ from qutiperf.microbench.networks import layers_on, workload_named
 from qutiperf.microbench.selection import pairs_of, parts_of_networks, shares_of
 from qutiperf.models.parts import build_part
 from qutiperf.models.topologies import build, declare
-from qutiperf.spec.build import Build
+from qutiperf.spec.build import Build, DatatypeName
 from qutiperf.spec.layer import Dense
 from qutiperf.spec.microbench import MicrobenchSuite, label_of
 from qutiperf.spec.part import BuiltPart
@@ -135,6 +135,14 @@ def test_a_dense_layer_of_int4_weights_is_read_back_as_one() -> None:
     model = build_part(part)
     for fusion in (None, fusion_of(model, "onnxruntime", {})):
         [layer] = layers_of_model(model, "it", {"input": [1, 64]}, fusion).layers
+        assert layer.part == part
+
+
+def test_networks_of_16_bits_have_their_own_datatype() -> None:
+    datatypes: list[DatatypeName] = ["fp16", "bf16"]
+    for datatype in datatypes:
+        part = BuiltPart(layer=Dense(inputs=8, outputs=4), build=Build(datatype=datatype))
+        [layer] = layers_of_model(build_part(part), "it", {"input": [1, 8]}, None).layers
         assert layer.part == part
 
 
