@@ -65,6 +65,7 @@ def test_rows_progress_and_no_output(tmp_path: Path, capfd: pytest.CaptureFixtur
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_sweep_with_settings(tmp_path: Path, sut_file: SutFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     changes = {

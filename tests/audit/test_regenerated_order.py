@@ -68,6 +68,7 @@ def measured(
     return like.model_copy(update={"point": point, "loadgen": read_result(folder)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scenario", "mode", "per_query", "least"), CASES)
 def test_the_order_of_a_run_is_repeated(
     scenario: ScenarioName, mode: Mode, per_query: int, least: int, tmp_path: Path
