@@ -42,7 +42,8 @@ class FrontVolume:
 
 def _range(values: Vector) -> tuple[Vector, Vector]:
     low, high = values.min(axis=0), values.max(axis=0)
-    return low, np.where(high > low, high - low, 1.0)
+    # an objective in which all settings agree takes nothing from the volume: they are at its upper end
+    return np.where(high > low, low, low - 1.125), np.where(high > low, high - low, 1.0)
 
 
 def _scaled(values: Vector, limits: tuple[Vector, Vector]) -> Vector:
