@@ -22,7 +22,7 @@ from pathlib import Path
 
 GOAL_PERCENT = 25.0
 QUTIPERF = [sys.executable, "-m", "qutiperf"]
-_METER = ["--power", "command:while sleep 0.1; do echo 5; done"]
+_METER = ["--power", "command:sh -c 'while sleep 0.1; do echo 5; done'"]
 _LOADS = {"scenarios": "[SingleStream, Offline]", "order": "balanced", "repeats": "3"}
 SWEEPS: dict[str, tuple[dict[str, str], list[str]]] = {
     "usual": (
@@ -73,7 +73,10 @@ def compared(name: str, seconds: float, scratch: Path) -> dict[str, float]:
 
 
 def output(arguments: list[str]) -> str:
-    return subprocess.run([*QUTIPERF, *arguments], check=True, capture_output=True, text=True).stdout
+    ended = subprocess.run([*QUTIPERF, *arguments], capture_output=True, text=True, check=False)
+    if ended.returncode:
+        sys.exit(f"{' '.join(arguments)}: {ended.stderr}")
+    return ended.stdout
 
 
 if __name__ == "__main__":

@@ -151,7 +151,7 @@ ROOMS: dict[str, list[str]] = {
         "__main__ kit",
     ],
     "microbench": [
-        "fusion measured_parts suite_plan",
+        "fusion measured_parts node_layers suite_plan",
         "network_layers stacks",
         "layer_model networks published_layers selection",
         "evaluation profiled",
@@ -188,7 +188,7 @@ ROOMS: dict[str, list[str]] = {
         "published_rows submit",
     ],
     "report": [
-        "bundles columns power_lines roofs verdicts",
+        "bundles columns origin power_lines roofs verdicts",
         "figure gaps published_rows run_page table",
         "downloads recorded",
         "beside change data_package sources",

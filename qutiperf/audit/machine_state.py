@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from qutiperf.audit.stored_run import StoredRun
+from qutiperf.errors import InputError
 from qutiperf.mlperf_logs import test_window_ns
 from qutiperf.surroundings import Disturbances, EnvironmentRow, disturbances
 from qutiperf.units import NANOSECONDS_PER_SECOND, seconds_from_ns
@@ -45,7 +46,7 @@ def _window_s(run: StoredRun) -> tuple[float, float] | None:
     try:
         window = test_window_ns(run.folder)
         started_ns = datetime.fromisoformat(run.record.started_utc).timestamp() * NANOSECONDS_PER_SECOND
-    except (OSError, ValueError, OverflowError):
+    except (InputError, OSError, ValueError, OverflowError):
         return None
     if window is None:
         return None

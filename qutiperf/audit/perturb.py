@@ -12,18 +12,20 @@ from qutiperf.audit.evidence import RESPONSES
 from qutiperf.audit.new_run import NewRunCase, NextRun
 from qutiperf.audit.repeat import CURES
 from qutiperf.audit.speed import compare_speed
-from qutiperf.audit.stored_run import StoredRun
+from qutiperf.audit.stored_run import StoredRun, model_digests
 from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.errors import InputError, RunError, SetupError
 from qutiperf.models.built import write_built
-from qutiperf.models.permuted import class_count, permute_classes
+from qutiperf.models.permuted import APPENDED, class_count, permute_classes
 from qutiperf.results.store import Store
 from qutiperf.run.repeated import RunChange, changed_run
+from qutiperf.spec.config import sha256_of_file
 from qutiperf.spec.scenario import ScenarioName
 from qutiperf.spec.workload import CLASSIFICATION
 
 _CURE = "find out where the answers come from, if not from the model"
-_PERMUTATION, MODEL_FOLDER = "permutation.json", "model"
+_PERMUTATION, MODEL_FOLDER = "permutation-{}.json", "model"
+_DIGITS = 16
 _ONNX, _SIMULATED = ".onnx", "simulated"
 
 
@@ -70,7 +72,7 @@ def _permuted_model(case: NewRunCase) -> Path:
     target = folder / (original.name if spec.file is not None else f"topology{_ONNX}")
     permutation = _permutation(count, max(spec.output.label_offset, 0))
     where = permute_classes(original, target, spec.output.name, permutation)
-    _keep(case, permutation, where)
+    _keep(case, sha256_of_file(target), permutation, where)
     return target
 
 
@@ -85,17 +87,19 @@ def _permutation(count: int, first: int) -> list[int]:
     return [int(each) for each in permutation]
 
 
-def _keep(case: NewRunCase, permutation: Sequence[int], where: str) -> None:
-    path = case.folder / _PERMUTATION
+def _keep(case: NewRunCase, digest: str, permutation: Sequence[int], where: str) -> None:
+    """By the digest of the changed model, which the record of its run has."""
+    path = case.folder / _PERMUTATION.format(digest[:_DIGITS])
     try:
         path.write_text(json.dumps({"changed": where, "permutation": permutation}) + "\n", encoding="utf-8")
     except OSError as error:
         raise SetupError(f"cannot be written: {error.strerror}", where=str(path)) from None
 
 
-def _kept(case: NewRunCase) -> tuple[str, list[int]]:
-    """Raises ValueError or OSError."""
-    data = json.loads((case.folder / _PERMUTATION).read_bytes())
+def _kept(case: NewRunCase, run: StoredRun) -> tuple[str, list[int]]:
+    """Raises ValueError, KeyError or OSError."""
+    [digest] = model_digests(run.record).values()
+    data = json.loads((case.folder / _PERMUTATION.format(digest[:_DIGITS])).read_bytes())
     return str(data["changed"]), [int(each) for each in data["permutation"]]
 
 
@@ -106,7 +110,7 @@ def judge(case: NewRunCase) -> AuditVerdict:
         what = "it has not been measured with a changed model" if not new else "there is no accuracy run"
         return case.verdict("inconclusive", [what], "run `qutiperf audit`")
     try:
-        where, permutation = _kept(case)
+        where, permutation = _kept(case, new[-1])
         counts = compare_answers(
             reference,
             new[-1].folder / RESPONSES,
@@ -118,10 +122,12 @@ def judge(case: NewRunCase) -> AuditVerdict:
     line = f"{counts.compared - counts.different:,} of {counts.compared:,} answers follow a change of {where}"
     if counts.unchanged:
         line += f", {counts.unchanged:,} are as before"
-    return _judged(case, new, counts, line)
+    return _judged(case, new, counts, line, appended=where == APPENDED)
 
 
-def _judged(case: NewRunCase, new: Sequence[StoredRun], counts: AnswerComparison, line: str) -> AuditVerdict:
+def _judged(
+    case: NewRunCase, new: Sequence[StoredRun], counts: AnswerComparison, line: str, *, appended: bool
+) -> AuditVerdict:
     limits = case.rule.limits
     if counts.compared == 0:
         return case.verdict("inconclusive", ["no answers were kept"], "audit again")
@@ -131,6 +137,9 @@ def _judged(case: NewRunCase, new: Sequence[StoredRun], counts: AnswerComparison
     evidence = [text for text in (line, speed.line, speed.noise) if text]
     if counts.different_percent > limits["different_percent"] and speed.outcome == "pass":
         cure = "look at the scores: equal ones may explain the others"
+        return case.verdict("inconclusive", evidence, cure)
+    if appended and speed.slower and speed.outcome == "fail":
+        cure = "the appended operator takes time too: audit a larger model, or larger batches"
         return case.verdict("inconclusive", evidence, cure)
     cure = _CURE if speed.outcome == "fail" else CURES.get(speed.outcome, "")
     return case.verdict(speed.outcome, evidence, cure)

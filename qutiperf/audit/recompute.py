@@ -22,12 +22,16 @@ from qutiperf.units import NANOSECONDS_PER_SECOND
 
 PHASES = "phases.npz"
 _PERCENTS = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9}
+_RATES = "log-rate"
 _CURE = "records and logs are never edited; measure again"
 _DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
-def judge(rule: AuditRule, run: StoredRun, _: FinishedRuns) -> AuditVerdict:
-    """A run that failed has no figures, so it is inconclusive."""
+def judge(rule: AuditRule, run: StoredRun, finished: FinishedRuns) -> AuditVerdict:
+    """A run that failed has no figures, so it is inconclusive.
+
+    So are rates that disagree by their clocks where others took the CPU between queries.
+    """
     record, observed = run.record, run.record.observed
     if record.loadgen is None or observed is None:
         return verdict(rule, run, [], ["the run failed: it has no figures"], _CURE)
@@ -38,7 +42,11 @@ def judge(rule: AuditRule, run: StoredRun, _: FinishedRuns) -> AuditVerdict:
         return verdict(rule, run, [], [f"LoadGen's log cannot be read: {error.what}"], _CURE)
     problems += _against_log(record, logged)
     problems += _against_figures(record, observed, logged, rule.limits["logged_percent"])
-    problems += _own_findings(run.folder)
+    state = finished.states.get(run.folder)
+    busy = state is not None and state.taken_share > rule.limits["busy_percent"] / 100
+    found, open_lines = own_findings(run.folder, busy=busy)
+    problems += found
+    unknown += open_lines
     order = check_order(record, run.folder, int(rule.limits["order_samples"]))
     problems += [order.problem] if order.problem else []
     unknown += [order.unknown] if order.unknown else []
@@ -83,10 +91,11 @@ def _near(kept: float, again: float, percent: float) -> bool:
     return abs(kept - again) <= abs(again) * percent / 100
 
 
-def _own_findings(folder: Path) -> Iterator[str]:
-    for finding in evidence_of_record(folder).findings({}):
-        if finding.severity == "error":
-            yield finding.what
+def own_findings(folder: Path, *, busy: bool) -> tuple[list[str], list[str]]:
+    """What the logs say against each other, and what of it a busy machine explains."""
+    errors = [each for each in evidence_of_record(folder).findings({}) if each.severity == "error"]
+    open_lines = [each.what for each in errors if busy and each.rule == _RATES]
+    return [each.what for each in errors if each.what not in open_lines], open_lines
 
 
 def _histograms(path: Path) -> dict[str, Integers]:

@@ -57,7 +57,8 @@ def check_order(record: RunRecord, folder: Path, most: int) -> OrderCheck:
     if other := next((name for name in _NOT_REPEATED if record.loadgen.effective.get(name)), None):
         return OrderCheck(unknown=f"the order of samples is not repeated with {other}")
     try:
-        again = _regenerated(_test_of(record, FIRST if kept.samples <= FIRST else max(most, FIRST)))
+        enough = 1 << max(kept.samples - 1, 0).bit_length()  # the same for runs of about one length
+        again = _regenerated(_test_of(record, min(enough, max(most, FIRST))))
     except SetupError as error:
         return OrderCheck(unknown=f"the order of samples cannot be repeated: {error.what}")
     return _compared(kept, again, _samples_of_log(record))

@@ -21,6 +21,7 @@ class SpeedComparison:
     outcome: Outcome
     line: str
     noise: str = ""
+    slower: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def compare_speed(
     middle = ratios[len(ratios) // 2]
     failed = last and _apart(middle) > tolerance * allowed
     text = f"{limits['percent']:g} % are allowed, and {100 * (allowed - 1):.3g} % for noise: {noise}"
-    return SpeedComparison("fail" if failed else "inconclusive", line, text)
+    return SpeedComparison("fail" if failed else "inconclusive", line, text, middle < 1)
 
 
 def _new_runs(count: int) -> str:

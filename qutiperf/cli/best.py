@@ -13,6 +13,7 @@ from qutiperf.unverified import UNVERIFIED
 if TYPE_CHECKING:
     from qutiperf.results.choice import Candidate, Choice
     from qutiperf.results.spread import Spread
+    from qutiperf.results.table import Row
 
 _PARAMETERS = ("batch_size", "threads", "streams", "operating_mode")
 
@@ -64,8 +65,15 @@ def _print(choice: "Choice") -> None:
         console.out_line(f"left out: {_settings(count)}, {reason}")
     console.out_line(_verdict(choice))
     if choice.winner and choice.winner.row["quality"] not in (None, "ok"):
-        console.out_line(f"the winner's quality is {choice.winner.row['quality']}; see `qutiperf explain`")
+        console.out_line(_doubt(choice.winner.row))
     console.out(UNVERIFIED)
+
+
+def _doubt(row: "Row") -> str:
+    """The mark of the winner's quality, with its first reason."""
+    reasons = row["reasons"]
+    reason = f" ({reasons[0]})" if isinstance(reasons, list) and reasons else ""
+    return f"the winner's quality is {row['quality']}{reason}; see `qutiperf explain`"
 
 
 def _verdict(choice: "Choice") -> str:
@@ -140,4 +148,5 @@ def _candidate(candidate: "Candidate | None") -> dict[str, object] | None:
     kept = ("sut", "workload", "scenario", "profile", *columns[columns.index("batch_size") :])
     row = {name: candidate.row[name] for name in kept[: kept.index("valid")]}
     figures = {name: asdict(figure) for name, figure in candidate.figures.items()}
+    row |= {name: candidate.row[name] for name in ("quality", "reasons")}
     return {**row, "run_ids": candidate.run_ids, "figures": figures}

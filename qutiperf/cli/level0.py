@@ -275,6 +275,7 @@ _PREDICTION_COLUMNS = {
     "operational_intensity_ops_per_byte": "ops/byte",
     "measured_percent": "measured %",
     "interpolated_percent": "interpolated %",
+    "pairs_percent": "pairs %",
     "unknown_percent": "unknown %",
     "weights": "weights",
 }

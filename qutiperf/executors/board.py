@@ -15,9 +15,9 @@ from qutiperf.errors import QutiperfError, RunError, SetupError
 from qutiperf.executors.board_connection import START_S, BoardConnection
 from qutiperf.executors.hosts_file import RackHost
 from qutiperf.executors.ssh_client import remote_command, why
+from qutiperf.printable import bounded
 from qutiperf.results.record import Failure
 from qutiperf.run.plan import Group
-from qutiperf.spec.config import shortened
 from qutiperf.spec.sut import OperatingMode, Power, SystemUnderTest
 
 OVER = "ssh"
@@ -141,7 +141,7 @@ class Board:
         if code is None:
             return RunError(f"the model was not loaded within {START_S:.0f} s", where=where)
         lines = [line.strip() for line in self._log.splitlines() if line.strip()]
-        last = shortened(lines[-1], 300).removeprefix("qutiperf-device: ") if lines else ""
+        last = bounded(lines[-1]).removeprefix("qutiperf-device: ") if lines else ""
         if "ModuleNotFoundError" in last or "ImportError" in last:
             return SetupError(last, where=where, cure=f"install it there for {self.spec.python}")
         what = f"the device server did not start: {last or _ended(code)}"

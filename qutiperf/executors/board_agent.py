@@ -5,6 +5,7 @@ with one line each, after a first line with the facts of the board. When standar
 arrives for `silence_s`, it kills everything that it started and removes its folder: neither a killed command
 nor a broken network leaves anything on the board. Needs Python 3.9 and nothing else.
 
+- `{"do": "claim"}`: makes sure that no other agent uses this board's folder
 - `{"do": "put", "name", "bytes"}`, then the bytes: a new file in its folder
 - `{"do": "start", "argv", "environment"}`: starts the server; the answer comes once it serves, or has ended
 - `{"do": "stop"}`: kills the server and all its descendants
@@ -16,8 +17,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import glob
+import hashlib
 import json
 import os
 import platform
@@ -25,6 +28,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -41,6 +45,7 @@ _MOST_LOG = 64 << 20  # bytes on the board
 _MOST_SENT = 64 << 10
 _LONGEST_LINE = 1 << 20
 _TERM_S = 5.0
+_CLAIM_S = 20.0
 _FRESH_S = 60.0
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -133,6 +138,23 @@ class BoardAgent:
             except OSError as error:
                 answer = {"error": error.strerror or str(error), "where": str(error.filename or self._parent)}
             self._send(answer)
+
+    def do_claim(self) -> Answer:
+        """Claims the folder's place on this board: a name that the kernel forgets with this process."""
+        name = "\0qutiperf-board-" + hashlib.sha256(os.path.realpath(self._parent).encode()).hexdigest()
+        limit = time.monotonic() + _CLAIM_S  # the agent of a killed command may still be cleaning up
+        while True:
+            try:
+                self._claim = socket.socket(socket.AF_UNIX)
+                self._claim.bind(name)
+                return {}
+            except OSError as error:
+                self._claim.close()
+                if error.errno != errno.EADDRINUSE:
+                    return {}  # no such names here
+            if time.monotonic() > limit:
+                return {"error": "another qutiperf is measuring on this board", "cure": "wait until it ends"}
+            time.sleep(0.1)
 
     def do_put(self, name: str, bytes: int) -> Answer:  # noqa: A002 - the key of the request
         """Reads all of it even if there is no room, so that the next request is found."""

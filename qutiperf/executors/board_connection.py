@@ -21,6 +21,7 @@ from qutiperf.errors import RunError, SetupError, UnreachableError
 from qutiperf.executors.board_agent import GREETING
 from qutiperf.executors.hosts_file import RackHost
 from qutiperf.executors.ssh_client import FAILED, is_down, ssh_command, why
+from qutiperf.printable import bounded, one_line
 from qutiperf.spec.config import shortened
 
 _AGENT = Path(__file__).with_name("board_agent.py")
@@ -28,12 +29,13 @@ _CONNECT_S = 60.0
 _ANSWER_S = 60.0
 _STALL_S = 60.0  # without a byte taken
 _END_S = 15.0
-_BEAT_S = 10.0
+_BEAT_S, _BEAT = 10.0, b'{"do": "beat"}\n'
 SILENCE_S = 120.0
 START_S = 300.0  # as long as a worker may take to load a model
 _MOST_NOISE = 1 << 18  # what a login shell may print before the agent's first line
 _LONGEST_ANSWER = 1 << 20
 _PORTS_TRIED = 5
+_MOST_FACT, _LARGEST_FACT = 300, 1e15
 _COMMAND_S = 60.0
 _NOT_FOUND, _NOT_RUNNABLE = 127, 126
 _CHECK = "import sys;sys.version_info<(3,9)and sys.exit('qutiperf-python %d.%d'%sys.version_info[:2])"
@@ -48,11 +50,10 @@ class BoardConnection:
     def __init__(self, spec: RackHost, control: Path, check: Callable[[], None]) -> None:
         self._spec, self._check = spec, check
         self.control, self._log = control, control.with_suffix(".log")
-        self._buffer, self._lock, self._closing, self._broken = b"", Lock(), Event(), False
+        self._buffer, self._lock, self._closing, self._problem = b"", Lock(), Event(), ""
         self._process = self._started()
         try:
-            greeting = json.loads(self._greeting())
-            self.facts: host.Facts = greeting["facts"]
+            self.facts = self._facts(self._greeting())
         except BaseException:
             self.close()
             raise
@@ -88,7 +89,7 @@ class BoardConnection:
 
     @property
     def is_lost(self) -> bool:
-        return self._broken or self._process.poll() is not None
+        return bool(self._problem) or self._process.poll() is not None
 
     def _greeting(self) -> bytes:
         """The agent's first line; a login shell may have printed others before it."""
@@ -100,6 +101,20 @@ class BoardConnection:
                 return line.removeprefix(GREETING.encode())
             read += len(line) + 1
         raise SetupError("prints too much when somebody logs in", where=self.where, cure="check its profile")
+
+    def _facts(self, line: bytes) -> host.Facts:
+        """The known ones, with plain values alone: they become part of records."""
+        try:
+            found, facts_here = json.loads(line)["facts"], host.facts()
+            facts: host.Facts = {
+                name: one_line(bounded(value, _MOST_FACT)) if isinstance(value, str) else value
+                for name, value in found.items()
+                if name in facts_here
+                and (value is None or isinstance(value, str) or abs(float(value)) < _LARGEST_FACT)
+            }
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+            raise SetupError("its agent does not say what the board is like", where=self.where) from None
+        return facts
 
     def request(
         self, message: Mapping[str, object], content: bytes = b"", limit_s: float = _ANSWER_S
@@ -114,9 +129,9 @@ class BoardConnection:
         except ValueError:
             raise RunError("its agent answered something else than JSON", where=self.where) from None
         if "error" in answer:
-            what = f"{shortened(str(answer.get('where')))}: {shortened(str(answer['error']))}"
-            cure = "make room there, or name another folder in the hosts file"
-            raise SetupError(what, where=self.where, cure=cure)
+            place = f"{self.where}: {shortened(str(answer['where']))}" if "where" in answer else self.where
+            cure = str(answer.get("cure", "make room there, or name another folder in the hosts file"))
+            raise SetupError(bounded(str(answer["error"])), where=place, cure=cure)
         return answer
 
     def _write(self, data: bytes) -> None:
@@ -130,8 +145,7 @@ class BoardConnection:
             self._check()
             if not select.select([], [stream], [], 0.5)[1]:
                 if monotonic() > limit:
-                    self._broken = True
-                    raise RunError("takes no more data", where=self.where)
+                    raise self._given_up("takes no more data")
                 continue
             try:
                 view = view[os.write(stream.fileno(), view) :]
@@ -146,8 +160,7 @@ class BoardConnection:
         while b"\n" not in self._buffer:
             self._check()
             if monotonic() > limit or stream is None or len(self._buffer) > _LONGEST_ANSWER:
-                self._broken = True  # a late answer would be taken for that of the next request
-                raise RunError(problem, where=self.where)
+                raise self._given_up(problem)
             if select.select([stream], [], [], 0.5)[0]:
                 chunk = os.read(stream.fileno(), 1 << 16)
                 if not chunk:
@@ -156,14 +169,25 @@ class BoardConnection:
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
 
+    def _given_up(self, problem: str) -> RunError:
+        """Ends the connection: a late answer would be taken for that of the next request."""
+        self._problem = problem
+        self._process.kill()
+        return RunError(problem, where=self.where)
+
     def _beat(self) -> None:
         """Signs of life, without which the agent ends."""
         while not self._closing.wait(_BEAT_S) and not self.is_lost:
-            with contextlib.suppress(RunError, SetupError, OSError), self._lock:
-                self._write(b'{"do": "beat"}\n')
+            with self._lock:
+                if self._process.stdin is not None and not self._closing.is_set():
+                    with contextlib.suppress(OSError):  # a full pipe has signs of life enough
+                        os.set_blocking(self._process.stdin.fileno(), False)
+                        os.write(self._process.stdin.fileno(), _BEAT)
 
     def lost(self) -> RunError | SetupError:
         """Why the connection is gone, from ssh's exit status and its messages."""
+        if self._problem:
+            return RunError(self._problem, where=self.where)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_S)
         code, stderr = self._process.poll(), self.stderr
@@ -184,8 +208,8 @@ class BoardConnection:
             what = f"its agent ended: nothing arrived there for {SILENCE_S:.0f} s, or somebody ended it"
             return RunError(what, where=self.where)
         problem = "the connection was lost" if code is None else f"its agent ended with exit status {code}"
-        last = stderr.strip().splitlines()[-1:] or [""]
-        return RunError(f"{problem}: {shortened(last[0])}" if last[0] else problem, where=self.where)
+        last = bounded((stderr.strip().splitlines()[-1:] or [""])[0])
+        return RunError(f"{problem}: {last}" if last else problem, where=self.where)
 
     @property
     def stderr(self) -> str:
@@ -231,7 +255,7 @@ class BoardConnection:
         """Ends the agent, which ends the server and removes its folder, and waits for that."""
         self._closing.set()
         if self._process.stdin is not None:
-            with contextlib.suppress(OSError):
+            with self._lock, contextlib.suppress(OSError):
                 self._process.stdin.close()
         try:
             self._process.wait(_END_S)

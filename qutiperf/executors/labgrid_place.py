@@ -4,7 +4,6 @@ labgrid-client does the work, as its own command: labgrid itself stays out of th
 as an operating mode is: when this process is killed, its supervisor releases it, or else the next run does.
 """
 
-import contextlib
 import os
 import shutil
 import socket
@@ -98,6 +97,5 @@ def _coordinator(spec: RackHost) -> str:
 
 def _last_part(problem: str) -> str:
     """What labgrid says, without the command line before it."""
-    with contextlib.suppress(ValueError):
-        return shortened(problem[problem.rindex("labgrid-client: ") :], 300)
-    return shortened(problem, 300)
+    text = problem.rpartition(f"{_CLIENT}: ")[2].removeprefix("Error: ")
+    return shortened(text.strip().rstrip("."), 300)

@@ -47,7 +47,7 @@ class Rack:
     def run(self, groups: Sequence[Group]) -> list[RunRecord]:
         self._queue.add(groups)
         self._records = []
-        while able := [each for each in self.boards if self._can_work(each)]:
+        while able := self._able():
             self._threads = [Thread(target=self._work, args=[each]) for each in able]
             self._running = len(able)
             for thread in self._threads:
@@ -59,8 +59,13 @@ class Rack:
             self._hear()
         return self._records
 
-    def _can_work(self, each: "BoardRunner") -> bool:
-        return not each.board.is_lost and self._queue.has_work(each.board.spec)
+    def _able(self) -> list["BoardRunner"]:
+        """Boards that have something to measure; others get the loads of those that are gone."""
+        for each in self.boards:
+            if each.board.is_lost:
+                self._queue.lose(each.board.spec, None)
+        there = [each for each in self.boards if not each.board.is_lost]
+        return [each for each in there if self._queue.has_work(each.board.spec)]
 
     def _follow(self) -> None:
         """Until all threads have ended; raises the error of one, after the others have stopped."""

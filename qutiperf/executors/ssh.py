@@ -96,6 +96,8 @@ class SshExecutor:
             stack.enter_context(acquired_places(used, observer.note))
             connections = _connected(used, folder, rack.check, cycle=True)
             stack.callback(_close, [each for _, each in connections])
+            for _, connection in connections:
+                connection.request({"do": "claim"})
             nursery = stack.enter_context(Nursery())
             kept = prepare_samples(work.groups, store, nursery, observer) if work.groups else frozenset()
             tax = tax_here(work.machine, store, nursery, observer) if work.groups else None

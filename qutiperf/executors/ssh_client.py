@@ -10,6 +10,7 @@ from pathlib import Path
 
 from qutiperf.errors import SetupError
 from qutiperf.executors.hosts_file import RackHost
+from qutiperf.printable import bounded
 
 SSH = "ssh"
 FAILED = 255  # ssh's own exit status
@@ -119,4 +120,4 @@ def why(stderr: str) -> tuple[str, str]:
         if words in stderr:
             return problem, cure
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    return (lines[-1][:300] if lines else "the connection was closed"), "try it with ssh"
+    return (bounded(lines[-1]) if lines else "the connection was closed"), "try it with ssh"

@@ -12,7 +12,7 @@ from qutiperf.spec.layer import Threshold
 from qutiperf.spec.part import BuiltPart
 from qutiperf.spec.workload import ModelSpec
 
-MOST_PROFILED = 30
+MOST_PROFILED = 500  # calls; the threads of a runtime are slow to answer in the first of them
 _PROFILED_NS = 5e8  # of all calls of a profile together, about
 # nodes that move or convert values; the rest computes
 MOVING_NODES = frozenset(

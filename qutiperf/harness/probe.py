@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from time import perf_counter_ns as now
 
 from qutiperf.harness.samples import Samples
@@ -88,7 +89,9 @@ class StreamProbe:
         failure: FirstError,
     ) -> None:
         self._failure, self._countdown = failure, _Countdown()
-        self._streams = Streams(make(self._countdown.complete), samples, serving, failure)
+        # a query of the probe has many samples, and is timed as a whole
+        whole = replace(serving, one_by_one=False)
+        self._streams = Streams(make(self._countdown.complete), samples, whole, failure)
 
     def close(self) -> None:
         self._streams.close()

@@ -242,7 +242,8 @@ class Streams:
         """Takes one query; wakes no more threads than it has batches for."""
         size = self._serving.batch_size
         issued = now()
-        queries = Queries((next(self._numbers),), (issued,)) if self._serving.one_by_one else None
+        alone = self._serving.one_by_one and len(ids) == 1  # the probe issues larger ones
+        queries = Queries((next(self._numbers),), (issued,)) if alone else None
         work = Work(ids, indices, issued, count(0, size), queries)
         batches = -(-len(ids) // size)
         for _ in range(min(batches, max(len(self._streams), self._serving.feed_threads))):

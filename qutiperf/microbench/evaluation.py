@@ -16,6 +16,7 @@ from qutiperf.microbench.layer_model import LayerModel, family_of, layer_model
 from qutiperf.microbench.measured_parts import MeasuredPart, MeasuredParts, key_of
 from qutiperf.microbench.network_layers import NetworkLayers
 from qutiperf.microbench.networks import layers_on
+from qutiperf.microbench.stacks import layers_of
 from qutiperf.results.predictions import measured_of_records
 from qutiperf.results.record import RunRecord
 from qutiperf.units import MILLISECONDS_PER_SECOND, NANOSECONDS_PER_SECOND, SECONDS_PER_MINUTE
@@ -96,8 +97,8 @@ def _without_own(
 ) -> LayerModel | None:
     """Fitted without the layers of this network; None if nothing else was measured."""
     own = {key_of(layer.part) for layer in network.layers}
-    others = [part for part in measured.parts if key_of(part.part) not in own]
-    if not [part for part in others if part.depth == 1 and part.state == "resident"]:
+    others = [part for part in measured.parts if not own & {key_of(layer) for layer in layers_of(part.part)}]
+    if not [part for part in others if part.part.layer and part.depth == 1 and part.state == "resident"]:
         return None
     rest = MeasuredParts(measured.conditions, others, [], measured.failed)
     return layer_model(rest, cache_bytes)

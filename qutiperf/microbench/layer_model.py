@@ -24,13 +24,14 @@ from functools import cache
 import numpy as np
 from scipy.optimize import nnls
 
+from qutiperf.errors import InputError
 from qutiperf.level0.count import requirements_of_model
 from qutiperf.level0.network import Array
 from qutiperf.microbench.measured_parts import MeasuredPart, MeasuredParts, key_of
 from qutiperf.microbench.network_layers import NetworkLayer, NetworkLayers
 from qutiperf.microbench.stacks import layers_of
 from qutiperf.models.parts import declare_part
-from qutiperf.spec.microbench import State
+from qutiperf.spec.microbench import State, label_of
 from qutiperf.spec.part import BuiltPart
 
 NEIGHBOURS = 4
@@ -185,7 +186,12 @@ class LayerModel:
     def _roofline(self, layer: NetworkLayer, sizes: Array) -> Array:
         name = family_of(layer.part)
         roofline = self.rooflines.get(name) or self.rooflines.get(layer.part.build.datatype)
-        roofline = roofline or next(iter(self.rooflines.values()))
+        roofline = roofline or next(iter(self.rooflines.values()), None)
+        if roofline is None:
+            problem = (
+                f"{label_of(layer.part)} was not measured, and no single layer with resident weights was"
+            )
+            raise InputError(problem, cure="measure its layers with `qutiperf microbench run --for NETWORK`")
         return roofline.seconds(features_of(layer.part), sizes)
 
 

@@ -8,31 +8,29 @@ import onnx
 from pydantic import JsonValue, ValidationError
 
 from qutiperf.level0.count import requirements_of_model
-from qutiperf.level0.graph import Graph, Shape, Shapes, read_graph
+from qutiperf.level0.graph import Graph, Shapes, read_graph
 from qutiperf.level0.requirements import LayerRequirement
 from qutiperf.microbench.fusion import MOVES, Fusion
+from qutiperf.microbench.node_layers import (
+    ACTIVATIONS,
+    FEW_BITS,
+    LAYERS_OF_NODES,
+    WEIGHTS_OF_BITS,
+    Data,
+    ShapedNode,
+)
 from qutiperf.spec.build import DatatypeName
 from qutiperf.spec.part import BuiltPart
 
-_ACTIVATIONS: Mapping[str, str] = {
-    **{"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "HardSwish": "hard_swish", "Gelu": "gelu"},
-    **{"Clip": "relu6", "FastGelu": "gelu"},
-}
-_NORMALISATIONS: Mapping[str, str] = {
-    "BatchNormalization": "batch_normalisation",
-    "LayerNormalization": "layer_normalisation",
-    "SkipLayerNormalization": "layer_normalisation",
-    "Softmax": "softmax",
-}
-_BITS: Mapping[int, DatatypeName] = {32: "fp32", 16: "fp16", 8: "int8"}
+_DENSE = ("Gemm", "MatMul", FEW_BITS)
+_BITS: Mapping[int, DatatypeName] = {32: "fp32", 8: "int8"}
 # operators that are layers of their own, whatever they are computed together with
 _STARTS = frozenset(
     {
-        *("Conv", "Gemm", "MatMul", "MaxPool", "AveragePool", "GlobalAveragePool", "LSTM", "GRU"),
+        *("Conv", "Gemm", "MatMul", FEW_BITS, "MaxPool", "AveragePool", "GlobalAveragePool", "LSTM", "GRU"),
         *("Softmax", "LayerNormalization", "SkipLayerNormalization"),
     }
 )
-Data = dict[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +86,14 @@ def layers_of_model(
     graph = read_graph(model, name, shapes)
     counted = {layer.name: layer for layer in requirements_of_model(model, name, shapes).layers}
     groups = _groups(graph, fusion)
+    kinds = {tensor.data_type for tensor in model.graph.initializer}
+    sixteen: DatatypeName = "bf16" if onnx.TensorProto.BFLOAT16 in kinds else "fp16"
     layers: list[NetworkLayer] = []
     uncovered: dict[str, float] = {}
     made: dict[str, int] = {}
     taken: list[list[str]] = []
     for runtime_nodes, nodes in groups:
-        found = _Group(graph, nodes, counted)
+        found = _Group(graph, nodes, counted, sixteen)
         part = found.part()
         if part is not None:
             made.update(dict.fromkeys((output for node in nodes for output in node.output), len(layers)))
@@ -158,16 +158,20 @@ class _Group:
     """The nodes of one group of a graph, and the layer that they are."""
 
     def __init__(
-        self, graph: Graph, nodes: Sequence[onnx.NodeProto], counted: Mapping[str, LayerRequirement]
+        self,
+        graph: Graph,
+        nodes: Sequence[onnx.NodeProto],
+        counted: Mapping[str, LayerRequirement],
+        sixteen: DatatypeName,
     ) -> None:
-        self._graph, self._nodes, self._counted = graph, nodes, counted
+        self._graph, self._nodes, self._counted, self._sixteen = graph, nodes, counted, sixteen
         self._work = [node for node in nodes if node.op_type not in MOVES]
 
     def part(self) -> BuiltPart | None:
         """The layer with its activation function; None for operators without one."""
         if not self._work:
             return None
-        main = next((node for node in self._work if node.op_type in _LAYERS), self._work[0])
+        main = next((node for node in self._work if node.op_type in LAYERS_OF_NODES), self._work[0])
         data = self._data(main)
         if data is None:
             return None
@@ -175,11 +179,12 @@ class _Group:
         if activation != "none" and data["kind"] in ("convolution", "dense", "elementwise"):
             data["activation"] = activation
         try:
-            return BuiltPart.model_validate_json(
+            made = BuiltPart.model_validate_json(
                 _json({"layer": data, "build": {"datatype": self._datatype(main)}})
             )
         except ValidationError:
             return None  # sizes that a layer cannot have, such as three-dimensional windows
+        return made if made.unbuildable is None else None
 
     def inputs(self) -> list[str]:
         """Tensors that come from outside, without constants."""
@@ -190,7 +195,7 @@ class _Group:
     def layer(self, part: BuiltPart, runtime_nodes: tuple[str, ...]) -> NetworkLayer:
         known = [self._counted[name] for node in self._work if (name := _name(node)) in self._counted]
         return NetworkLayer(
-            name=_name(next((node for node in self._work if node.op_type in _LAYERS), self._work[0])),
+            name=_name(next((node for node in self._work if node.op_type in LAYERS_OF_NODES), self._work[0])),
             part=part,
             ops=sum(each.ops + each.other_ops for each in known) / self._graph.batch,
             weights=sum(each.weights for each in known),
@@ -210,149 +215,35 @@ class _Group:
         return {operator: ops for operator, ops in found.items() if operator not in MOVES or ops}
 
     def _data(self, main: onnx.NodeProto) -> Data | None:
-        read = _LAYERS.get(main.op_type)
+        read = LAYERS_OF_NODES.get(main.op_type)
         shapes = [self._graph.shapes.get(name, ()) for name in main.input]
         output = self._graph.shapes.get(main.output[0], ())
         if read is None or not shapes or not shapes[0] or not output:
             return None
         constants = [name in self._graph.constants for name in main.input]
-        return read(_ShapedNode(main, shapes, output, constants))
+        return read(ShapedNode(main, shapes, output, constants))
 
     def _activation(self, main: onnx.NodeProto) -> str:
         followers = [node.op_type for node in self._work if node is not main]
         if "Sigmoid" in followers and "Mul" in followers:
             return "silu"
-        return next((_ACTIVATIONS[name] for name in followers if name in _ACTIVATIONS), "none")
+        return next((ACTIVATIONS[name] for name in followers if name in ACTIVATIONS), "none")
 
     def _datatype(self, main: onnx.NodeProto) -> DatatypeName:
-        """int8 where the layer's input is dequantised, else that of its input."""
+        """int8 where the layer's input is dequantised, int4 or int2 by the weights of a product, else that of
+        its input."""
+        if main.op_type in _DENSE and len(main.input) > 1:
+            stored = self._graph.constants.get(main.input[1])
+            bits = stored.bits if stored is not None else None
+            bits = ShapedNode(main, [], (), []).integer("bits") if main.op_type == FEW_BITS else bits
+            if bits in WEIGHTS_OF_BITS:
+                return WEIGHTS_OF_BITS[bits]
         producers = {name: node for node in self._graph.nodes for name in node.output}
         source = producers.get(main.input[0])
         if source is not None and source.op_type == "DequantizeLinear":
             return "int8"
-        return _BITS.get(self._graph.bits.get(main.input[0], 32), "fp32")
-
-
-@dataclass(frozen=True, slots=True)
-class _ShapedNode:
-    """A node with the shapes of its inputs and its output, and which inputs are constants."""
-
-    proto: onnx.NodeProto
-    shapes: list[Shape]
-    output: Shape
-    constants: list[bool]
-
-    def integer(self, name: str, default: int = 0) -> int:
-        return next((int(each.i) for each in self.proto.attribute if each.name == name), default)
-
-    def integers(self, name: str, default: list[int]) -> list[int]:
-        return next((list(each.ints) for each in self.proto.attribute if each.name == name), default)
-
-    def padding(self, kernel: list[int], stride: list[int]) -> list[int] | None:
-        """None for SAME, which a layer has by default."""
-        texts = [each.s.decode() for each in self.proto.attribute if each.name == "auto_pad"]
-        if texts and texts[0].startswith("SAME"):
-            return None
-        return self.integers("pads", [0, 0, 0, 0])
-
-
-def _convolution(node: _ShapedNode) -> Data | None:
-    weight = node.shapes[1]
-    if len(node.output) != 4 or any(each != 1 for each in node.integers("dilations", [1, 1])):
-        return None
-    kernel, stride = list(weight[2:]), node.integers("strides", [1, 1])
-    padding = node.padding(kernel, stride)
-    data: Data = {
-        "kind": "convolution",
-        "in_channels": node.shapes[0][1],
-        "out_channels": weight[0],
-        "size": _listed(node.shapes[0][2:]),
-        "kernel": _listed(kernel),
-        "stride": _listed(stride),
-        "padding": None if padding is None else _listed(padding),
-        "groups": node.integer("group", 1),
-        "bias": len(node.shapes) > 2,
-    }
-    return data
-
-
-def _dense(node: _ShapedNode) -> Data | None:
-    source, weight = node.shapes[0], node.shapes[1]
-    if not (len(node.constants) > 1 and node.constants[1]):
-        return _product(node)
-    transposed = node.proto.op_type == "Gemm" and bool(node.integer("transB"))
-    inputs, outputs = (weight[-1], weight[-2]) if transposed else (weight[-2], weight[-1])
-    rows = math.prod(source[1:-1]) if len(source) > 2 else None
-    return {"kind": "dense", "inputs": inputs, "outputs": outputs, "rows": rows, "bias": len(node.shapes) > 2}
-
-
-def _product(node: _ShapedNode) -> Data | None:
-    left, right = node.shapes[0], node.shapes[1]
-    if len(left) < 3 or len(right) < 3:
-        return None
-    heads = math.prod(node.output[1:-2])
-    return {"kind": "product", "heads": heads, "rows": left[-2], "inner": left[-1], "columns": right[-1]}
-
-
-def _attention(node: _ShapedNode) -> Data | None:
-    """ONNX's own operator on Q, K and V of one size, [batch, heads, rows, inner], without a mask."""
-    shapes = node.shapes
-    if node.proto.domain or len(shapes) != 3 or len(shapes[0]) != 4 or len(set(shapes)) != 1:
-        return None
-    heads, rows, inner = shapes[0][1:]
-    sizes: Data = {"rows": rows, "width": heads * inner, "heads": heads}
-    return {"kind": "attention", **sizes, "projections": False}
-
-
-def _pool(node: _ShapedNode) -> Data | None:
-    if len(node.shapes[0]) != 4:
-        return None
-    operator = {"MaxPool": "max", "AveragePool": "average"}.get(node.proto.op_type, "global_average")
-    data: Data = {
-        "kind": "pool",
-        "operator": operator,
-        "channels": node.shapes[0][1],
-        "size": _listed(node.shapes[0][2:]),
-    }
-    if operator == "global_average":
-        return data
-    kernel = node.integers("kernel_shape", [1, 1])
-    stride = node.integers("strides", [1, 1])
-    padding = node.padding(kernel, stride) or [0, 0, 0, 0]
-    window: Data = {"kernel": _listed(kernel), "stride": _listed(stride), "padding": _listed(padding)}
-    return {**data, **window, "ceil": bool(node.integer("ceil_mode"))}
-
-
-def _elementwise(node: _ShapedNode) -> Data | None:
-    """Of two computed tensors of one shape; a constant operand is a bias or a scale."""
-    if any(node.constants) or len(node.shapes) != 2 or node.shapes[0] != node.shapes[1]:
-        return None
-    operator = "add" if node.proto.op_type == "Add" else "multiply"
-    return {"kind": "elementwise", "operator": operator, "shape": _inner(node.output)}
-
-
-def _function(node: _ShapedNode) -> Data | None:
-    operator = _ACTIVATIONS.get(node.proto.op_type) or _NORMALISATIONS[node.proto.op_type]
-    return {"kind": "function", "operator": operator, "shape": _inner(node.output)}
-
-
-def _recurrent(node: _ShapedNode) -> Data | None:
-    """One direction with the steps first, as ONNX has them by default."""
-    if len(node.shapes[0]) != 3 or node.shapes[1][0] != 1 or node.integer("layout"):
-        return None
-    steps, _, inputs = node.shapes[0]
-    hidden = node.shapes[2][-1]
-    operator = node.proto.op_type.lower()
-    return {"kind": "recurrent", "operator": operator, "inputs": inputs, "hidden": hidden, "steps": steps}
-
-
-def _inner(shape: Shape) -> JsonValue:
-    """Without the batch, and with at least one dimension."""
-    return _listed(shape[1:] or (1,))
-
-
-def _listed(values: Sequence[int]) -> JsonValue:
-    return [int(value) for value in values]
+        bits = self._graph.bits.get(main.input[0], 32)
+        return self._sixteen if bits == 16 else _BITS.get(bits, "fp32")
 
 
 def _name(node: onnx.NodeProto) -> str:
@@ -363,14 +254,3 @@ def _json(data: Mapping[str, JsonValue]) -> str:
     import json
 
     return json.dumps(data)
-
-
-_LAYERS = {
-    **dict.fromkeys(("Conv",), _convolution),
-    **dict.fromkeys(("Gemm", "MatMul"), _dense),
-    **dict.fromkeys(("Attention",), _attention),
-    **dict.fromkeys(("MaxPool", "AveragePool", "GlobalAveragePool"), _pool),
-    **dict.fromkeys(("LSTM", "GRU"), _recurrent),
-    **dict.fromkeys(("Add", "Mul"), _elementwise),
-    **dict.fromkeys((*_ACTIVATIONS, *_NORMALISATIONS), _function),
-}

@@ -1,6 +1,7 @@
 """ONNX files whose classes are permuted, in the last layer where it can be found, else behind it."""
 
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ from onnx import numpy_helper
 from qutiperf.errors import InputError
 from qutiperf.models.damage import reading
 
+APPENDED = "a Gather behind its scores, as its last layer is not a plain fully connected one"
 Order = npt.NDArray[np.int64]
 # operators that treat each score alike, or all scores of a sample together
 _PASSED = frozenset({"Softmax", "LogSoftmax", "Identity", "Sigmoid", "Relu", "Tanh", "Clip", "Cast"})
 _BIASES = frozenset({"Add", "Mul"})
-_LAYERS = frozenset({"Gemm", "MatMul"})
+_LAYERS = frozenset({"Gemm", "MatMul", "MatMulNBits"})
+_ROUNDED = frozenset({"QuantizeLinear", "DequantizeLinear"})
+_ROWS = -1  # all constants of the layer start with a row for each class
 
 
 def permute_classes(path: Path, target: Path, output: str, permutation: Sequence[int]) -> str:
@@ -59,15 +63,16 @@ class _LastLayer:
         self._makers = {name: node for node in graph.node for name in node.output}
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
         self._readers = [name for node in graph.node for name in node.input]
-        self._changes: list[tuple[onnx.NodeProto, int, str, int]] = []
+        self._changes: list[tuple[onnx.NodeProto, int, int]] = []
 
     def permute(self, output: str) -> str | None:
         """Where the classes are permuted; None, and nothing changed, where that is not known to be right."""
         layer = self._find(output)
         if layer is None:
             return None
-        for node, place, name, axis in self._changes:
-            self._replace(node, place, name, axis)
+        for node, place, axis in self._changes:
+            node.input[place] = self._permuted(node.input[place], axis)
+        self._drop_unread()
         return f"the weights of its last layer, {layer.op_type}"
 
     def _find(self, name: str) -> onnx.NodeProto | None:
@@ -75,11 +80,11 @@ class _LastLayer:
             if node.op_type in _LAYERS:
                 return node if self._take_layer(node) else None
             if node.op_type in _BIASES:
-                constant = next((place for place in (0, 1) if node.input[place] in self._constants), None)
+                constant = next((place for place in (0, 1) if self._sizes(node.input[place])), None)
                 if constant is None or not self._take_bias(node, constant):
                     return None
                 name = node.input[1 - constant]
-            elif node.op_type in _PASSED:
+            elif node.op_type in _PASSED or (node.op_type in _ROUNDED and self._is_uniform(node)):
                 name = node.input[0]
             else:
                 return None
@@ -90,39 +95,94 @@ class _LastLayer:
         outputs = [value.name for value in self._graph.output]
         return self._readers.count(name) + outputs.count(name) == 1
 
+    def _is_uniform(self, node: onnx.NodeProto) -> bool:
+        """Whether all scores are quantised alike."""
+        sizes = [self._sizes(name) for name in node.input[1:] if name]
+        return all(each is not None and prod(each) == 1 for each in sizes)
+
     def _take_layer(self, node: onnx.NodeProto) -> bool:
-        weights = self._constants.get(node.input[1])
-        if weights is None or len(weights.dims) != 2:
-            return False
+        classes = len(self._order)
+        if node.op_type == "MatMulNBits":  # rows of blocks, [classes, ...], some of them flat
+            places = [place for place in (1, 2, 3, 5) if place < len(node.input) and node.input[place]]
+            sizes = [self._sizes(node.input[place]) or (1,) for place in places]
+            self._changes += [(node, place, _ROWS) for place in places]
+            return sizes[0][0] == classes and all(prod(each) % classes == 0 for each in sizes)
+        weights = self._sizes(node.input[1])
         transposed = any(each.name == "transB" and each.i for each in node.attribute)
         axis = 0 if node.op_type == "Gemm" and transposed else 1
-        if weights.dims[axis] != len(self._order):
+        if weights is None or len(weights) != 2 or weights[axis] != classes:
             return False
-        self._changes.append((node, 1, weights.name, axis))
+        self._changes.append((node, 1, axis))
         if node.op_type == "Gemm" and len(node.input) > 2 and node.input[2]:
             return self._take_bias(node, 2)
         return True
 
     def _take_bias(self, node: onnx.NodeProto, place: int) -> bool:
-        bias = self._constants.get(node.input[place])
-        if bias is None:
+        sizes = self._sizes(node.input[place])
+        if sizes is None:
             return False
-        sizes = list(bias.dims)
         if not sizes or sizes[-1] == 1:
             return all(size == 1 for size in sizes)
         if sizes[-1] != len(self._order):
             return False
-        self._changes.append((node, place, bias.name, len(sizes) - 1))
+        self._changes.append((node, place, len(sizes) - 1))
         return True
 
-    def _replace(self, node: onnx.NodeProto, place: int, name: str, axis: int) -> None:
-        """A constant of its own, since another layer may read the same one."""
-        values = np.take(numpy_helper.to_array(self._constants[name]), self._order, axis)
-        fresh = f"{name}_of_{node.op_type}_{place}"
-        self._graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), fresh))
-        node.input[place] = fresh
-        if name not in {each for other in self._graph.node for each in other.input}:
-            self._graph.initializer.remove(self._constants[name])
+    def _sizes(self, name: str) -> tuple[int, ...] | None:
+        """Of a constant, which may be stored quantised; None for what is computed."""
+        if name in self._constants:
+            return tuple(self._constants[name].dims)
+        maker = self._makers.get(name)
+        if maker is None or maker.op_type != "DequantizeLinear":
+            return None
+        if any(each and each not in self._constants for each in maker.input):
+            return None
+        return tuple(self._constants[maker.input[0]].dims)
+
+    def _permuted(self, name: str, axis: int) -> str:
+        """The name of a constant of its own, since another layer may read the same one."""
+        if name in self._constants:
+            return self._permuted_tensor(name, axis)
+        maker = self._makers[name]
+        fresh = onnx.NodeProto()
+        fresh.CopyFrom(maker)
+        fresh.name, fresh.output[0] = "", self._free(f"{name}_permuted")
+        along = next((each.i for each in maker.attribute if each.name == "axis"), 1)
+        dimensions = len(self._constants[maker.input[0]].dims)
+        each_class = along % max(dimensions, 1) == axis
+        for place, each in enumerate(maker.input):
+            if each and (place == 0 or (each_class and len(self._constants[each].dims) == 1)):
+                fresh.input[place] = self._permuted_tensor(each, axis if place == 0 else 0)
+        self._graph.node.insert(list(self._graph.node).index(maker) + 1, fresh)
+        return str(fresh.output[0])
+
+    def _permuted_tensor(self, name: str, axis: int) -> str:
+        values, classes = numpy_helper.to_array(self._constants[name]), len(self._order)
+        if axis == _ROWS:
+            changed = values.reshape(classes, -1)[self._order].reshape(values.shape)
+        elif values.ndim and values.shape[axis] == classes:
+            changed = np.take(values, self._order, axis)
+        else:  # one number for all classes
+            return name
+        fresh = self._free(f"{name}_permuted")
+        self._graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(changed), fresh))
+        return fresh
+
+    def _free(self, name: str) -> str:
+        taken = {*self._constants, *self._makers, *(tensor.name for tensor in self._graph.initializer)}
+        while name in taken:
+            name += "_"
+        return name
+
+    def _drop_unread(self) -> None:
+        """Without the constants that nothing reads any more."""
+        outputs = {value.name for value in self._graph.output}
+        for unread in (self._graph.node, self._graph.initializer):
+            read = outputs | {name for node in self._graph.node for name in node.input}
+            for each in list(unread):
+                names = [each.name] if isinstance(each, onnx.TensorProto) else each.output
+                if not read.intersection(names):
+                    unread.remove(each)
 
 
 def _append_gather(graph: onnx.GraphProto, output: str, order: Order) -> str:
@@ -134,4 +194,4 @@ def _append_gather(graph: onnx.GraphProto, output: str, order: Order) -> str:
                     names[place] = before
     graph.initializer.append(numpy_helper.from_array(order, indices))
     graph.node.append(onnx.helper.make_node("Gather", [before, indices], [output], axis=1))
-    return "a Gather behind its scores, as its last layer is not a plain fully connected one"
+    return APPENDED

@@ -9,9 +9,10 @@ from pydantic import Field
 
 from qutiperf.errors import InputError
 from qutiperf.printable import bounded, one_line
+from qutiperf.report.origin import PACK_MANIFEST
 from qutiperf.spec.config import SchemaVersion, StrictModel, parse_model
 
-MANIFEST = "qutiperf-pack.json"
+MANIFEST = PACK_MANIFEST
 KIND: Literal["qutiperf_pack"] = "qutiperf_pack"
 DATA = "data"  # tables for readers without qutiperf; never imported
 MOST_FILES = 200_000

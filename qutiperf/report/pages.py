@@ -81,7 +81,7 @@ def contents_of(links: Sequence[PageLink]) -> list[tuple[str, list[PageLink]]]:
 def facts_of(sources: ReportSources) -> list[tuple[str, str]]:
     """What was measured, on what and when, for the index."""
     rows = sources.rows
-    facts = [("sources", ", ".join(_shown(label) for label in sources.labels))]
+    facts = [("sources", ", ".join(_shown(label) for label in sources.described))]
     facts.append(("rows", f"{len(rows):,}: {_counted(rows, 'status')}"))
     times = sorted(str(row["started_utc"]) for row in rows if row.get("started_utc"))
     if times:
@@ -202,6 +202,8 @@ def run_groups(record: RunRecord, row: Row) -> Iterator[tuple[str, list[tuple[st
         stored = {name: value for name, value in record.prediction.model_dump().items() if value is not None}
         yield "Level-0 prediction", _texts(stored)
     yield "Machine", _texts({**record.host, **record.versions})
+    if record.loadgen_host is not None:
+        yield "Machine of LoadGen", _texts(record.loadgen_host)
 
 
 def _texts(values: Mapping[str, object]) -> list[tuple[str, str]]:

@@ -100,7 +100,7 @@ def write_site(
     if parquet:
         check_parquet()
     created = datetime.now(UTC).strftime("%Y-%m-%d")
-    published = Publication(title, created, sources.labels, licence, creator)
+    published = Publication(title, created, sources.described, licence, creator)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".qutiperf-report-", dir=out.parent) as name:

@@ -8,6 +8,7 @@ from qutiperf.errors import InputError
 from qutiperf.level0.analysis import AnalysedRow
 from qutiperf.level0.reference import published_measurements
 from qutiperf.report.columns import Row
+from qutiperf.report.origin import origin_of
 from qutiperf.report.published_rows import (
     QUTIBENCH,
     published_names,
@@ -36,6 +37,12 @@ class ReportSources:
     @property
     def damaged(self) -> list[InputError]:
         return [error for each in self.recorded for error in each.damaged]
+
+    @property
+    def described(self) -> list[str]:
+        """Each label, with who measured and the licence where a folder was imported."""
+        origins = {each.label: origin_of(each.folder) for each in self.recorded}
+        return [f"{label}: {origin}" if (origin := origins.get(label)) else label for label in self.labels]
 
     @property
     def omitted(self) -> int:

@@ -15,5 +15,6 @@ def hold_of(point: Point, folder: Path, watch: Watch, window_ns: tuple[int, int]
     requested_s = point.settings.sustained_s
     if requested_s is None or point.mode is not Mode.PERFORMANCE:
         return None
-    begin_s = 0.0 if window_ns is None else seconds_from_ns(window_ns[0] - watch.started_ns)
+    # LoadGen's time is to the millisecond, and the parent hears of a start a little later
+    begin_s = 0.0 if window_ns is None else max(seconds_from_ns(window_ns[0] - watch.started_ns), 0.0)
     return sustained_of(read_intervals(folder / SUSTAINED_CSV), requested_s, watch.rows, begin_s)

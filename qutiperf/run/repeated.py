@@ -55,7 +55,7 @@ class RunChange:
 
 
 def changed_run(record: RunRecord, change: RunChange) -> Group:
-    """The run of a record with a change, and an id of its own; raises InputError or SetupError."""
+    """The run of a record with a change; seeds alone leave its id. Raises InputError or SetupError."""
     point, before = record.point, record.inputs
     settings = point.settings
     if change.target_qps is not None:

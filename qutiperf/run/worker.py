@@ -304,7 +304,9 @@ def profile(run: JobRun, part: LoadedPart, outcome: Outcome, reporter: Reporter)
     reporter.send(Event(event="checking", folder=run.folder))
     nodes = profile_of(spec, part.model.adapters[0], int(run.point.deployment["batch_size"]), call_ns)
     if nodes:
-        (Path(run.folder) / PROFILE).write_bytes(NODES.dump_json(nodes))
+        unfinished = Path(run.folder) / f"{PROFILE}.part"
+        unfinished.write_bytes(NODES.dump_json(nodes))
+        unfinished.rename(unfinished.with_name(PROFILE))  # whole or not at all, if this process is killed
 
 
 def main(folder: str, descriptor: str) -> None:

@@ -26,6 +26,9 @@ Sparsity = Literal[0, 50, 75, 90, "2:4"]
 Alternatives = dict[str, JsonValue]
 MOST_COPIES = 64
 CACHE_SHARE = 1.25  # of the last-level cache that the copies of streamed weights take together, at least
+# of a weight while the output is checked: the model built again, and its copies in float64; a dense layer of
+# 8,000 x 8,000 in fp32 took 36 bytes a weight in all
+CHECK_BYTES = 28
 SAMPLE_BYTES = 32_000_000  # of the samples of a part that are kept in memory
 MOST_SAMPLES = 64
 MOST_CROSSED = 5  # times as many points before the parts that cannot be are left out
@@ -73,9 +76,13 @@ class SuitePart:
         return "streamed" if self.part.build.weight_copies > 1 else "resident"
 
     def memory_bytes(self, batch_size: int) -> float:
-        """Of the weights of all copies, stored as the file has them and as the runtime packs them, and of the
-        inputs and outputs of every layer for a batch, with what is between the nodes of one."""
+        """Of weights, inputs and outputs for a batch.
+
+        Weights are those of all copies, as the file has them and as the runtime packs them, and those of the
+        reference; inputs and outputs are those of every layer, with what is between the nodes of one.
+        """
         weights = 2 * self.part.weight_bytes * self.part.build.weight_copies
+        weights += CHECK_BYTES * sum(each.weights for each in self.part.parts)
         shapes = [shape for each in self.part.parts for shape in (*each.input_shapes, each.output_shape)]
         elements = sum(map(math.prod, shapes))
         elements += sum(int(getattr(each, "inner_elements", 0)) for each in self.part.parts)
@@ -249,7 +256,12 @@ def _check_count(suite: MicrobenchSuite, where: str) -> None:
         math.prod(len(value) for entry in group for value in entry.values() if isinstance(value, list))
         for group in entries
     )
-    count *= len(suite.datatypes) * len(suite.sparsities) * len(suite.weights) * len(suite.depths)
+    count *= (
+        (len(suite.datatypes) + len(suite.mixed))
+        * len(suite.sparsities)
+        * len(suite.weights)
+        * len(suite.depths)
+    )
     if count * len(suite.batch_sizes) > MOST_CROSSED * MOST_POINTS:
         problem = f"has up to {count * len(suite.batch_sizes):,} points, far more than {MOST_POINTS:,}"
         raise InputError(problem, where=where, cure="name fewer alternatives")

@@ -74,7 +74,7 @@ class Sweep(StrictModel):
 
     name: str
     suts: Names
-    workloads: list[str] = []
+    workloads: Names = []
     networks: Networks | None = None
     scenarios: Annotated[list[ScenarioName], Field(min_length=1)]
     modes: Annotated[list[Mode], Field(min_length=1)] = [Mode.PERFORMANCE, Mode.ACCURACY]

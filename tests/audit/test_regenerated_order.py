@@ -3,10 +3,12 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import pytest
 
+from qutiperf.audit.recompute import own_findings
 from qutiperf.audit.regenerated_order import OrderCheck, check_order
 from qutiperf.audit.stored_run import stored_runs
 from qutiperf.harness.asked_samples import AskedSamples
@@ -33,7 +35,7 @@ CASES = [
 
 
 def measured(
-    folder: Path, scenario: ScenarioName, mode: Mode, per_query: int, least: int, seeds: Seeds | None = SEEDS
+    folder: Path, scenario: ScenarioName, mode: Mode, per_query: int, least: int, pause_s: float = 0.0
 ) -> RunRecord:
     """A record of a test with LoadGen, whose order is kept as a worker keeps it."""
     asked, row = AskedSamples(), np.zeros(1, np.float32)
@@ -41,6 +43,8 @@ def measured(
     def issue(ids: list[int], indices: list[int]) -> None:
         asked.keep(indices)
         driver.complete(ids, row.ctypes.data, 0)
+        if pause_s:
+            sleep(pause_s)
 
     def ignore(_: Sequence[int]) -> None:
         return
@@ -54,7 +58,7 @@ def measured(
         total_count=1000,
         performance_count=250,
         log_dir=folder,
-        seeds=seeds,
+        seeds=SEEDS,
     )
     driver.run_test(request, issue, ignore, ignore)
     (folder / ORDER).write_text(asked.order().model_dump_json())
@@ -120,3 +124,15 @@ def test_an_older_run_has_no_order(tmp_path: Path) -> None:
     (tmp_path / ORDER).unlink()
     unknown = "the run keeps no order of samples: it is older than this audit"
     assert check_order(record, tmp_path, 16384) == OrderCheck(unknown=unknown)
+
+
+def test_a_busy_machine_explains_time_between_queries(tmp_path: Path) -> None:
+    """The wall clock counts the pauses, the latencies of the queries do not."""
+    folder = tmp_path / f"{SINGLE}-1"
+    folder.mkdir()
+    record = measured(folder, *CASES[2], pause_s=0.001)
+    (folder / "record.json").write_text(record.model_dump_json())
+    problems, explained = own_findings(folder, busy=True)
+    assert len(explained) == 1
+    assert "the wall clock by queries gives" in explained[0]
+    assert own_findings(folder, busy=False) == ([*explained, *problems], [])

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -65,12 +66,12 @@ class Sshd:
             sleep(0.05)
         raise AssertionError(f"sshd does not start: {(self.folder / 'sshd.log').read_text()}")
 
-    def kill_sessions(self) -> None:
-        """As if the network were cut: all its connections end at once."""
+    def send_to_sessions(self, number: signal.Signals) -> None:
+        """SIGKILL ends its connections; SIGSTOP is like a network that is cut without a word."""
         if self.process is not None:
             for child in psutil.Process(self.process.pid).children(recursive=False):
                 with suppress(psutil.Error):
-                    child.kill()
+                    child.send_signal(number)
 
     def stop(self) -> None:
         """As if the board were switched off."""

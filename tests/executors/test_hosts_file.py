@@ -1,10 +1,13 @@
 """The hosts file of the executor ssh, and which board gets which load."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from qutiperf.errors import InputError
+from qutiperf.errors import InputError, SetupError
+from qutiperf.executors.board_agent import GREETING
+from qutiperf.executors.board_connection import BoardConnection
 from qutiperf.executors.board_queue import BoardQueue
 from qutiperf.executors.hosts_file import RackHost, read_hosts
 from qutiperf.executors.rack_checks import check_same_kind
@@ -151,3 +154,30 @@ def test_without_labgrid_the_cure_is_one_line(
     command = ["run", "quickstart", "--executor", "ssh"]
     line = fails(capsys, [*command, "--hosts", str(tmp_path / "rack.yaml")], 3)
     assert line.startswith("qutiperf: --executor ssh: labgrid-client is not installed; pip install")
+
+
+@pytest.mark.parametrize(
+    "first_line",
+    ["no JSON", "[]", '{"facts": 3}', '{"facts": {"cores": [1]}}', '{"facts": {"cores": {}}}', "[" * 100_000],
+)
+def test_a_board_that_answers_nonsense_is_one_line(first_line: str, tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="host a: its agent does not say what the board is like"):
+        pretend_board(tmp_path, first_line)
+
+
+def test_facts_of_a_board_are_plain_and_printable(tmp_path: Path) -> None:
+    facts = '{"facts": {"hostname": "a\\u001b[2J", "cores": 4, "memory_gb": 1e400, "machine": null, "x": 1}}'
+    board = pretend_board(tmp_path, facts)
+    assert board.facts == {"hostname": "a\\x1b[2J", "cores": 4, "machine": None}
+    board.close()
+
+
+def pretend_board(tmp_path: Path, first_line: str) -> BoardConnection:
+    """The connection to a program in the place of ssh, which prints one line and waits."""
+    (tmp_path / "line").write_text(f"motd\n{GREETING}{first_line}\n")
+    program = tmp_path / "ssh"
+    program.write_text(f"#!/bin/sh\ncat '{tmp_path}/line'\nexec cat > /dev/null\n")
+    program.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        return BoardConnection(RackHost(name="a"), tmp_path / "0.s", lambda: None)

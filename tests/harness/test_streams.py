@@ -123,3 +123,26 @@ def test_a_query_of_several_batches_is_not_joined_with_itself() -> None:
     gated[1].gate.set()
     streams.close()
     assert sum(answered) == 10
+
+
+def test_a_query_of_several_samples_is_timed_by_its_batches() -> None:
+    """As the probe of Server issues it, whose recorders the warm-up folds."""
+    dataset = open_dataset(
+        DatasetSpec(name="synthetic", count=8), InputSpec(name="x", dtype="float32", shape=["batch", 3])
+    )
+    samples = PreparedSamples(dataset)
+    samples.load(range(8))
+    failure = FirstError(lambda error: pytest.fail(str(error)))
+
+    def infer(batch: Array) -> Completion:
+        return Completion(np.eye(10, dtype=np.float32)[: len(batch)], None)
+
+    def complete(ids: Sequence[int], address: int, size: int) -> None:
+        return
+
+    stream = Stream(infer, Classification(SCORES), samples, 4, Completers(complete, complete), failure)
+    streams = Streams([stream], samples, Serving(4, collect=True, one_by_one=True), failure)
+    streams.issue(range(8), range(8))
+    streams.close()
+    stream.recorder.fold()
+    assert (stream.recorder.batches, stream.recorder.inputs) == (2, 8)

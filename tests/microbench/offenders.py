@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from qutiperf.adapters.base import Array, Model
+from qutiperf.adapters.base import Array, Arrays, Model, ProfiledNode
 from qutiperf.adapters.onnxruntime import OnnxRuntime, Options
 
 
@@ -40,3 +40,12 @@ class Crash(OnnxRuntime):
         if model.input_shape == (8,):
             os._exit(5)
         super().load(model, options)
+
+
+class ProfileCrash(OnnxRuntime):
+    """Ends its process when a whole network is profiled, and fails for single layers."""
+
+    def profile(self, batch: Arrays, repeats: int) -> list[ProfiledNode] | None:
+        if repeats > 1:
+            os._exit(5)
+        raise RuntimeError("no profile today")

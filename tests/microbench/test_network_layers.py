@@ -15,7 +15,9 @@ from qutiperf.microbench.fusion import Fusion, fusion_of, grouped
 from qutiperf.microbench.network_layers import NetworkLayer, NetworkLayers, layers_of_model
 from qutiperf.microbench.networks import layers_on, workload_named
 from qutiperf.microbench.selection import pairs_of, parts_of_networks, shares_of
+from qutiperf.models.parts import build_part
 from qutiperf.models.topologies import build, declare
+from qutiperf.spec.build import Build, DatatypeName
 from qutiperf.spec.layer import Dense
 from qutiperf.spec.microbench import MicrobenchSuite, label_of
 from qutiperf.spec.part import BuiltPart
@@ -100,6 +102,48 @@ def test_onnx_attention_is_attention_without_projections() -> None:
     [layer] = layers_of_model(model, "it", None, None).layers
     assert label_of(layer.part) == "attention-2x8x16-2x8x16-alone"
     assert layer.ops >= 2 * 2 * 8 * 8 * 16 * 2
+
+
+@pytest.mark.parametrize(
+    ("bits", "inputs", "labels"), [(4, 64, {"int4"}), (2, 64, {"int2"}), (8, 64, set()), (4, 40, set())]
+)
+def test_products_with_weights_of_few_bits(bits: int, inputs: int, labels: set[str]) -> None:
+    """40 inputs are no multiple of a block, and int8 weights alone are no datatype of a layer."""
+    value, blocks = helper.make_tensor_value_info, -(-inputs // 32)
+    node = helper.make_node("MatMulNBits", ["x", "w", "s"], ["y"], domain="com.microsoft", name="it")
+    for name, size in {"K": inputs, "N": 8, "bits": bits, "block_size": 32}.items():
+        node.attribute.append(helper.make_attribute(name, size))
+    packed, scales = [8, blocks, 4 * bits], [8, blocks]
+    graph = helper.make_graph(
+        [node],
+        "it",
+        [value("x", TensorProto.FLOAT, [1, inputs])],
+        [value("y", TensorProto.FLOAT, [1, 8])],
+        initializer=[
+            helper.make_tensor("w", TensorProto.UINT8, packed, np.zeros(packed, np.uint8).ravel()),
+            helper.make_tensor("s", TensorProto.FLOAT, scales, np.ones(scales, np.float32).ravel()),
+        ],
+    )
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    found = layers_of_model(helper.make_model(graph, ir_version=10, opset_imports=opsets), "it", None, None)
+    assert {layer.part.build.datatype for layer in found.layers} == labels
+    assert set(found.uncovered) == (set() if labels else {"MatMulNBits"})
+
+
+def test_a_dense_layer_of_int4_weights_is_read_back_as_one() -> None:
+    part = BuiltPart(layer=Dense(inputs=64, outputs=32, bias=False), build=Build(datatype="int4"))
+    model = build_part(part)
+    for fusion in (None, fusion_of(model, "onnxruntime", {})):
+        [layer] = layers_of_model(model, "it", {"input": [1, 64]}, fusion).layers
+        assert layer.part == part
+
+
+def test_networks_of_16_bits_have_their_own_datatype() -> None:
+    datatypes: list[DatatypeName] = ["fp16", "bf16"]
+    for datatype in datatypes:
+        part = BuiltPart(layer=Dense(inputs=8, outputs=4), build=Build(datatype=datatype))
+        [layer] = layers_of_model(build_part(part), "it", {"input": [1, 8]}, None).layers
+        assert layer.part == part
 
 
 def test_a_node_that_computes_several_layers_is_taken_apart() -> None:

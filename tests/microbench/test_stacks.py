@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from qutiperf.errors import InputError
+from qutiperf.microbench.evaluation import _without_own
 from qutiperf.microbench.layer_model import LayerModel, layer_model
 from qutiperf.microbench.measured_parts import Conditions, MeasuredPart, MeasuredParts, _alone
 from qutiperf.microbench.network_layers import NetworkLayer, NetworkLayers
@@ -123,3 +125,20 @@ def test_pairs_count_the_border_of_a_call_once() -> None:
     predicted = model.predict(network(), [1])
     assert predicted.between_share[0] == pytest.approx(0.0, abs=1e-9)
     assert predicted.seconds[0] == pytest.approx(0.008)
+
+
+def test_without_any_single_layer_nothing_is_interpolated() -> None:
+    """A folder of pairs, of stacks or of blocks alone."""
+    model = model_of(measured(pair(WIDE, NARROW), 9.0))
+    with pytest.raises(InputError, match=r"dense-8-16 was not measured, and no single layer .*--for NETWORK"):
+        model.predict(network(), [1])
+
+
+def test_a_network_is_not_interpolated_from_its_own_pairs() -> None:
+    alone = [measured(WIDE, 4.0), measured(NARROW, 6.0), measured(pair(WIDE, NARROW), 9.0)]
+    assert _without_own(MeasuredParts(HERE, alone, [], 0), network(), None) is None
+    other = measured(BuiltPart(layer=Dense(inputs=32, outputs=8)), 1.0)
+    rest = _without_own(MeasuredParts(HERE, [*alone, other], [], 0), network(), None)
+    assert rest is not None
+    assert rest.pairs == {}
+    assert rest.predict(network(), [1]).interpolated_share[0] == pytest.approx(1.0)

@@ -75,6 +75,31 @@ def test_a_crash_ends_the_worker_and_the_rest_goes_on(
 
 
 @pytest.mark.slow
+def test_a_profiler_that_fails_or_crashes_costs_no_run(sut_file: SutFile, tmp_path: Path) -> None:
+    sut = sut_file(f"{TESTS / 'microbench' / 'offenders.py'}:ProfileCrash")
+    out = tmp_path / "results"
+    options = [
+        "--for",
+        "digits-mlp-12.5-fp32",
+        "--whole",
+        "--batch",
+        "1",
+        "--threads",
+        "1",
+        "--sut",
+        str(sut),
+    ]
+    assert main(["microbench", "run", *options, "--out", str(out)], debug=True) == 0
+    records = Store.open(out).latest()
+    assert len([record for record in records if record.inputs.workload.model.part is None]) == 1
+    for record in records:
+        assert record.failure is None
+        assert record.figures.compute_latency_p50_ms
+        assert record.observed is not None
+        assert (record.observed.profile, record.observed.execution) == ([], None)
+
+
+@pytest.mark.slow
 def test_a_datatype_that_the_runtime_lacks_is_refused_with_the_reason(
     suite_file: SuiteFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

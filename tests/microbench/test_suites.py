@@ -7,6 +7,7 @@ import yaml
 
 from qutiperf.errors import InputError
 from qutiperf.microbench.measured_parts import key_of
+from qutiperf.microbench.stacks import layers_of
 from qutiperf.spec import catalog
 from qutiperf.spec.config import parse_model
 from qutiperf.spec.microbench import (
@@ -121,14 +122,14 @@ def test_wrong_keys_are_named(data: dict[str, object], message: str) -> None:
 
 def test_a_suite_larger_than_memory_is_known_before_building() -> None:
     parts = expand_suite(suite(layers=[{**DENSE, "inputs": 20_000, "outputs": 20_000}]), "it", None)
-    message = r"dense-20000-20000: 3\.2 GB of weights and activations at batch 1 do not fit into 2 GB"
+    message = r"dense-20000-20000: 14\.4 GB of weights and activations at batch 1 do not fit into 2 GB"
     with pytest.raises(InputError, match=message):
         check_memory(parts, 1, 2, "it")
-    check_memory(parts, 1, 8, "it")
+    check_memory(parts, 1, 16, "it")
     attention = {"kind": "attention", "rows": 100_000, "width": 8}
     [scores] = expand_suite(suite(layers=[attention]), "it", None)
-    assert scores.memory_bytes(1) == pytest.approx(4 * (2 * 100_000**2 + 5 * 800_000 + 2 * 4 * 64))
-    with pytest.raises(InputError, match=r"11\.2 GB of weights and activations at batch 50,000"):
+    assert scores.memory_bytes(1) == pytest.approx(4 * (2 * 100_000**2 + 5 * 800_000 + 2 * 4 * 64) + 28 * 256)
+    with pytest.raises(InputError, match=r"22\.4 GB of weights and activations at batch 50,000"):
         check_memory(parts, 50_000, 8, "it")
 
 
@@ -166,6 +167,17 @@ def test_datatypes_that_a_layer_cannot_have_are_left_out_unless_nothing_is_left(
     ]
     with pytest.raises(InputError, match="it: has nothing that can be built: function layers have no"):
         expand_suite(suite(layers=[RELU], datatypes=["int4"]), "it", None)
+
+
+def test_the_layers_of_pairs_in_the_shipped_suite_are_measured_alone_too() -> None:
+    loaded, _ = load_suite("core")
+    parts = expand_suite(loaded, "core", None)
+    alone = {key_of(one.part) for one in parts if one.part.layer is not None}
+    pairs = [
+        one.part for one in parts if one.part.stack is not None and one.part.stack[0] != one.part.stack[1]
+    ]
+    assert [pair.build.label for pair in pairs] == 2 * ["fp32", "int8", "int8+fp32", "fp32+int8"]
+    assert all(key_of(layer) in alone for pair in pairs for layer in layers_of(pair))
 
 
 def test_stacks_of_unlike_datatypes() -> None:

@@ -42,8 +42,9 @@ def check(path: Path, target: Path, output: str, shape: tuple[int, ...]) -> str:
     [
         ("digits-mlp-12.5-fp32", WEIGHTS),
         ("digits-cnv-12.5-fp32", WEIGHTS),
-        ("digits-mlp-12.5-int8", GATHER),
-        ("digits-cnv-12.5-int4", GATHER),
+        ("digits-mlp-12.5-int8", WEIGHTS),
+        ("digits-cnv-25-int8", WEIGHTS),
+        ("digits-cnv-12.5-int4", WEIGHTS),
     ],
 )
 def test_shipped_models(name: str, expected: str, tmp_path: Path) -> None:

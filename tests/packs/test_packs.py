@@ -23,6 +23,7 @@ from qutiperf.packs.contribution import contribution
 from qutiperf.packs.manifest import MANIFEST, check_names
 from qutiperf.packs.reading import import_pack
 from qutiperf.packs.writing import write_pack
+from qutiperf.report.origin import origin_of
 from qutiperf.results.selection import select
 from qutiperf.results.store import MARKER
 from tests.conftest import fails
@@ -81,6 +82,9 @@ def test_a_folder_is_the_same_after_pack_and_import(
     assert {name: content for name, content in tree(again).items() if name != MANIFEST} == tree(results)
     assert select(again).records == select(results).records
     assert main(["report", str(again), "--out", str(tmp_path / "site")], debug=False) == 0
+    origin = "again: mine, by A. Author, CC-BY-4.0, imported"
+    assert origin in (tmp_path / "site/index.html").read_text()
+    assert json.loads((tmp_path / "site/data/datapackage.json").read_text())["sources"] == [{"title": origin}]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "mine", "site", "sub"]
     assert [path.name for path in out.parent.iterdir()] == ["mine.zip"]
 
@@ -445,6 +449,15 @@ def test_options_of_tables_do_not_fit_a_pack(
     words: list[str], message: str, pack: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert message in fails(capsys, ["import", str(pack), *words], 2)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "[" * 100_000, '{"title": 5}', None])
+def test_a_damaged_origin_is_left_out(content: str | None, tmp_path: Path) -> None:
+    if content is None:
+        (tmp_path / MANIFEST).mkdir()
+    else:
+        (tmp_path / MANIFEST).write_text(content)
+    assert origin_of(tmp_path) in (None, "no licence stated, imported")
 
 
 def test_names_of_real_runs_are_allowed() -> None:

@@ -320,7 +320,7 @@ def test_measured_layers_split_the_time_of_their_network(
 ) -> None:
     """The steps are those of `analyse gap`, and add up to LoadGen's time of a batch."""
     folder = tmp_path / "layers"
-    words = ["--for", "digits-mlp-12.5-fp32", "--whole", "--budget", "10s", "--batch", "1", "--threads", "1"]
+    words = ["--for", "digits-mlp-12.5-fp32", "--whole", "--budget", "30s", "--batch", "1", "--threads", "1"]
     assert main(["microbench", "run", *words, "--out", str(folder)], debug=True) in (0, 1)
     capsys.readouterr()
     assert main(["analyse", "gap", str(folder), "--json"], debug=True) == 0

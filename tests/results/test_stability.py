@@ -1,10 +1,12 @@
 """Repeats that differ too much are marked when they are read, by the bound of their sweep."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from qutiperf.api.explanations import explained, selection_at
+from qutiperf.cli import main
 from qutiperf.results.record import Figures, RunRecord
 from qutiperf.results.selection import select
 from qutiperf.results.stability import with_stability
@@ -98,3 +100,15 @@ def test_a_folder_is_marked_when_it_is_read_and_its_records_stay(tmp_path: Path)
     assert stored_qualities == {"ok"}
     for run in explained(folder, selection_at(folder, everything=False), None):
         assert run.needs_attention
+
+
+def test_best_says_why_the_winner_is_in_doubt(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = stored(tmp_path / "results", repeats(100.0, 100.0, 150.0))
+    arguments = ["best", str(folder), "--maximise", "system_throughput_ips"]
+    assert main(arguments, debug=False) == 0
+    assert f"the winner's quality is unstable ({REASON.format(50, 10)}); see" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    assert main([*arguments, "--json"], debug=False) == 0
+    winner = json.loads(capsys.readouterr().out)["winner"]
+    assert (winner["quality"], winner["reasons"]) == ("unstable", [REASON.format(50, 10)])

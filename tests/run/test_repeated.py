@@ -78,6 +78,14 @@ def test_a_model_that_has_changed_is_refused(tmp_path: Path) -> None:
         same_run(changed)
 
 
+def test_a_run_of_a_board_is_not_repeated_here() -> None:
+    [performance] = planned(["scenarios=Offline"])
+    stored = record(performance)
+    there = {**stored.host, host.REACHED_OVER: "ssh", "hostname": "pi-1"}
+    with pytest.raises(InputError, match="was measured over ssh on pi-1; only runs of this machine"):
+        same_run(stored.model_copy(update={"host": there}))
+
+
 def test_a_changed_run_has_an_id_of_its_own() -> None:
     [run] = planned(["scenarios=Offline"])
     seeds = Seeds(qsl_rng_seed=1, sample_index_rng_seed=2, schedule_rng_seed=3)

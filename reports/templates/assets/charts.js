@@ -149,13 +149,15 @@
   // Where a label covers the fewest points: above or below, to the left or to the right, inside the chart.
   function freePlace(row, others, x, y, axes, width, text) {
     const share = (axis, value) => (axis.type === "log" ? Math.log(value / axis.domain[0]) / Math.log(axis.domain[1] / axis.domain[0]) : (value - axis.domain[0]) / (axis.domain[1] - axis.domain[0]));
-    const [wide, tall, length] = [width - 86, height(width) - 68, 7 * text.length];
+    const [wide, tall, length] = [width - 86, height(width) - 68, 8.5 * text.length];
     const place = (each) => [wide * share(axes.x, each[x]), tall * (1 - share(axes.y, each[y]))];
     const points = others.filter((each) => each !== row).map(place);
     const [left, top] = place(row);
     const cost = ({ anchor, dx, dy }) => {
       const from = left + dx - (anchor === "end" ? length : 0);
-      const outside = Math.max(0, -from) + Math.max(0, from + length - wide) + (top + dy < 6 || top + dy > tall - 6 ? 1e3 : 0);
+      // above the frame there is room, but not where the title of the axis is
+      const above = top + dy < 6 && (top + dy < -14 || from < 7 * (axes.y.label.length + 2) - 50);
+      const outside = Math.max(0, -from) + Math.max(0, from + length - wide) + (above || top + dy > tall - 6 ? 1e3 : 0);
       return 10 * outside + points.filter(([a, b]) => a > from - 4 && a < from + length + 4 && Math.abs(b - top - dy) < 11).length;
     };
     const places = [-19, 21].flatMap((dy) => [{ anchor: "start", dx: -8, dy }, { anchor: "end", dx: 8, dy }]);
@@ -397,7 +399,7 @@
       const names = [...new Set(bars.map((bar) => bar.name))];
       if (names.length > 24) return null;
       const opacity = { base: 0.25, idle: 0.45, least: 0.7, most: 0.95 };
-      return { rows: bars.map((bar) => ({ sut: bar.name, setting: bar.kind, full_power_w: bar.watts })), columns: ["sut", "setting", "full_power_w"],
+      return { rows: bars.map((bar) => ({ sut: bar.sut, setting: `${bar.name}, ${bar.kind}`, full_power_w: bar.watts })), columns: ["sut", "setting", "full_power_w"],
         options: { ...base(width, 66 + 74 * names.length), marginLeft: 52, marginRight: 16 + 6.8 * Math.max(...names.map((name) => name.length)), x: { domain: [0, Math.max(...bars.map((bar) => bar.watts)) * 1.12], ticks: room(width) - 2, label: "W" },
           y: { label: null, domain: ["base", "idle", "least", "most"] }, fy: { label: null, domain: names, padding: 0.12 },
           marks: [Plot.barX(bars, { x: "watts", y: "kind", fy: "name", fill: (bar) => q.colour(bar.sut), fillOpacity: (bar) => opacity[bar.kind], title: (bar) => `${bar.name}, ${bar.kind} power: ${q.number(bar.watts)} W`, tip: tipStyle() }), value(bars, { x: "watts", y: "kind", fy: "name", text: (bar) => q.number(bar.watts, 3) })] },
