@@ -41,7 +41,7 @@ class FrontVolume:
 
 
 def _range(values: Vector, figures: NDArray[np.bool_]) -> tuple[Vector, Vector]:
-    """The lowest value and the span of each column; of figures that are not known apart yet, as much again."""
+    """The lowest value and the span of each column; for figures that are not known apart, as much again."""
     low, high = values.min(axis=0), values.max(axis=0)
     apart = high > low
     span = np.where(apart, high - low, np.where(figures, np.maximum(np.abs(low), 1e-9), 1.0))
