@@ -23,7 +23,7 @@ class FrontVolume:
 
     def __init__(self, values: Vector, logarithms: NDArray[np.bool_], lower: NDArray[np.bool_]) -> None:
         self._logarithms, self._lower = logarithms, lower
-        self._ranges = [_range(each) for each in self._both(values)]
+        self._ranges = [_range(each, logarithms) for each in self._both(values)]
 
     def gains(self, values: Vector, front: Vector) -> Vector:
         """The share of the volume that each row adds to that of the front."""
@@ -40,9 +40,13 @@ class FrontVolume:
         return values, linear
 
 
-def _range(values: Vector) -> tuple[Vector, Vector]:
+def _range(values: Vector, figures: NDArray[np.bool_]) -> tuple[Vector, Vector]:
+    """The lowest value and the span of each column; for figures that are not known apart, as much again."""
     low, high = values.min(axis=0), values.max(axis=0)
-    return low, np.where(high > low, high - low, 1.0)
+    apart = high > low
+    span = np.where(apart, high - low, np.where(figures, np.maximum(np.abs(low), 1e-9), 1.0))
+    # an accuracy in which all settings agree takes nothing from the volume: they are at its upper end
+    return np.where(apart | figures, low, low - 1.125), span
 
 
 def _scaled(values: Vector, limits: tuple[Vector, Vector]) -> Vector:

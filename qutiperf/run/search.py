@@ -17,7 +17,8 @@ from qutiperf.run.front_volume import FrontVolume
 from qutiperf.run.surrogate import Indices, Place, Sample, Surrogate, Vector
 
 _LEAST_GAIN = 0.001  # the share of a front's volume that is not worth another run
-_DEVIATIONS = (-1.15, -0.32, 0.32, 1.15)  # of equally likely quarters of a normal distribution
+# Gauss-Hermite quadrature of a normal distribution: deviations, and how likely they are
+_DEVIATIONS = ((-2.857, 0.01126), (-1.3556, 0.22208), (0.0, 0.53333), (1.3556, 0.22208), (2.857, 0.01126))
 _FULL_WEIGHT = 4.0  # probes that a full run is worth
 _MOST_CANDIDATES, _MOST_WANTED = 400, 60  # of full runs at a time, so that a step takes seconds at most
 _UNKNOWN_ACCURACY = 1.2  # in shares of the range of what is known: it may be better than all others
@@ -257,8 +258,8 @@ class _View:
         columns = self._columns(numbers)
         others, mine = self.mean[np.ix_(front, columns)], self.mean[np.ix_(numbers, columns)]
         spread, volume = deviation[np.ix_(numbers, columns)], self._volumes[family]
-        gains = [volume.gains(mine + each * spread, others) for each in _DEVIATIONS]
-        return np.asarray(np.mean(gains, axis=0), dtype=np.float64)
+        gains = [share * volume.gains(mine + each * spread, others) for each, share in _DEVIATIONS]
+        return np.asarray(np.sum(gains, axis=0), dtype=np.float64)
 
     @cached_property
     def probe_gains(self) -> Vector:

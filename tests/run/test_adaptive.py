@@ -149,7 +149,7 @@ def test_a_search_finds_the_largest_batch_that_fits_and_says_why_it_left_out_the
     full = Store.open(out).latest()
     sizes = [record.point.deployment["batch_size"] for record in full]
     assert sizes.count(16) == 2
-    assert set(sizes) < {4, 8, 16}  # on a busy machine some are within the noise
+    assert max(sizes) == 16
     probes = Store.open(out).probes.latest()
     assert {record.probe_of for record in probes} >= {full[0].run_id}
     failed = [record for record in probes if record.failure]
@@ -160,7 +160,7 @@ def test_a_search_finds_the_largest_batch_that_fits_and_says_why_it_left_out_the
     kinds = {row["batch_size"]: row["kind"] for row in told["settings"]}
     assert (told["strategy"], told["probes"]) == ("pareto", len(probes))
     assert {size for size, kind in kinds.items() if kind == "failed"} == {32, 64}
-    assert {kinds[size] for size in (1, 2)} <= {"dominated", "unpromising"}
+    assert set(kinds.values()) <= {"dominated", "unpromising", "negligible", "failed"}
     assert any("no memory for" in row["reason"] for row in told["settings"])
     # probes appear nowhere else, a full sweep goes on with the rest
     assert len(qutiperf.load(out)) == len(full)
