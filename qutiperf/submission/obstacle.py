@@ -15,7 +15,7 @@ class Obstacle:
 
     def __str__(self) -> str:
         cure = f"; {self.cure}" if self.cure else ""
-        took = f" (about {self.minutes:.0f} min)" if self.minutes else ""
+        took = f" (about {max(self.minutes, 1):.0f} min)" if self.minutes else ""
         command = f"; {self.command}{took}" if self.command else ""
         return " ".join(f"{self.where}: {self.what}{cure}{command}".split())
 

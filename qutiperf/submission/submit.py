@@ -69,7 +69,7 @@ def prepare(
             systems.add(chosen.system)
         choice.obstacles += measurement_obstacles(plan.measurement_fields(chosen), chosen.where, rules)
         choice.obstacles += _suite_obstacles(chosen, rules, options)
-        choice.obstacles += _power(chosen, rules)
+        choice.obstacles += [*plan.missing_files(chosen), *_power(chosen, rules)]
     choice.obstacles += _unused_power(prepared)
     return prepared
 

@@ -22,6 +22,7 @@ from qutiperf.submission.chosen import ChosenBenchmark, ChosenScenario
 from qutiperf.submission.code_files import code_files
 from qutiperf.submission.entries import SubmissionEntry, Submitter
 from qutiperf.submission.extra_figures import extra_files
+from qutiperf.submission.obstacle import Obstacle
 from qutiperf.submission.official_power import power_files
 from qutiperf.submission.options import SubmissionOptions
 from qutiperf.submission.system_text import as_json, system_fields
@@ -89,6 +90,27 @@ class TreePlan:
     def measurement_fields(self, chosen: ChosenBenchmark) -> dict[str, str]:
         given = {**chosen.record.inputs.sut.description, **self.options.fields}
         return measurement_fields(chosen.record, given)
+
+    def missing_files(self, chosen: ChosenBenchmark) -> Iterator[Obstacle]:
+        """An obstacle for each run whose logs are not all there."""
+        for scenario in chosen.scenarios:
+            for run, names in self._needed(scenario):
+                lost = [name for name in names if not (run.folder / name).is_file()]
+                if lost:
+                    what = f"run {run.record.run_id} lacks {', '.join(lost)}"
+                    cure = f"restore {'them' if len(lost) > 1 else 'it'} in {run.folder}, or measure again"
+                    yield Obstacle(f"{chosen.where}, {scenario.scenario}", what, cure)
+
+    def _needed(self, scenario: ChosenScenario) -> Iterator[tuple[StoredRun, Sequence[str]]]:
+        """The files of each run that the tree takes over."""
+        files = self.rules.files
+        if scenario.power is None:
+            yield scenario.performance, files.performance
+        yield scenario.accuracy, [name for name in files.accuracy if name != _ACCURACY]
+        for test, verdict in scenario.tests:
+            if test.made is not None:
+                responses = [RESPONSES] if ACCURACY_TEXT in verdict.texts else []
+                yield test.made, [*files.compliance, *responses]
 
     def _scenario(
         self, entry: SubmissionEntry, chosen: ChosenBenchmark, scenario: ChosenScenario

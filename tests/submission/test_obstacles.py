@@ -70,6 +70,24 @@ def test_an_invalid_run_is_never_taken(tmp_path: Path) -> None:
     assert f"run {run.name[:-2]} is INVALID: too short" in line
 
 
+def test_every_log_that_is_missing_is_listed(tmp_path: Path) -> None:
+    """At once, with what else is wrong, and not only the first of them."""
+    folder = results(tmp_path / "results", ("SingleStream", "Offline"), tests=())
+    lost = []
+    for scenario, name in (("SingleStream", "mlperf_log_summary.txt"), ("Offline", "mlperf_log_detail.txt")):
+        run = timed_run(folder, scenario)
+        (run / name).unlink()
+        lost.append(f"{scenario}: run {run.name[:-2]} lacks {name}; ")
+    options = SubmissionOptions(ROUND, "open", "a b")
+    lines = obstacles(folder, options)
+    assert lines[0].startswith("--submitter: ")
+    assert [
+        line.partition(", digits-recorded, ")[2][: len(text)]
+        for line, text in zip(lines[1:], lost, strict=True)
+    ] == lost
+    assert len(lines) == 3
+
+
 def test_a_run_of_another_round_is_never_taken(tmp_path: Path) -> None:
     folder = results(tmp_path / "results", ("Offline",))
     run = timed_run(folder, "Offline")
