@@ -270,6 +270,9 @@ class RateRelation:
         return ratio >= 1 - self.tolerance and (self.only_least or ratio <= 1 + self.tolerance)
 
 
+_BETWEEN_QUERIES_NS = 20_000  # of LoadGen and the caller, on a busy machine
+
+
 def rate_relations(trace: Trace) -> Iterator[RateRelation]:
     """Tolerances are some times what 784 published runs of v6.0 showed, and the clock's millisecond."""
     seconds, queries = elapsed_s(trace), trace.number("result_query_count")
@@ -280,7 +283,9 @@ def rate_relations(trace: Trace) -> Iterator[RateRelation]:
         yield from _single_stream(trace, seconds, queries, clock)
     elif trace.scenario == "MultiStream":
         mean_ns = seconds / queries * NANOSECONDS_PER_SECOND
-        yield RateRelation("result_mean_query_latency_ns", mean_ns, 0.1, "the wall clock by queries")
+        between = _BETWEEN_QUERIES_NS / mean_ns + clock
+        how = "the wall clock by queries"
+        yield RateRelation("result_mean_query_latency_ns", mean_ns, 0.1 + between, how)
     elif trace.scenario == "Offline":
         wall_ns = seconds * NANOSECONDS_PER_SECOND
         yield RateRelation("result_max_latency_ns", wall_ns, clock, "the wall clock")
