@@ -3,10 +3,11 @@
     python benchmarks/audits.py [--share 0.1]
 
 Prints one JSON object: seconds of `qutiperf audit` over 1,000 records (goal 30), and of `qutiperf submit` for
-a tree of three scenarios with their compliance tests (goal 5). The records are copies of a small sweep that
-is measured first, each with an id, a time and process ids of its own, so that no two logs are the same. The
-tree is made of the recorded runs of ten minutes in tests/data/rehearsal_v6.1. CPU time is that of the command. Exits with 1 if a goal is
-missed, or if an audit fails. `--share` makes the number of records smaller, to try the command.
+a tree of three scenarios with their compliance tests (goal 5), and the CPU time of both. The records are
+copies of a small sweep that is measured first, each with an id, a time and process ids of its own, so that no
+two logs are the same. The tree is made of the recorded runs of ten minutes in tests/data/rehearsal_v6.1.
+Exits with 1 if a goal is missed, or if an audit fails. `--share` makes the number of records smaller, to try
+the command.
 """
 
 import argparse

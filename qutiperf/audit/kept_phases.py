@@ -12,10 +12,10 @@ PHASES = "phases.npz"
 DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
-def read_phases(folder: Path) -> dict[str, Integers]:
-    """The arrays of phases.npz; raises one of DAMAGE."""
+def read_phases(folder: Path, phase: str = "") -> dict[str, Integers]:
+    """The arrays of phases.npz, or those of one phase; raises one of DAMAGE."""
     with (folder / PHASES).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+        return {name: file[name] for name in file.files if name.startswith(phase)}
 
 
 def histogram_of(kept: dict[str, Integers], name: str, most_ns: float) -> Histogram | None:

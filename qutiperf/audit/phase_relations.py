@@ -32,7 +32,7 @@ def _compute_times(run: StoredRun) -> Histogram | None:
     if observed is None or _COMPUTE not in observed.phases:
         return None
     try:
-        return histogram_of(read_phases(run.folder), _COMPUTE, observed.phases[_COMPUTE].max_ns)
+        return histogram_of(read_phases(run.folder, _COMPUTE), _COMPUTE, observed.phases[_COMPUTE].max_ns)
     except DAMAGE:
         return None
 
