@@ -46,6 +46,10 @@ HOST_FIELDS = (
     *("host_processors_per_node", "host_processor_core_count", "host_storage_capacity", "host_storage_type"),
     "host_network_card_count",
 )
+_DATES = {
+    re.compile(r"\b\d\d-\d\d-\d{4}(?= )"): "%m-%d-%Y",
+    re.compile(r"\b\d{4}-\d\d-\d\d(?=T)"): "%Y-%m-%d",
+}
 _PID = re.compile(r'"pid": (\d+)')
 
 
@@ -119,18 +123,28 @@ def records(folder: Path, count: int) -> Path:
 
 
 def copied(run: Path, target: Path, number: int, cycle: int) -> None:
-    """A copy of a run, in the cycle whose accuracy run it names; each cycle is an hour earlier."""
-    data = json.loads((run / "record.json").read_text())
+    """A copy of a run, in the cycle whose accuracy run it names; each cycle is a day earlier."""
+    data = json.loads(days_earlier((run / "record.json").read_text(), cycle))
     data["run_id"] = run_id(data["run_id"], cycle)
     if data["accuracy_run_id"]:
         data["accuracy_run_id"] = run_id(data["accuracy_run_id"], cycle)
-    start = datetime.fromisoformat(data["started_utc"]) - timedelta(hours=cycle)
-    data["started_utc"] = start.isoformat()
     folder = target / f"{data['run_id']}-1"
     shutil.copytree(run, folder)
     (folder / "record.json").write_text(json.dumps(data))
     log = folder / DETAIL
-    log.write_text(_PID.sub(lambda match: f'"pid": {int(match[1]) + 10_000 * (number + 1)}', log.read_text()))
+    text = days_earlier(log.read_text(), cycle)
+    log.write_text(_PID.sub(lambda match: f'"pid": {int(match[1]) + 10_000 * (number + 1)}', text))
+
+
+def days_earlier(text: str, days: int) -> str:
+    """The dates of records and of LoadGen's logs, so that the windows of the tests still fit the runs."""
+    for pattern, form in _DATES.items():
+
+        def earlier(match: re.Match[str], form: str = form) -> str:
+            return (datetime.strptime(match[0], form) - timedelta(days=days)).strftime(form)
+
+        text = pattern.sub(earlier, text)
+    return text
 
 
 def run_id(text: str, cycle: int) -> str:
