@@ -50,11 +50,12 @@ def _overlap(run: StoredRun, finished: FinishedRuns, clock_s: float) -> Iterator
     times = times_of(run)
     if times is None:
         return
+    least = timedelta(seconds=clock_s)
     for start, end, other in finished.by_host[str(run.record.host.get("hostname"))]:
-        if other.folder == run.folder or other.results != run.results:
-            continue
+        if start >= times[1]:
+            return  # so do all that follow
         shared = min(end, times[1]) - max(start, times[0])
-        if shared > timedelta(seconds=clock_s):
+        if shared > least and other.folder != run.folder and other.results == run.results:
             seconds = f"{shared.total_seconds():,.1f} s"
             yield f"run {other.record.run_id} was measured at the same time, for {seconds}"
             return

@@ -1,30 +1,25 @@
 """The audit `recompute`: a record's figures again, from LoadGen's logs and the histograms of the phases."""
 
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from qutiperf.audit.evidence import evidence_of_record
 from qutiperf.audit.finished_runs import FinishedRuns, verdict
+from qutiperf.audit.kept_phases import DAMAGE, PHASES, histogram_of, read_phases
 from qutiperf.audit.regenerated_order import check_order
 from qutiperf.audit.stored_run import StoredRun
 from qutiperf.audit.verdict import AuditVerdict
 from qutiperf.errors import InputError
 from qutiperf.mlperf_logs import LoadGenResult, read_result
 from qutiperf.results import metrics
-from qutiperf.results.histogram import Histogram, Integers
+from qutiperf.results.histogram import Integers
 from qutiperf.results.record import Observed, PhaseTime, RunRecord
 from qutiperf.spec.audits import AuditRule
 from qutiperf.units import NANOSECONDS_PER_SECOND
 
-PHASES = "phases.npz"
 _PERCENTS = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99_9": 99.9}
 _RATES = "log-rate"
 _CURE = "records and logs are never edited; measure again"
-_DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 def judge(rule: AuditRule, run: StoredRun, finished: FinishedRuns) -> AuditVerdict:
@@ -52,11 +47,11 @@ def judge(rule: AuditRule, run: StoredRun, finished: FinishedRuns) -> AuditVerdi
     unknown += [order.unknown] if order.unknown else []
     if observed.phases:
         try:
-            kept = _histograms(run.folder / PHASES)
+            kept = read_phases(run.folder)
             problems += _against_phases(observed, kept, rule.limits["histogram_percent"])
             if record.point.deployment.get("streams") == 1:
                 problems += _against_windows(observed, kept["windows"], rule.limits["histogram_percent"])
-        except _DAMAGE as error:
+        except DAMAGE as error:
             unknown.append(f"{PHASES} cannot be read: {type(error).__name__}")
     return verdict(rule, run, problems, unknown, _CURE)
 
@@ -98,11 +93,6 @@ def own_findings(folder: Path, *, busy: bool) -> tuple[list[str], list[str]]:
     return [each.what for each in errors if each.what not in open_lines], open_lines
 
 
-def _histograms(path: Path) -> dict[str, Integers]:
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
-
-
 def _against_phases(observed: Observed, kept: dict[str, Integers], percent: float) -> Iterator[str]:
     for name, time in observed.phases.items():
         yield from _against_phase(name, time, kept, percent)
@@ -120,12 +110,9 @@ def _against_windows(observed: Observed, windows: Integers, percent: float) -> I
 
 
 def _against_phase(name: str, time: PhaseTime, kept: dict[str, Integers], percent: float) -> Iterator[str]:
-    buckets, counts = kept[f"{name}_buckets"], kept[f"{name}_counts"]
-    if not buckets.size:
+    histogram = histogram_of(kept, name, time.max_ns)
+    if histogram is None:
         return
-    dense = np.zeros(int(buckets.max()) + 1, np.int64)
-    dense[buckets] = counts
-    histogram = Histogram(dense, minimum=0, maximum=int(time.max_ns))
     for label, share in _PERCENTS.items():
         again, stored = histogram.percentile(share), getattr(time, f"{label}_ns")
         if again is not None and not _near(stored, again, percent) and abs(stored - again) > 1:

@@ -100,6 +100,13 @@ CHEATS: tuple[Cheat, ...] = (
     ),
     Cheat(
         _KNOWING,
+        "PicksSamples",
+        "computes eight samples again and again",
+        "recompute",
+        r"^sample [\d,]+ of the run is \d+, \d+ by LoadGen's seeds",
+    ),
+    Cheat(
+        _KNOWING,
         "DetectsOtherSeeds",
         "is honest if the samples do not come in the order of the known seeds",
         "replay",

@@ -118,6 +118,33 @@ class DetectsOtherSeeds(Answered):
         return self.look_up(batch)
 
 
+class PicksSamples(Answered):
+    """Computes the same few samples again and again, whatever LoadGen asks for, and has their answers."""
+
+    def prepare(self, model: Model) -> None:
+        super().prepare(model)
+        if self._options.cheat:
+            pick_samples()
+
+    def cheat(self, batch: Array) -> Completion:
+        return self.look_up(batch) if timed() else self.work(batch)
+
+
+def pick_samples() -> None:
+    """Has every timed test ask the harness for eight samples only."""
+    test = driver.run_test
+
+    def run_with_few(
+        request: TestRequest, issue: driver.Issue, load: LoadSamples, unload: LoadSamples
+    ) -> None:
+        def issue_few(ids: list[int], indices: list[int]) -> None:
+            issue(ids, [index % 8 for index in indices])
+
+        test(request, issue_few if request.mode is Mode.PERFORMANCE else issue, load, unload)
+
+    driver.run_test = run_with_few
+
+
 def rehearse(order: list[int]) -> None:
     """Has every timed test run before, with the known seeds and no system, to learn its samples' order."""
     test = driver.run_test
