@@ -74,7 +74,7 @@ def test_a_board_is_acquired_switched_measured_and_released(
     ]
     assert main(command) == 0
     [record] = Store(out).read().records
-    assert (record.valid, record.host["board"], record.host["place"]) == (True, "one", PLACE)
+    assert (record.failure, record.host["board"], record.host["place"]) == (None, "one", PLACE)
     assert lab.switched == ["0", "1"]
     assert not lab.is_acquired
 
