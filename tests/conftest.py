@@ -12,8 +12,11 @@ from tests.places import TESTS
 
 FAULTY = TESTS / "faulty.py"
 SutFile = Callable[..., Path]
-if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # under nohup, which the tests' processes would inherit
+# ignored under nohup and in the background of a script, which the tests' processes would inherit
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def fails(capsys: pytest.CaptureFixture[str], arguments: list[str], code: int) -> str:

@@ -52,7 +52,7 @@ def test_labels_that_are_off_by_one_are_a_warning(
     words = ["run", "--model", str(model), "--data", str(data), "--out", "results", *QUICK]
     listed = rows(capsys, words)
     assert {row["quality"] for row in listed} == {"suspect_accuracy"}
-    setting = "set model.output.label_offset: -1 in the workload file: 64 of 64 samples are right with it"
+    setting = "set model.output.label_offset: -1 in the workload file: 128 of 128 samples are right with it"
     capsys.readouterr()
     assert main(["show", "results"], debug=True) == 0
     assert f"WARNING: {DIGITS}: suspect accuracy: {setting}" in capsys.readouterr().out

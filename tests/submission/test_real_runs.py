@@ -17,6 +17,14 @@ from tests.places import TESTS
 pytestmark = pytest.mark.slow
 ARCHIVE = TESTS / "data" / "rehearsal_v6.1" / "runs.tar.xz"
 SCENARIOS = ("SingleStream", "MultiStream", "Offline")
+# What a tree has to be given on any machine but the one that measured.
+FIELDS = {
+    "host_processors_per_node": "1",
+    "host_processor_core_count": "2",
+    "host_storage_capacity": "275 GB",
+    "host_storage_type": "virtual disk",
+    "host_network_card_count": "1",
+}
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +45,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("division", ["closed", "open"])
 def test_a_whole_round(results: Path, tmp_path: Path, division: str) -> None:
     out = tmp_path / "tree"
-    prepared = prepare([results], SubmissionOptions("v6.1", division, "Acme"), out)
+    prepared = prepare([results], SubmissionOptions("v6.1", division, "Acme", FIELDS), out)
     assert [str(each) for each in prepared.obstacles] == []
     done, report = write_tree(prepared, out)
     assert (done, report.results, report.clean) == (True, 3, 3)
@@ -59,15 +67,14 @@ def test_a_whole_round(results: Path, tmp_path: Path, division: str) -> None:
 
 
 def test_another_round_is_refused_with_its_loadgen(results: Path) -> None:
-    lines = [
-        str(each) for each in prepare([results], SubmissionOptions("v6.0", "open", "Acme"), None).obstacles
-    ]
+    options = SubmissionOptions("v6.0", "open", "Acme", FIELDS)
+    lines = [str(each) for each in prepare([results], options, None).obstacles]
     assert len(lines) == 3
     assert all("which has the seeds of v6.1; v6.0 needs mlcommons-loadgen==6.0.15" in line for line in lines)
 
 
 def test_one_scenario_stands_for_all_of_an_edge_system(results: Path, tmp_path: Path) -> None:
-    options = SubmissionOptions("v6.1", "closed", "Acme", scenarios=("SingleStream",), infer=True)
+    options = SubmissionOptions("v6.1", "closed", "Acme", FIELDS, scenarios=("SingleStream",), infer=True)
     assert prepare([results], options, None).obstacles == []
     only = [run for run in (results.iterdir()) if (run / "record.json").is_file()]
     kept = {run.name for run in only if read_record(run).point.scenario.value == "SingleStream"}
@@ -76,6 +83,6 @@ def test_one_scenario_stands_for_all_of_an_edge_system(results: Path, tmp_path: 
     for run in only:
         if run.name not in kept:
             shutil.rmtree(smaller / run.name)
-    options = SubmissionOptions("v6.1", "closed", "Acme", infer=True)
+    options = SubmissionOptions("v6.1", "closed", "Acme", FIELDS, infer=True)
     done, report = write_tree(prepare([smaller], options, None), tmp_path / "tree")
     assert (done, report.results, report.clean) == (True, 3, 3)
