@@ -70,7 +70,11 @@ def _measured(
         raise InputError(
             "is not a results folder", where=str(missing), cure="name one sweep, or folders only"
         )
-    return _measured_sweep(str(results[0]), out, judge=judge)
+    [name] = results
+    if len(name.parts) > 1 and not name.exists():
+        what = "is neither a results folder nor the file of a sweep"
+        raise InputError(what, where=str(name), cure="qutiperf run SWEEP --out FOLDER writes results")
+    return _measured_sweep(str(name), out, judge=judge)
 
 
 def _measured_sweep(name: str, out: Path | None, *, judge: bool) -> tuple[list[Path], frozenset[str], int]:

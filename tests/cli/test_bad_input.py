@@ -324,6 +324,7 @@ def test_rounds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         ),
         (["level0", "predict", "--batch", "1", "--batch", "8"], "--batch is given twice"),
         (["adapter", "test", "x", "--workload", "a", "--workload", "b"], "--workload is given twice"),
+        (["audit", "results/typo"], "results/typo: is neither a results folder nor the file of a sweep"),
         (["list", "sutz"], "nothing named 'sutz' to list; did you mean 'suts'?"),
     ],
 )
