@@ -3,8 +3,8 @@
     python benchmarks/sweep.py [--points 40] [--loads 6] [--runs 10000] [--pairs 3]
 
 - `over_bare_percent`: the whole command `qutiperf run` with points of 1 s that share a load, over a bare loop
-  of LoadGen tests with the same model and settings (goal 5), alternating. `fixed_s` is what the command
-  takes beyond the loop, most of it once, however many points there are.
+  of LoadGen tests with the same model, settings and expected latency (goal 5), alternating. `fixed_s` is what
+  the command takes beyond the loop, most of it once, however many points there are.
 - `per_load_s`: seconds that one more load takes, on top of loading the model and of the test (goal 1.5).
 - `parent_percent`: CPU time of the parent in percent of a core while a run is measured (goal 1).
 - `read_s`: seconds in which `qutiperf show` reads and prints a folder of `--runs` runs (goal 5).
@@ -35,7 +35,7 @@ QUTIPERF = [sys.executable, "-m", "qutiperf"]
 BARE = """
 import sys, tempfile, time
 import mlperf_loadgen, numpy as np, onnxruntime
-model, seconds, points = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+model, seconds, points, expected_ns = sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = options.inter_op_num_threads = 1
 session = onnxruntime.InferenceSession(model, options)
@@ -53,7 +53,7 @@ for _ in range(points):
     settings.scenario = mlperf_loadgen.TestScenario.SingleStream
     settings.mode = mlperf_loadgen.TestMode.PerformanceOnly
     settings.min_duration_ms, settings.min_query_count = round(1000 * seconds), 1
-    settings.single_stream_expected_latency_ns = 20_000
+    settings.single_stream_expected_latency_ns = expected_ns
     log = mlperf_loadgen.LogSettings()
     output = mlperf_loadgen.LogOutputSettings()
     output.outdir = tempfile.mkdtemp()
@@ -111,7 +111,8 @@ def over_bare(scratch: Path, points: int, pairs: int) -> dict[str, object]:
     mine, bare = [], []
     for pair in range(pairs):
         mine.append(measured_s(file, scratch / f"shared-{pair}"))
-        words = [sys.executable, "-c", BARE, str(model), str(SECONDS), str(points)]
+        expected_ns = str(expected_latency_ns(scratch / f"shared-{pair}"))
+        words = [sys.executable, "-c", BARE, str(model), str(SECONDS), str(points), expected_ns]
         bare.append(float(subprocess.run(words, check=True, capture_output=True, text=True).stdout))
     each = [100 * (first / second - 1) for first, second in zip(mine, bare, strict=True)]
     return {
@@ -120,6 +121,12 @@ def over_bare(scratch: Path, points: int, pairs: int) -> dict[str, object]:
         "over_bare_percent_each": [round(one, 2) for one in each],
         "fixed_s": round(median(first - second for first, second in zip(mine, bare, strict=True)), 2),
     }
+
+
+def expected_latency_ns(folder: Path) -> int:
+    """What LoadGen was told to expect: it prepares queries for twice the duration at this latency."""
+    probes = [record.observed.probe for record in Store.open(folder).records() if record.observed]
+    return round(median(probe.latency_ns for probe in probes if probe and probe.latency_ns))
 
 
 def per_load(scratch: Path, loads: int) -> dict[str, object]:
