@@ -11,7 +11,10 @@ _LARGE = 4096  # indices of a query that are only copied after the test
 
 
 class AskedSamples:
-    """`keep` takes a query of any size, `keep_short` one of a few samples in less time."""
+    """`keep` takes a query of any size, `keep_short` one of a few samples in less time.
+
+    A test uses one of them: `keep_short` goes on with the array that it began with.
+    """
 
     def __init__(self) -> None:
         self._short = array("Q")
