@@ -38,7 +38,6 @@ DECIDING = (
 )
 TIMED = "digits-cnv-100-fp32"
 PREDICTIONS = 10_000
-WINDOW_S = 0.1
 
 
 def main() -> int:
@@ -95,29 +94,25 @@ def _repeat_error(measured: MeasuredParts, again: list[RunRecord]) -> float | No
 
 
 def _outside_ms(records: list[RunRecord]) -> dict[str, float | int | None]:
-    """Time of a layer point beyond its window, and where it goes; medians in ms.
+    """Time of a layer point beyond its measured window, LoadGen's last test; medians in ms.
 
-    `test` is what LoadGen's test took beyond the window, of which the margins of the expected rate are most;
-    `probe_and_writing` is the rest of the run. `load` is the load with the check of the output, beside the
-    run. `repeated` counts the runs whose window was too short at first.
+    `preparation` of it are samples, and `load` is the load with the check of the output, beside the run.
+    `repeated` counts the runs whose window was too short at first.
     """
     layers = [record for record in records if record.inputs.workload.model.part and not record.failure]
-    whole = [record.elapsed_s - WINDOW_S for record in layers]
-    tests = [
-        record.observed.inputs / rate - WINDOW_S
-        for record in layers
-        if record.observed and record.observed.inputs and record.loadgen
-        for rate in [record.loadgen.samples_per_second]
-        if rate
+    observed = [(record, record.observed, record.loadgen) for record in layers]
+    windows = [
+        (record.elapsed_s, seen.inputs / loadgen.samples_per_second)
+        for record, seen, loadgen in observed
+        if seen and seen.inputs and loadgen and loadgen.samples_per_second
     ]
-    loads = [record.observed.load_s for record in layers if record.observed and record.observed.load_s]
-    attempts = [
-        record.observed.probe.attempts for record in layers if record.observed and record.observed.probe
-    ]
+    loads = [seen.load_s for _, seen, _ in observed if seen and seen.load_s]
+    attempts = [seen.probe.attempts for _, seen, _ in observed if seen and seen.probe]
     return {
-        "median": 1e3 * statistics.median(whole),
-        "test": 1e3 * statistics.median(tests) if tests else None,
-        "probe_and_writing": 1e3 * (statistics.median(whole) - statistics.median(tests)) if tests else None,
+        "points": len(layers),
+        "window": 1e3 * statistics.median(window_s for _, window_s in windows),
+        "median": 1e3 * statistics.median(whole_s - window_s for whole_s, window_s in windows),
+        "preparation": 1e3 * statistics.median(record.preparation_s or 0.0 for record in layers),
         "load": 1e3 * statistics.median(loads) if loads else None,
         "repeated": sum(each > 1 for each in attempts),
     }

@@ -1,5 +1,6 @@
 """`qutiperf microbench`: levels 1 and 2."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,13 +45,19 @@ def run(
     ] = None,
     batch: Annotated[str | None, typer.Option("--batch", help="Batch sizes, 1,8; else the suite's.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="Default: all cores.")] = None,
+    power: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Power meter, as of `qutiperf run`; each point is then measured as long as it needs."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> int:
     """Measure a suite, or the layers of networks, through LoadGen; finished points are not repeated."""
     from qutiperf.cli.run import exit_code
     from qutiperf.results.table import rows
 
-    planned = _planned(suite, sut, networks or [], whole, budget, batch, threads)
+    planned = _planned(suite, sut, networks or [], whole, budget, batch, threads, power or [])
     records = _measured(planned, out or Path("results") / planned.sweep.name)
     if as_json:
         console.out_json(rows(records))
@@ -67,6 +74,7 @@ def _planned(
     budget: str | None,
     batch: str | None,
     threads: int | None,
+    power: "Sequence[str]",
 ) -> "PlannedSweep":
     from dataclasses import replace
 
@@ -87,7 +95,7 @@ def _planned(
     measured = [whole_network(name, system) for name in names]
     parts = [*parts_of_networks([each.layers for each in measured], suite, cache_bytes(system)), *parts]
     report_uncovered([each.layers.name for each in measured], [each.layers.uncovered for each in measured])
-    settings = settings_of(suite)
+    settings = replace(settings_of(suite), power=power)
     if batch is not None:
         settings = replace(settings, batch_sizes=_counts(batch, "--batch", "batch_size"))
     if threads is not None:
@@ -125,7 +133,7 @@ def _measured(planned: "PlannedSweep", folder: Path) -> "list[RunRecord]":
 def _print_records(records: "Sequence[RunRecord]") -> None:
     from qutiperf.results.derived import derived_of, ran_as
 
-    rows = []
+    rows, metered = [], any(record.power for record in records)
     for record in records:
         derived, part = derived_of(record), record.inputs.workload.model.part
         copies = part.build.weight_copies if part else 1
@@ -139,6 +147,7 @@ def _print_records(records: "Sequence[RunRecord]") -> None:
                 record.figures.compute_latency_p50_ms,
                 derived.compute_gops,
                 derived.compute_efficiency_percent,
+                *([record.figures.full_power_w, derived.energy_per_input_mj] if metered else []),
                 correctness.error if correctness else None,
                 ran_as(record),
                 record.quality if record.valid else (record.reasons or ["failed"])[0],
@@ -152,11 +161,15 @@ def _print_records(records: "Sequence[RunRecord]") -> None:
         "p50 ms",
         "GOP/s",
         "efficiency %",
+        *(["W", "mJ/input"] if metered else []),
         "error",
         "ran as",
         "quality",
     ]
     console.table("", titles, rows)
+    missing = [each.power_reason for each in records if each.power and not each.power.valid]
+    for reason, count in Counter(missing).most_common(3):
+        console.note(f"no power of {count} {'part' if count == 1 else 'parts'}: {reason}")
 
 
 def _counts(text: str, option: str, parameter: str) -> list[int]:

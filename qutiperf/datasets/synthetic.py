@@ -32,7 +32,7 @@ class Synthetic(Dataset):
 
     def raw(self, index: int) -> Raw:
         """Sample `index`, independently of the other samples."""
-        generator = np.random.Generator(np.random.PCG64([self._seed, index]))
+        generator = self._generator(index)
         if self._elements in BEYOND_NUMPY:
             limits = default_range(self._elements)
             return random_values(generator, self._elements, self.sample_shape, limits)
@@ -47,7 +47,15 @@ class Synthetic(Dataset):
         return np.asarray(raw)
 
     def load(self, indices: Sequence[int]) -> Array:
-        return np.stack([np.asarray(self.raw(index), self.dtype) for index in indices])
+        if self._elements != "float32":
+            return np.stack([np.asarray(self.raw(index), self.dtype) for index in indices])
+        block = np.empty((len(indices), *self.sample_shape), np.float32)
+        for number, index in enumerate(indices):
+            self._generator(index).random(dtype=np.float32, out=block[number : number + 1])
+        return block
+
+    def _generator(self, index: int) -> np.random.Generator:
+        return np.random.Generator(np.random.PCG64([self._seed, index]))
 
     def identity(self) -> None:
         return None

@@ -18,15 +18,16 @@ from qutiperf.harness.samples import PERFORMANCE_SAMPLES, Samples, samples_of_pr
 from qutiperf.harness.schedule import schedule_of
 from qutiperf.harness.streams import Completers, FirstError, Keep, Serving, Stream, Streams
 from qutiperf.loadgen import driver
-from qutiperf.loadgen.settings import Targets, TestRequest
+from qutiperf.loadgen.settings import Targets, TestRequest, whole_batches
 from qutiperf.mlperf_logs import LoadGenResult, read_result
 from qutiperf.results.record import Probe, WarmUp
 from qutiperf.results.sample_order import SampleOrder
 from qutiperf.results.sustained import Interval
 from qutiperf.spec.limits import MOST_QUERIES
+from qutiperf.spec.microbench import LEAST_SHARE
 from qutiperf.spec.point import Point
 from qutiperf.spec.rounds import Seeds
-from qutiperf.spec.scenario import Mode, Profile, ScenarioName
+from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName
 from qutiperf.units import BYTES_PER_GB, NANOSECONDS_PER_SECOND, ns_from_seconds, seconds_from_ns
 
 SUBMISSION_MULTISTREAM = 8  # samples per query in mlperf.conf
@@ -34,11 +35,10 @@ _BUDGET_S = 0.1
 _FIRST_SHARE, _NEXT_SHARE = 1 / 5, 1 / 50  # of the duration, at most: the first probe of a load, the others
 _LAYER_SHARE = 1 / 10  # of the first probe of a layer, which is a load for one or two runs
 _ATTEMPTS = 3
+_LEAST_BATCHES = 3  # of each stream in Offline: a batch alone has no median
 _PROBE_S = 48.0  # of which the time limit becomes 300 s, as without a warm-up
 _RATE_MARGIN = 1.15  # LoadGen must issue enough samples to fill the minimum duration
-# LoadGen adds 10 % itself; for a layer, which runs for a tenth of a second, a longer run costs more than the
-# few that are repeated
-_LAYER_MARGIN = 1.1
+_LAYER_MARGIN = 1 / (1.1 * LEAST_SHARE)  # LoadGen itself adds 10 %
 _SERVER_TRIALS = 8
 _SERVER_TRIAL_S = 0.5
 _BYTES_OF_QUERY = 200  # of LoadGen and of the lists of numbers that it passes to Python
@@ -131,7 +131,7 @@ class Trial:
         return TestRequest(
             scenario=point.scenario,
             mode=point.mode,
-            settings=point.settings,
+            settings=self._settings(probe),
             targets=Targets(probe.latency_ns, probe.rate_per_s),
             samples_per_query=self._per_query,
             total_count=self._model.dataset.count,
@@ -142,6 +142,17 @@ class Trial:
             audit_config=self._audit,
             seeds=self._seeds,
         )
+
+    def _settings(self, probe: Probe) -> RunSettings:
+        """Those of the point; in Offline the samples are whole batches for every stream."""
+        point, rate = self._point, probe.rate_per_s
+        offline = point.scenario is ScenarioName.OFFLINE and point.mode is Mode.PERFORMANCE
+        free = point.profile is not Profile.SUBMISSION and point.settings.max_query_count is None
+        if not offline or not free or rate is None:
+            return point.settings
+        unit = self._serving.batch_size * len(self._model.adapters)
+        samples = whole_batches(point.settings, rate, unit, _LEAST_BATCHES)
+        return point.settings.model_copy(update={"min_query_count": samples})
 
     def _test(self, request: TestRequest) -> list[PhaseRecorder]:
         completers = Completers(driver.complete, driver.complete_one)
@@ -266,7 +277,7 @@ class Trial:
         return None
 
     def _estimate_s(self, probe: Probe) -> float:
-        settings = self._point.settings
+        settings = self._settings(probe)
         least = settings.min_duration_s or (600.0 if self._point.profile is Profile.SUBMISSION else 1.0)
         queries = settings.min_query_count or 1
         if probe.latency_ns is not None:

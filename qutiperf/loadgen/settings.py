@@ -1,5 +1,6 @@
 """LoadGen's settings for one test; independent of LoadGen itself."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,8 @@ class TestRequest:
     seeds: Seeds | None = None
 
 
+_DEFAULT_DURATION_S, _DEFAULT_QUERIES = 10.0, 100  # TestSettings in test_settings.h
+_SLACK = 1.1
 _PERCENTILE_FIELD = {
     ScenarioName.SINGLE_STREAM: "single_stream_target_latency_percentile",
     ScenarioName.MULTI_STREAM: "multi_stream_target_latency_percentile",
@@ -59,6 +62,19 @@ def direct_fields(request: TestRequest) -> dict[str, int | float]:
     if request.scenario is ScenarioName.MULTI_STREAM:
         fields["multi_stream_samples_per_query"] = request.samples_per_query
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def whole_batches(settings: RunSettings, rate_per_s: float, unit: int, least: int) -> int:
+    """The samples of Offline as whole units of batches, at least `least` of them.
+
+    LoadGen issues 1.1 times what the rate gives in the minimum duration, but at least `min_query_count`
+    samples (TestSettingsInternal in test_settings_internal.cc). A last batch with less than its size would be
+    timed as one of that size.
+    """
+    duration_s = _DEFAULT_DURATION_S if settings.min_duration_s is None else settings.min_duration_s
+    queries = _DEFAULT_QUERIES if settings.min_query_count is None else settings.min_query_count
+    samples = max(queries, math.ceil(_SLACK * duration_s * rate_per_s) + 1, least * unit)
+    return math.ceil(samples / unit) * unit
 
 
 def _target_fields(

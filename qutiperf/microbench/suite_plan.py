@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from qutiperf import host
 from qutiperf.adapters.registry import adapter_class, option_names
 from qutiperf.errors import InputError
-from qutiperf.run.plan import Group, PlannedRun, gather, make_plan
-from qutiperf.run.sweep import PlannedSweep
+from qutiperf.power.power_verdict import LEAST_UPDATES
+from qutiperf.power.registry import NONE, make_meter
+from qutiperf.run.plan import Group, Material, PlannedRun, gather, make_plan
+from qutiperf.run.sweep import PlannedSweep, with_meters
 from qutiperf.spec.config import canonical_json
-from qutiperf.spec.microbench import MicrobenchSuite, SuitePart, check_memory, workload_of
+from qutiperf.spec.microbench import LEAST_SHARE, MicrobenchSuite, SuitePart, check_memory, workload_of
 from qutiperf.spec.scenario import Mode, Profile, RunSettings, ScenarioName
 from qutiperf.spec.sut import Setting, SystemUnderTest, load_sut
 from qutiperf.spec.sweep import Sweep
@@ -17,11 +19,13 @@ from qutiperf.spec.workload import Workload
 
 RUNS_PER_WORKER = 40  # a failure ends a worker: the rest of its runs start again in a new one
 _BYTES_PER_MB = 1e6
+_NETWORK_S = 1.0  # parts add up, so that their noise cancels out; that of a network does not
+_MARGIN = 1.1  # of the shortest window whose power is valid
 
 
 @dataclass(frozen=True, slots=True)
 class SuiteSettings:
-    """What a suite's points have in common; `threads` None is all cores."""
+    """What a suite's points have in common; `threads` None is all cores, `power` are meters."""
 
     name: str
     batch_sizes: Sequence[int]
@@ -29,6 +33,7 @@ class SuiteSettings:
     threads: int | None = None
     streams: int = 1
     operating_mode: str | None = None
+    power: Sequence[str] = ()
 
 
 def settings_of(suite: MicrobenchSuite) -> SuiteSettings:
@@ -50,23 +55,50 @@ def plan_parts(
     sut_name: str,
     settings: SuiteSettings,
 ) -> PlannedSweep:
-    """Every part and network at every batch size; raises an error before anything is built."""
+    """Every part and network at every batch size; raises an error before anything is built.
+
+    Networks are measured longer than parts, and with a meter each is measured long enough for it.
+    """
     machine = host.facts()
     memory = machine.get("memory_gb")
     if isinstance(memory, int):
         check_memory(parts, max(settings.batch_sizes), memory, f"suite {settings.name}")
-    workloads = {**networks, **{one.name: workload_of(one) for one in parts}}
-    if not workloads:
-        raise InputError("has nothing to measure", where=f"suite {settings.name}")
     system, _ = load_sut(sut_name)
-    sweep = _sweep(system, list(workloads), settings)
-    material = gather(sweep.model_copy(update={"suts": [sut_name]}), workloads)
-    material = replace(material, suts={system.name: system})
-    plan = make_plan(sweep, material, machine)
-    return PlannedSweep(sweep, shared(plan.groups), machine, plan.skipped)
+    metered_s = _window_s(settings.power, system.power.rate_hz)
+    layers = {one.name: workload_of(one) for one in parts}
+    plans = []
+    for workloads, least_s in ((networks, _NETWORK_S), (layers, LEAST_SHARE * settings.duration_s)):
+        if workloads:
+            sweep = _sweep(system, list(workloads), settings, max(metered_s, least_s))
+            plans.append(make_plan(sweep, _material(sweep, sut_name, workloads, settings.power), machine))
+    if not plans:
+        raise InputError("has nothing to measure", where=f"suite {settings.name}")
+    sweep = _sweep(system, [*networks, *layers], settings, settings.duration_s)
+    groups = shared(group for plan in plans for group in plan.groups)
+    return PlannedSweep(sweep, groups, machine, [each for plan in plans for each in plan.skipped])
 
 
-def _sweep(system: SystemUnderTest, workloads: Sequence[str], settings: SuiteSettings) -> Sweep:
+def _material(
+    sweep: Sweep, sut_name: str, workloads: Mapping[str, Workload], power: Sequence[str]
+) -> Material:
+    """What the sweep needs, its system found by a name or a file, with the chosen meters."""
+    found = gather(sweep.model_copy(update={"suts": [sut_name]}), workloads)
+    return with_meters(found, list(power) or None, None)
+
+
+def _window_s(meters: Sequence[str], rate_hz: float) -> float:
+    """The time that the slowest meter needs; opens each of them, and raises SetupError if one fails."""
+    opened = [make_meter(name) for name in meters if name != NONE]
+    updates = [rail.update_s or 0.0 for meter in opened for rail in meter.open_and_close()]
+    if not opened:
+        return 0.0
+    slowest_s = max(1 / rate_hz, *(meter.least_period_s for meter in opened), *updates)
+    return _MARGIN * LEAST_UPDATES * slowest_s
+
+
+def _sweep(
+    system: SystemUnderTest, workloads: Sequence[str], settings: SuiteSettings, least_s: float
+) -> Sweep:
     deployment: dict[str, Setting | list[Setting]] = {
         "batch_size": list(settings.batch_sizes),
         "streams": settings.streams,
@@ -81,7 +113,7 @@ def _sweep(system: SystemUnderTest, workloads: Sequence[str], settings: SuiteSet
         scenarios=[ScenarioName.OFFLINE],
         modes=[Mode.PERFORMANCE],
         profile=Profile.TEST_RUN,
-        settings=RunSettings(min_duration_s=settings.duration_s, min_query_count=1),
+        settings=RunSettings(min_duration_s=round(least_s, 3), min_query_count=1),
         deployment=deployment,
     )
 

@@ -18,11 +18,13 @@ _MILLIJOULES_PER_JOULE = 1000.0
 class Basis:
     """The inputs of derived figures; None is unknown. Latency is the median of a batch in ms.
 
-    Published measurements have no system throughput; their energy is per input of compute throughput.
+    `answered_ips` is that of the whole window where system throughput is no figure, in microbenchmarks.
+    Published measurements have neither; their energy is per input of compute throughput.
     """
 
     compute_throughput_ips: float | None = None
     system_throughput_ips: float | None = None
+    answered_ips: float | None = None
     compute_latency_ms: float | None = None
     full_power_w: float | None = None
     ops: float | None = None
@@ -60,7 +62,8 @@ def ran_as(record: RunRecord) -> str | None:
 def derived(basis: Basis) -> Derived:
     throughput, power = basis.compute_throughput_ips, basis.full_power_w
     # power is that of the whole window, in which the device also waits
-    answered = basis.system_throughput_ips if basis.system_throughput_ips is not None else throughput
+    known = (basis.system_throughput_ips, basis.answered_ips, throughput)
+    answered = next((each for each in known if each is not None), None)
     energy = ratio(power, answered, _MILLIJOULES_PER_JOULE)
     return Derived(
         system_gops=ratio(_product(basis.system_throughput_ips, basis.ops), _OPS_PER_GOP),
@@ -84,9 +87,11 @@ def impossible(basis: Basis) -> frozenset[str]:
 
 def basis_of(record: RunRecord) -> Basis:
     figures, prediction = record.figures, record.prediction or StoredPrediction()
+    part = record.inputs.workload.model.part is not None
     return Basis(
         compute_throughput_ips=figures.compute_throughput_ips,
         system_throughput_ips=figures.system_throughput_ips,
+        answered_ips=record.loadgen.samples_per_second if part and record.loadgen else None,
         compute_latency_ms=figures.compute_latency_p50_ms,
         full_power_w=figures.full_power_w,
         ops=prediction.ops,

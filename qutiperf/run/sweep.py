@@ -1,6 +1,6 @@
 """A sweep from its file, or over one model, to stored records."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +11,6 @@ from qutiperf.errors import InputError
 from qutiperf.loadgen.installed import require_loadgen
 from qutiperf.power.registry import AUTO, NONE
 from qutiperf.regular_file import unreadable
-from qutiperf.results.answers import without_answers
 from qutiperf.results.record import RunRecord
 from qutiperf.results.stability import with_stability
 from qutiperf.results.store import Store
@@ -24,9 +23,8 @@ from qutiperf.run.pareto import ParetoSweep, Whole
 from qutiperf.run.plan import Group, Material, gather, make_plan
 from qutiperf.run.possible import NO_DEVICES, Devices, Skipped
 from qutiperf.run.repeats import RepeatRule, check_figure, in_rounds, waves
-from qutiperf.run.unfinished import runs_to_measure
+from qutiperf.run.unfinished import accuracy_without_answers, runs_to_measure
 from qutiperf.spec.config import Overrides, Yaml, YamlValue, apply_overrides, shortened
-from qutiperf.spec.scenario import Mode
 from qutiperf.spec.sut import SystemUnderTest, WorkerLimits
 from qutiperf.spec.sweep import Sweep, load_sweep, parse_sweep
 from qutiperf.spec.workload import Workload
@@ -136,7 +134,7 @@ def _planned(
 ) -> PlannedSweep:
     chosen = list(power) or ([sweep.power] if isinstance(sweep.power, str) else sweep.power)
     check_figure(sweep)
-    metered = [(part, _chosen(material, chosen, sweep.limits)) for part, material in parts]
+    metered = [(part, with_meters(material, chosen, sweep.limits)) for part, material in parts]
     machine = machine_of(sweep)
     devices = devices_of(list({name: sut for _, each in metered for name, sut in each.suts.items()}.values()))
     plans = [make_plan(part, material, machine, devices) for part, material in metered]
@@ -144,7 +142,7 @@ def _planned(
     return PlannedSweep(sweep, groups, machine, [each for plan in plans for each in plan.skipped])
 
 
-def _chosen(material: Material, meters: list[str] | None, limits: WorkerLimits | None) -> Material:
+def with_meters(material: Material, meters: list[str] | None, limits: WorkerLimits | None) -> Material:
     """Systems with the chosen meters, checked, and limits; ids are digests of files, which stay the same."""
     suts = dict(material.suts)
     for name, sut in suts.items():
@@ -207,7 +205,7 @@ def groups_to_measure(planned: PlannedSweep, store: Store, *, again: bool = Fals
     if again:
         return rounds
     attempts = store.attempts()
-    lacking = _without_answers(store, attempts) if planned.sweep.keep_answers else frozenset()
+    lacking = accuracy_without_answers(store, attempts) if planned.sweep.keep_answers else frozenset()
     rule = RepeatRule(planned.sweep, planned.groups, attempts)
     left = [group.only(runs_to_measure(rule.needed(group), attempts, lacking)) for group in rounds]
     return [group for group in left if group.runs]
@@ -300,10 +298,3 @@ def _note_unmetered(planned: PlannedSweep, groups: Sequence[Group], observer: Ob
     named = any(group.sut.power.meters not in ([AUTO], [NONE]) for group in planned.groups)
     if done and named:
         observer.note(f"{done} runs are stored already and keep their power; --again measures them again")
-
-
-def _without_answers(store: Store, attempts: Mapping[str, Sequence[RunRecord]]) -> frozenset[str]:
-    """Accuracy runs that are valid, but were measured without keeping their answers."""
-    records = [record for each in attempts.values() for record in each]
-    accuracy = [record for record in records if record.point.mode is Mode.ACCURACY]
-    return without_answers(store.folder, accuracy)

@@ -1,10 +1,12 @@
 """The runs of a group that are still to be measured."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from qutiperf.results.answers import without_answers
 from qutiperf.results.record import RunRecord
-from qutiperf.results.store import MAX_ATTEMPTS
+from qutiperf.results.store import MAX_ATTEMPTS, Store
 from qutiperf.run.plan import Group, PlannedRun
+from qutiperf.spec.scenario import Mode
 
 
 def runs_to_measure(
@@ -20,3 +22,10 @@ def runs_to_measure(
 def _needs_run(records: Sequence[RunRecord]) -> bool:
     tried = [record for record in records if not (record.failure and record.failure.setup_missing)]
     return not any(record.valid for record in tried) and len(tried) < MAX_ATTEMPTS
+
+
+def accuracy_without_answers(store: Store, attempts: Mapping[str, Sequence[RunRecord]]) -> frozenset[str]:
+    """Accuracy runs that are valid, but were measured without keeping their answers."""
+    records = [record for each in attempts.values() for record in each]
+    accuracy = [record for record in records if record.point.mode is Mode.ACCURACY]
+    return without_answers(store.folder, accuracy)

@@ -29,7 +29,10 @@ CACHE_SHARE = 1.25  # of the last-level cache that the copies of streamed weight
 # of a weight while the output is checked: the model built again, and its copies in float64; a dense layer of
 # 8,000 x 8,000 in fp32 took 36 bytes a weight in all
 CHECK_BYTES = 28
-SAMPLE_BYTES = 32_000_000  # of the samples of a part that are kept in memory
+# of the samples of a part: the layer before it in a network has just written its input, so that it is cached
+SAMPLE_BYTES = 4_000_000
+# of a part's duration that its test must last: it is meant to last all of it, at the rate of a short probe
+LEAST_SHARE = 0.7
 MOST_SAMPLES = 64
 MOST_CROSSED = 5  # times as many points before the parts that cannot be are left out
 _BYTES_PER_GB = 1e9

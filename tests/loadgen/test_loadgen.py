@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qutiperf.loadgen import driver
-from qutiperf.loadgen.settings import Targets, TestRequest, direct_fields, user_conf
+from qutiperf.loadgen.settings import Targets, TestRequest, direct_fields, user_conf, whole_batches
 from qutiperf.mlperf_logs import read_result
 from qutiperf.spec.scenario import Mode, RunSettings, ScenarioName
 
@@ -85,6 +85,36 @@ def test_loadgen_takes_every_setting(scenario: ScenarioName, tmp_path: Path) -> 
     assert set(loaded) == set(range(16))  # MultiStream pads the last query's samples with others
     assert set(answered) <= set(range(16))
     assert result.error_count == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [1.0, 333.3, 9999.9, 123456.7])
+@pytest.mark.parametrize(("queries", "seconds"), [(1, 0.05), (500, 0.011), (None, 0.002)])
+def test_offline_has_whole_batches_and_no_fewer_samples_than_without(
+    rate: float, queries: int | None, seconds: float, tmp_path: Path
+) -> None:
+    answers = np.zeros(1, np.float32)
+
+    def issue(ids: Sequence[int], indices: Sequence[int]) -> None:
+        for start in range(0, len(ids), 1000):
+            driver.complete(ids[start : start + 1000], answers.ctypes.data, 0)
+
+    given = RunSettings(min_duration_s=seconds, min_query_count=queries)
+    samples = whole_batches(given, rate, unit=48, least=3)
+    issued = []
+    for folder, settings in (
+        (tmp_path / "given", given),
+        (tmp_path / "whole", RunSettings(min_duration_s=seconds, min_query_count=samples)),
+    ):
+        folder.mkdir()
+        request = request_for(
+            ScenarioName.OFFLINE, folder, settings=settings, targets=Targets(rate_per_s=rate)
+        )
+        driver.run_test(request, issue, lambda indices: None, lambda indices: None)
+        issued.append(int(read_result(folder).effective_number("samples_per_query")))
+    assert issued[1] == samples
+    assert issued[0] <= samples < max(issued[0] + 1, 3 * 48) + 48
+    assert samples % 48 == 0
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from qutiperf.harness.correctness import batches_to_check
 from qutiperf.harness.load import built_path
 from qutiperf.microbench.networks import workload_named
 from qutiperf.microbench.suite_plan import plan_parts, settings_of, within_budget
+from qutiperf.results.derived import derived_of
 from qutiperf.results.record import RunRecord
 from qutiperf.results.store import Store
 from qutiperf.spec.microbench import expand_suite, load_suite
@@ -185,3 +186,40 @@ def test_each_built_model_of_a_worker_has_its_own_file(tmp_path: Path) -> None:
     paths = {built_path(workload_named(name).model, tmp_path) for name in names}
     assert len(paths) == 3
     assert all(path.parent == tmp_path.resolve() and path.suffix == ".onnx" for path in paths)
+
+
+@pytest.mark.slow
+def test_with_a_meter_a_layer_is_measured_long_enough_for_its_power(
+    suite_file: SuiteFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    layer = {"kind": "dense", "inputs": 64, "outputs": 64}
+    meter = "command:sh -c 'while sleep 0.05; do echo 5; done'"
+    assert run(suite_file(layers=[layer]), tmp_path / "out", "--power", meter) == 0
+    [record] = Store.open(tmp_path / "out").latest()
+    assert record.power is not None
+    assert record.power.valid, record.power.reasons
+    assert record.figures.full_power_w == pytest.approx(5)
+    assert 1.1 <= record.power.window_s < 3
+    assert record.loadgen is not None
+    energy_mj = derived_of(record).energy_per_input_mj
+    assert record.loadgen.samples_per_second is not None
+    assert energy_mj == pytest.approx(5000 / record.loadgen.samples_per_second)
+    assert record.figures.system_throughput_ips is None
+    assert "mJ/input" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("meter", "code", "message"),
+    [("watts", 2, "watts"), ("file:/nowhere/watts.csv", 3, "/nowhere/watts.csv"), ("", 2, "meter")],
+)
+def test_a_meter_that_is_not_there_ends_before_anything_is_measured(
+    meter: str,
+    code: int,
+    message: str,
+    suite_file: SuiteFile,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["microbench", "run", str(suite_file()), "--out", str(tmp_path / "out"), "--power", meter]
+    assert message in fails(capsys, words, code)
+    assert not (tmp_path / "out").exists()

@@ -58,6 +58,23 @@ def test_a_simulated_device_is_measured_as_fast_as_it_is(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("streams", [1, 2])
+def test_batches_of_offline_are_full_however_slow_they_are(
+    streams: int, sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
+) -> None:
+    out = tmp_path / "results"
+    sut = sut_file(SIMULATED, extra="options: {latency_per_input_us: 3000}\n")
+    sweep = sweep_file(sut, extra="modes: [PerformanceOnly]\n")
+    settings = ["settings.min_duration_s=0.05", "deployment.batch_size=64", f"deployment.streams={streams}"]
+    assert run(sweep, out, *(word for each in settings for word in ("--set", each))) == 0
+    [record] = Store.open(out).latest()
+    assert record.figures.compute_latency_p50_ms == pytest.approx(64 * 3, rel=0.01)
+    assert record.figures.compute_latency_p99_ms == pytest.approx(64 * 3, rel=0.01)
+    assert record.observed is not None
+    assert record.observed.inputs == 3 * 64 * streams
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", ["MultiStream", "Server"])
 def test_phases_add_up_to_what_loadgen_saw(
     sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path, scenario: str
