@@ -3,6 +3,7 @@
 import os
 import platform
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
@@ -39,9 +40,14 @@ def fingerprint(machine: Mapping[str, object]) -> str:
 
     A machine that was reached through a network is not the same as the machine on its own.
     """
-    identity = {name: machine.get(name) for name in _IDENTITY}
-    if machine.get(REACHED_OVER) is not None:
-        identity[REACHED_OVER] = machine[REACHED_OVER]
+    return _digest(machine.get(REACHED_OVER), *(machine.get(name) for name in _IDENTITY))
+
+
+@lru_cache(maxsize=1024, typed=True)  # records are many, and machines few
+def _digest(reached_over: object, *values: object) -> str:
+    identity = dict(zip(_IDENTITY, values, strict=True))
+    if reached_over is not None:
+        identity[REACHED_OVER] = reached_over
     return sha256_of(identity)[:12]
 
 

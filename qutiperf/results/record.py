@@ -2,7 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import (
+    BeforeValidator,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from qutiperf.mlperf_logs import LoadGenResult
 from qutiperf.spec.before import Before
@@ -16,6 +22,26 @@ SCHEMA_VERSION: Literal[1] = 1
 Quality = Literal["ok", "noisy", "unstable", "generator_limited", "suspect_accuracy"]
 
 
+class Described:
+    """Systems and workloads by their text, as the context of `RunRecord.model_validate_json`.
+
+    Records of a sweep describe the same few over and over, and these take most of the time of reading it.
+    """
+
+    def __init__(self) -> None:
+        self.by_text: dict[str, object] = {}
+
+
+def _once(given: object, validate: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+    """The object that the same text gave before, if the context remembers it."""
+    if not isinstance(info.context, Described) or not isinstance(given, dict):
+        return validate(given)
+    text = f"{info.field_name} {given!r}"
+    if text not in info.context.by_text:
+        info.context.by_text[text] = validate(given)
+    return info.context.by_text[text]
+
+
 class Inputs(StrictModel):
     """The resolved inputs of the run, with the sha256 of every file that was read for it.
 
@@ -24,8 +50,8 @@ class Inputs(StrictModel):
     """
 
     sweep: str
-    sut: SystemUnderTest
-    workload: Workload
+    sut: Annotated[SystemUnderTest, WrapValidator(_once)]
+    workload: Annotated[Workload, WrapValidator(_once)]
     scenario: Scenario
     dataset: dict[str, int | str | None]
     files_sha256: dict[str, str]

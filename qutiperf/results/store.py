@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gc
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from pydantic import ValidationError
 from qutiperf.errors import InputError, SetupError
 from qutiperf.printable import bounded
 from qutiperf.results.lock import LOCK, locked
-from qutiperf.results.record import SCHEMA_VERSION, RunRecord
+from qutiperf.results.record import SCHEMA_VERSION, Described, RunRecord
 from qutiperf.spec.config import canonical_json
 
 MARKER = "qutiperf-results.json"
@@ -168,11 +169,13 @@ class Store:
         """Everything that can be read, and what cannot."""
         records: list[RunRecord] = []
         damaged = [] if _is_marked(self.folder) else [_damaged_marker(self.folder)]
-        for folder in self.run_folders():
-            try:
-                records.append(_own_record(folder))
-            except InputError as error:
-                damaged.append(error)
+        described = Described()
+        with _without_collection():
+            for folder in self.run_folders():
+                try:
+                    records.append(_own_record(folder, described))
+                except InputError as error:
+                    damaged.append(error)
         return Contents(records, damaged)
 
     def records(self) -> Iterator[RunRecord]:
@@ -217,11 +220,23 @@ def latest(records: list[RunRecord]) -> list[RunRecord]:
     return sorted(last.values(), key=lambda record: record.started_utc)
 
 
-def read_record(folder: Path) -> RunRecord:
+@contextlib.contextmanager
+def _without_collection() -> Iterator[None]:
+    """Records have no cycles, but the garbage collector would look through all of them again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def read_record(folder: Path, described: Described | None = None) -> RunRecord:
     """Raises InputError if the record is missing, damaged or of another schema version."""
     path = folder / RECORD
     try:
-        return RunRecord.model_validate_json(_read_bounded(path))
+        return RunRecord.model_validate_json(_read_bounded(path), context=described)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = bounded(".".join(str(part) for part in first["loc"]), 100)
@@ -232,10 +247,10 @@ def read_record(folder: Path) -> RunRecord:
         raise InputError(what, where=str(path), cure=cure) from None
 
 
-def _own_record(folder: Path) -> RunRecord:
+def _own_record(folder: Path, described: Described) -> RunRecord:
     """The record of a folder in a results folder; raises InputError with the cure if it is damaged."""
     try:
-        record = read_record(folder)
+        record = read_record(folder, described)
     except InputError as error:
         again = f"delete the folder {folder} to let `qutiperf run` measure it again"
         cure = f"{error.cure}, or {again}" if error.cure else again

@@ -1,7 +1,7 @@
 """Records as flat rows, one object per run with the names of the figures, and the summary of a sweep."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from qutiperf.results.derived import Derived, derived_of, efficiency_reason, ran_as
@@ -170,9 +170,9 @@ def _row(record: RunRecord, accuracy: RunRecord | None, options: Mapping[str, st
 
 
 def _derived(record: RunRecord) -> Row:
-    prediction = record.prediction or StoredPrediction()
+    prediction, figures = record.prediction or StoredPrediction(), derived_of(record)
     return {
-        **asdict(derived_of(record)),
+        **{each.name: getattr(figures, each.name) for each in fields(Derived)},
         "predicted_throughput_ips": prediction.predicted_throughput_ips,
         "predicted_latency_ms": prediction.predicted_latency_ms,
     }
