@@ -13,7 +13,7 @@ from qutiperf.cli.left_out import print_left_out, show_left_out
 from qutiperf.unverified import UNVERIFIED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from qutiperf.results.table import BestOfModel, Row
 
@@ -55,6 +55,7 @@ _SETTINGS = (
     "operating_mode",
     "end_to_end",
 )  # printed once if all runs have the same value
+_MOST_LINES = 10  # of runs without a figure, and of warnings
 
 
 def show(
@@ -122,18 +123,29 @@ def _print_rows(table: "list[Row]", options: list[str], *, everything: bool) -> 
         common = [f"{_COLUMNS[name]} {performance[0][name]}" for name in _SETTINGS if name in same]
         console.out_line("all: " + ", ".join(common))
     console.table("", list(shown.values()), [[row.get(name) for name in shown] for row in performance])
+    _print_some(_troubles(table))
+
+
+def _troubles(table: "Iterable[Row]") -> "Iterator[str]":
     for row in table:
         reasons = row["reasons"] if isinstance(row["reasons"], list) else []
         if not row["valid"]:
             kind = "failed" if row["failure"] else "INVALID"
-            console.out_line(f"{row['run_id']} {kind}: {reasons[0] if reasons else 'no reason given'}")
+            yield f"{row['run_id']} {kind}: {reasons[0] if reasons else 'no reason given'}"
         elif row["power_valid"] is False:
-            console.out_line(f"{row['run_id']} has no valid power: {row['power_reason']}")
+            yield f"{row['run_id']} has no valid power: {row['power_reason']}"
 
 
 def _print_warnings(lines: "Iterable[str]") -> None:
-    for line in lines:
-        console.out_line(f"WARNING: {line}")
+    _print_some(f"WARNING: {line}" for line in lines)
+
+
+def _print_some(lines: "Iterable[str]") -> None:
+    every = list(lines)
+    for line in every[:_MOST_LINES]:
+        console.out_line(line)
+    if (more := len(every) - _MOST_LINES) > 0:
+        console.out_line(f"and {more:,} more like these; `qutiperf explain` sums them up by cause")
 
 
 def print_summary(lines: "list[BestOfModel]") -> None:
@@ -152,9 +164,7 @@ def print_summary(lines: "list[BestOfModel]") -> None:
     for system in systems:
         mine = [line for line in lines if line.sut == system]
         console.table(f"{system}", titles, [_summary_row(line) for line in mine])
-    for line in lines:
-        for problem in line.problems:
-            console.out_line(f"{line.workload}: {problem}")
+    _print_some(f"{line.workload}: {problem}" for line in lines for problem in line.problems)
     _print_warnings(warning for line in lines for warning in line.warnings)
     print_front(lines)
     console.out(UNVERIFIED)

@@ -1,8 +1,11 @@
 """The front at the end of `show` and `run`."""
 
+from dataclasses import replace
+
 import pytest
 
 from qutiperf.cli.front import bar, front_of, print_front
+from qutiperf.cli.show import print_summary
 from qutiperf.results.table import BestOfModel
 
 
@@ -39,3 +42,15 @@ def test_the_front_is_printed_with_its_figures(capsys: pytest.CaptureFixture[str
     assert fast.split() == ["fast", "97", "%", "40", "ips", "█" * 32]
     print_front(MODELS[:1])
     assert capsys.readouterr().out == ""
+
+
+def test_of_many_warnings_ten_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    problems, warnings = (
+        [f"{kind} {number}" for number in range(count)] for kind, count in (("p", 12), ("w", 35))
+    )
+    print_summary([replace(MODELS[0], problems=problems, warnings=warnings)])
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.startswith("slow: p ")]) == 10
+    assert len([line for line in lines if line.startswith("WARNING: w ")]) == 10
+    assert "and 2 more like these; `qutiperf explain` sums them up by cause" in lines
+    assert "and 25 more like these; `qutiperf explain` sums them up by cause" in lines
