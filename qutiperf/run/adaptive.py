@@ -114,12 +114,20 @@ def probe_of(run: PlannedRun, fingerprint: str) -> PlannedRun:
 
 
 class Records:
-    """The stored attempts of a sweep as findings of its search; `take` adds those of this command."""
+    """The stored attempts of a sweep as findings of its search; `take` adds those of this command.
+
+    `lacking` are ids of accuracy runs that are stored without the answers that they should have.
+    """
 
     def __init__(
-        self, loads: Mapping[str, Load], full: Attempts, probes: Attempts, repeats: RepeatRule | None = None
+        self,
+        loads: Mapping[str, Load],
+        full: Attempts,
+        probes: Attempts,
+        repeats: RepeatRule | None = None,
+        lacking: frozenset[str] = frozenset(),
     ) -> None:
-        self._loads, self._repeats = loads, repeats
+        self._loads, self._repeats, self._lacking = loads, repeats, set(lacking)
         self._attempts: defaultdict[str, list[RunRecord]] = defaultdict(list)
         for stored in (full, probes):
             for run_id, records in stored.items():
@@ -130,10 +138,11 @@ class Records:
         for record in records:
             self._attempts[record.run_id].append(record)
             self._fresh.add(record.run_id)
+            self._lacking.discard(record.run_id)
 
     def is_done(self, run: PlannedRun | None) -> bool:
         """Whether a run is measured, or is not tried any more."""
-        return run is None or self._last(run) is not None
+        return run is None or (run.run_id not in self._lacking and self._last(run) is not None)
 
     def is_missing(self, run: PlannedRun) -> bool:
         """Whether a run would be measured: further repeats only as far as the sweep needs them."""

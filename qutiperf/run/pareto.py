@@ -13,6 +13,7 @@ from qutiperf.run.executor import Measuring
 from qutiperf.run.plan import Group, PlannedRun
 from qutiperf.run.repeats import RepeatRule, in_rounds
 from qutiperf.run.search import Dropped, Findings, Search, Step
+from qutiperf.run.unfinished import accuracy_without_answers
 from qutiperf.spec.scenario import Mode
 from qutiperf.spec.sweep import Sweep
 
@@ -26,16 +27,19 @@ class ParetoSweep:
         self._sweep, self._budget = sweep, budget
         self._loads = loads_of(groups, host.fingerprint(machine))
         stored = store.attempts()
+        lacking = accuracy_without_answers(store, stored) if sweep.keep_answers else frozenset()
         self._repeats = RepeatRule(sweep, groups, stored)
         probes = Store.create(store.probes.folder).attempts()
-        self._records = Records(self._loads, stored, probes, self._repeats)
+        self._records = Records(self._loads, stored, probes, self._repeats, lacking)
         self._varied = _varied(groups)
 
     def run(self, measuring: Measuring) -> None:
         """Until nothing is left that could be on the front, or nothing fits into the budget."""
         while (step := self._next_step()) is not None:
-            if not self._measure(measuring, step):
+            if not self._measure(measuring, self._groups(step)):
                 return
+        if again := list(self._without_answers()):
+            self._measure(measuring, again)
 
     def probe_count(self) -> int:
         return len(self._records.findings().probes)
@@ -69,10 +73,17 @@ class ParetoSweep:
         """After a failure the search decides anew: larger batches would fail as well."""
         return record.failure is None and self._budget.go_on(following)
 
-    def _measure(self, measuring: Measuring, step: Step) -> bool:
+    def _without_answers(self) -> Iterator[Group]:
+        """Accuracy runs of loads that are measured in full, without the answers that they should have."""
+        full = self._records.findings().full
+        for load in self._loads.values():
+            if not self._records.is_done(load.accuracy) and not full.keys().isdisjoint(load.full):
+                yield load.measuring([], accuracy=True)
+
+    def _measure(self, measuring: Measuring, groups: Iterable[Group]) -> bool:
         """Whether anything was measured."""
         measured = False
-        for group in self._groups(step):
+        for group in groups:
             needed = self._repeats.needed(group)
             if not needed.runs:
                 continue

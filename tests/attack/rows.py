@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tests.attack import adapters, models, records, server, signals, storage, yaml_and_commands
+from tests.attack import adapters, models, records, searches, server, signals, storage, yaml_and_commands
 from tests.attack.attack import Attack, unique
 
 
@@ -18,6 +18,7 @@ class Row:
 
 ROWS = {
     "signals": Row(signals.attacks, in_process=False),
+    "searches": Row(searches.attacks, in_process=False),
     "storage": Row(storage.attacks, in_process=False),
     "yaml": Row(yaml_and_commands.attacks, in_process=True),
     "models": Row(models.attacks, in_process=True),

@@ -42,17 +42,24 @@ class Kill:
     number: signal.Signals
     moment_s: float
 
+    @property
+    def title(self) -> str:
+        target = self.target if self.target == "everything" else f"the {self.target}"
+        return f"{self.number.name} to {target} after {self.moment_s} s"
 
-def attacks(chance: random.Random, count: int = 46) -> list[Attack]:
-    return [_attack(number, chance) for number in range(1, count + 1)]
 
-
-def _attack(number: int, chance: random.Random) -> Attack:
+def a_kill(chance: random.Random) -> Kill:
     target = chance.choice(_TARGETS)
     sent = signal.SIGKILL if target == "everything" else chance.choice(_SIGNALS)
-    kill = Kill(target, sent, round(chance.uniform(0.0, _LONGEST_S), 2))
-    name = f"kill {number}: {sent.name} to the {target} after {kill.moment_s} s".replace("the every", "every")
-    return Attack(name, partial(_survives, kill), limit_s=240)
+    return Kill(target, sent, round(chance.uniform(0.0, _LONGEST_S), 2))
+
+
+def attacks(chance: random.Random, count: int = 46) -> list[Attack]:
+    kills = [a_kill(chance) for _ in range(count)]
+    return [
+        Attack(f"kill {number}: {kill.title}", partial(_survives, kill), limit_s=240)
+        for number, kill in enumerate(kills, 1)
+    ]
 
 
 def _survives(kill: Kill, ground: Ground) -> None:
@@ -60,7 +67,7 @@ def _survives(kill: Kill, ground: Ground) -> None:
     arguments = write_sweep(ground, [sut], "[1, 8]", 0.4)
     arguments += ["--set", "deployment.operating_mode=fast,slow"]
     files = ground.files(results=False)
-    started, finished = _hit(kill, arguments, ground)
+    started, finished = hit(kill, arguments, ground)
     _check_end(kill, started, finished, ground)
     kept = snapshot(ground.out)
     _resumes(arguments, ground)
@@ -71,7 +78,7 @@ def _survives(kill: Kill, ground: Ground) -> None:
 _OPTIONS = "options: {good_batches: 1000000}\n"
 
 
-def _hit(kill: Kill, arguments: list[str], ground: Ground) -> tuple[Started, int]:
+def hit(kill: Kill, arguments: list[str], ground: Ground) -> tuple[Started, int]:
     """The command that was hit, and how many runs were finished then; earlier where it had ended before."""
     moment = kill.moment_s
     while True:

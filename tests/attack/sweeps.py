@@ -1,7 +1,7 @@
 """Small sweeps to attack while they run, and what must hold of their results folder afterwards."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from qutiperf.errors import QutiperfError
@@ -97,9 +97,13 @@ def check_shown(ground: Ground) -> None:
     require(shown == ids, f"show lists {len(shown)} runs of {len(ids)}")
 
 
-def check_tidy(ground: Ground) -> None:
-    """No staging folder, lock or part of a run is left."""
-    allowed = {"qutiperf-results.json", *(path.parent.name for path in ground.out.glob("*/record.json"))}
+def check_tidy(ground: Ground, also: Collection[str] = ()) -> None:
+    """No staging folder, lock or part of a run is left; `also` may be there."""
+    allowed = {
+        "qutiperf-results.json",
+        *also,
+        *(path.parent.name for path in ground.out.glob("*/record.json")),
+    }
     left = sorted(path.name for path in ground.out.iterdir() if path.name not in allowed)
     require(not left, f"left in the results folder: {', '.join(left[:3])}{' (the lock)' * (LOCK in left)}")
 

@@ -8,6 +8,7 @@ from tests.attack.rows import ROWS, attacks_of, kills
 
 AT_LEAST = {
     "signals": 46,
+    "searches": 12,
     "storage": 17,
     "yaml": 287,
     "models": 190,

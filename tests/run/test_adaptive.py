@@ -233,6 +233,21 @@ def test_a_killed_search_goes_on_with_the_probes_that_it_has(
     assert kept <= {path.name for path in out.glob("probes/*-1")}
 
 
+@pytest.mark.slow
+def test_answers_are_kept_also_of_models_that_were_measured_without(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ["run", "quickstart", *QUICK, "--set", "settings.min_duration_s=0.1", "--out", str(out)]
+    arguments += ["--set", "deployment.batch_size=8", "--strategy", "pareto"]
+    assert main(arguments, debug=True) == 0
+    assert not list(out.glob("*/answers*"))
+    before = len(Store.open(out).read().records)
+    for _ in range(2):
+        assert main([*arguments, "--keep-answers"], debug=True) == 0
+        [folder] = {path.parent for path in out.glob("*/answers*")}
+        assert folder.name.endswith("-2")
+        assert len(Store.open(out).read().records) == before + 1
+
+
 def test_python_takes_the_same_options(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a strategy"):
         qutiperf.run("quickstart", tmp_path / "out", strategy="best")
