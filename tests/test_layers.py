@@ -58,7 +58,7 @@ ROOMS: dict[str, list[str]] = {
     "models": [
         "damage part_reference part_weights tensors topologies_builder",
         "digits onnx_file part_builder permuted tflite_file",
-        "part_composed",
+        "narrowed part_composed",
         "parts",
         "topologies_efficientnet topologies_imagenet",
         "topologies workload_of",

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 
 from qutiperf.errors import SetupError
+from qutiperf.models.narrowed import in_fp16, with_int4_weights
 from qutiperf.models.topologies import build, check_seed, check_weights, declare, save
 from qutiperf.spec.topology import Topology
 from qutiperf.spec.workload import InputSpec
@@ -33,6 +34,10 @@ def write_for(topology: Topology, source: InputSpec, path: Path) -> None:
     )
     if topology.datatype == "int8":
         model = _int8(model, source, topology)
+    elif topology.datatype == "fp16":
+        model = in_fp16(model)
+    elif topology.datatype == "int4":
+        model = with_int4_weights(model)
     save(model, path)
 
 

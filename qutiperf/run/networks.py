@@ -57,7 +57,7 @@ def _workload(point: BuiltNetwork, published_size: int) -> Workload:
                 "topology": point.topology,
                 "channel_scale_percent": point.channel_scale_percent,
                 "weight_datatype": point.datatype,
-                "activation_datatype": point.datatype,
+                "activation_datatype": "fp32" if point.datatype == "int4" else point.datatype,
                 "sparsity_percent": point.sparsity_percent,
             },
             "rehearsal": True,

@@ -4,14 +4,14 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, product
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, field_validator
 
 from qutiperf.spec.config import StrictModel
 from qutiperf.spec.limits import MOST_POINTS
+from qutiperf.spec.topology import NetworkDatatype
 
-NetworkDatatype = Literal["fp32", "int8"]
 _MOST_STEPS = 10_000
 Value = int | float | str
 
@@ -64,8 +64,8 @@ class Networks(StrictModel):
 
     `topologies` are names of `qutiperf models list`, or globs. `scales` are channels in percent of the
     published number, `input_sizes` pixels of a side (by default as published), `sparsities` the percentage of
-    weights that are zero, at random places. Numbers can be ranges: 12.5:100:x2, 160:224:32. int8 is static
-    quantization by ONNX Runtime.
+    weights that are zero, at random places. Numbers can be ranges: 12.5:100:x2, 160:224:32. Datatypes are
+    fp32, fp16, int8 by ONNX Runtime's static quantization, and int4 weights under fp32 activations.
     """
 
     topologies: Annotated[list[str], Field(min_length=1)]

@@ -6,18 +6,20 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from qutiperf.spec.config import Percent, StrictModel, without_unset
 
+NetworkDatatype = Literal["fp32", "fp16", "int8", "int4"]
+
 
 class Topology(StrictModel):
     """A network built on demand with seeded random weights: speed, but no accuracy.
 
-    `datatype: int8` quantises it statically with ONNX Runtime; `sparsity_percent` of its weights are zero, at
-    random places.
+    `datatype`: fp16, int8 by ONNX Runtime's static quantization, or int4 weights under fp32 activations.
+    `sparsity_percent` of its weights are zero, at random places.
     """
 
     name: str
     channel_scale_percent: Percent = 100.0
     seed: int = 1
-    datatype: Literal["fp32", "int8"] | None = None
+    datatype: NetworkDatatype | None = None
     sparsity_percent: Percent | None = None
 
     @model_serializer(mode="wrap")

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
+from numpy.typing import NDArray
+from onnx import TensorProto, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 from qutiperf.cli import main
 from qutiperf.models.topologies import build
@@ -14,7 +16,7 @@ from qutiperf.models.topology_spec import write_for
 from qutiperf.results.store import Store
 from qutiperf.run.sweep import PlannedSweep, plan_sweep
 from qutiperf.spec.networks import values_of
-from qutiperf.spec.topology import Topology
+from qutiperf.spec.topology import NetworkDatatype, Topology
 from qutiperf.spec.workload import InputSpec
 from tests.conftest import SutFile, fails
 
@@ -154,15 +156,64 @@ def test_an_int8_network_is_quantised_and_keeps_its_zeros(tmp_path: Path) -> Non
     assert sum(np.count_nonzero(weight == 0) for weight in weights) > 0.45 * sum(map(np.size, weights))
 
 
+def answers(model: onnx.ModelProto, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    scores = ReferenceEvaluator(model).run(None, {"image": images})
+    assert isinstance(scores, list)
+    assert scores[0].dtype == np.float32
+    return np.asarray(scores[0], np.float32)
+
+
+def written(tmp_path: Path, name: str, datatype: NetworkDatatype) -> tuple[onnx.ModelProto, tuple[int, ...]]:
+    """The network, checked, and the shape of an image."""
+    path = tmp_path / "narrow.onnx"
+    source = IMAGE if name == "cnv" else InputSpec(name="image", dtype="float32", shape=["batch", 784])
+    write_for(Topology(name=name, channel_scale_percent=12.5, datatype=datatype), source, path)
+    model, wide = onnx.load(path), build(name, 12.5)
+    onnx.checker.check_model(model, full_check=True)
+    assert (model.graph.input, model.graph.output) == (wide.graph.input, wide.graph.output)
+    return model, source.sample_shape
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnv"])
+def test_a_network_in_fp16_answers_nearly_the_same(tmp_path: Path, name: str) -> None:
+    narrow, shape = written(tmp_path, name, "fp16")
+    assert {tensor.data_type for tensor in narrow.graph.initializer} == {TensorProto.FLOAT16}
+    images = np.random.default_rng(1).random((2, *shape), np.float32)
+    expected, answered = answers(build(name, 12.5), images), answers(narrow, images)
+    assert 0 < np.abs(answered - expected).max() < 0.003 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnv"])
+def test_a_network_with_int4_weights_computes_with_the_nearest_of_fifteen_values(
+    tmp_path: Path, name: str
+) -> None:
+    narrow, shape = written(tmp_path, name, "int4")
+    wide, stored = build(name, 12.5), {tensor.name: tensor for tensor in narrow.graph.initializer}
+    for tensor in wide.graph.initializer:
+        if len(tensor.dims) > 1:
+            weight = numpy_helper.to_array(tensor)
+            assert stored[tensor.name].data_type == TensorProto.INT4
+            levels = numpy_helper.to_array(stored[tensor.name]).astype(np.float32)
+            scale = numpy_helper.to_array(stored[f"{tensor.name}.scale"])
+            assert np.abs(levels).max() == 7
+            rounded = levels * scale.reshape(-1, *[1] * (weight.ndim - 1))
+            steps = np.abs(rounded - weight) / scale.reshape(-1, *[1] * (weight.ndim - 1))
+            assert steps.max() < 0.5001
+            tensor.CopyFrom(numpy_helper.from_array(rounded, tensor.name))
+    images = np.random.default_rng(1).random((2, *shape), np.float32)
+    np.testing.assert_allclose(answers(narrow, images), answers(wide, images), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.slow
 def test_built_networks_are_measured(network_sweep: NetworkSweep, tmp_path: Path) -> None:
     out = tmp_path / "results"
-    axes = "{topologies: [cnv, mlp], scales: [12.5], datatypes: [fp32, int8], sparsities: [50]}"
+    axes = "{topologies: [cnv, mlp], scales: [12.5], datatypes: [fp32, fp16, int8, int4], sparsities: [50]}"
     path = network_sweep(axes, sut="cpu-onnxruntime")
     assert main(["run", str(path), "--out", str(out), "--set", "deployment.threads=1"]) == 0
     records = Store.open(out).latest()
     assert {record.point.workload for record in records} == {
-        *("cnv-12.5-fp32-sparse50", "cnv-12.5-int8-sparse50"),
-        *("mlp-12.5-fp32-sparse50", "mlp-12.5-int8-sparse50"),
+        f"{name}-12.5-{datatype}-sparse50"
+        for name in ("cnv", "mlp")
+        for datatype in ("fp32", "fp16", "int8", "int4")
     }
     assert all(record.valid for record in records)

@@ -67,9 +67,9 @@ def int4_weights(parts: GraphParts, prefix: str, trained: TrainedLayer) -> None:
 
 def _append_conv(parts: GraphParts, prefix: str, trained: TrainedLayer) -> None:
     weight = trained.weight
-    scale = _scale(weight.reshape(len(weight), -1))
-    levels = _levels(weight, scale.reshape(-1, 1, 1, 1))
-    packed = _pack(levels.reshape(-1))
+    scale = int4_scale(weight.reshape(len(weight), -1))
+    levels = int4_levels(weight, scale.reshape(-1, 1, 1, 1))
+    packed = packed_nibbles(levels.reshape(-1))
     stored = helper.make_tensor(
         f"{prefix}/weight_int4", onnx.TensorProto.INT4, weight.shape, packed.tobytes(), raw=True
     )
@@ -83,9 +83,9 @@ def _append_matmul(parts: GraphParts, prefix: str, trained: TrainedLayer) -> Non
     """MatMulNBits takes weights as [outputs, blocks, bytes] and one scale per output and block."""
     outputs, inputs = trained.weight.shape
     blocks = _blocks(trained.weight)
-    scale = _scale(blocks)
-    levels = _levels(blocks, scale[..., np.newaxis]) + INT4_ZERO_POINT
-    packed = parts.constant(f"{prefix}/weight_int4", _pack(levels))
+    scale = int4_scale(blocks)
+    levels = int4_levels(blocks, scale[..., np.newaxis]) + INT4_ZERO_POINT
+    packed = parts.constant(f"{prefix}/weight_int4", packed_nibbles(levels))
     scales = parts.constant(f"{prefix}/scale", scale.reshape(-1))
     bias = parts.constant(f"{prefix}/bias", trained.bias)
     parts.append(
@@ -109,19 +109,19 @@ def _blocks(weight: NDArray[np.float32]) -> NDArray[np.float32]:
     return filled.reshape(outputs, count, BLOCK_SIZE)
 
 
-def _scale(groups: NDArray[np.float32]) -> NDArray[np.float32]:
+def int4_scale(groups: NDArray[np.float32]) -> NDArray[np.float32]:
     """One scale per group (the last axis): its largest magnitude becomes the largest level."""
     scale: NDArray[np.float32] = np.abs(groups).max(axis=-1) / np.float32(INT4_MAXIMUM)
     return np.maximum(scale, np.float32(SMALLEST_SCALE))
 
 
-def _levels(weight: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.int8]:
+def int4_levels(weight: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.int8]:
     """Nearest integers in -7..7."""
     nearest: NDArray[np.float32] = np.clip(np.rint(weight / scale), -INT4_MAXIMUM, INT4_MAXIMUM)
     return nearest.astype(np.int8)
 
 
-def _pack(levels: NDArray[np.int8]) -> NDArray[np.uint8]:
+def packed_nibbles(levels: NDArray[np.int8]) -> NDArray[np.uint8]:
     """Two nibbles a byte along the last axis, the first in the low half; an odd count gets a zero."""
     filling = [(0, 0)] * (levels.ndim - 1) + [(0, levels.shape[-1] % 2)]
     nibbles = np.pad(levels, filling).view(np.uint8) & np.uint8(0x0F)
