@@ -7,7 +7,7 @@ from qutiperf import host
 from qutiperf.adapters.registry import adapter_class, option_names
 from qutiperf.errors import InputError
 from qutiperf.power.power_verdict import LEAST_UPDATES
-from qutiperf.power.registry import NONE, make_meter
+from qutiperf.power.registry import AUTO, NONE, make_meter
 from qutiperf.run.plan import Group, Material, PlannedRun, gather, make_plan
 from qutiperf.run.sweep import PlannedSweep, with_meters
 from qutiperf.spec.config import canonical_json
@@ -88,11 +88,11 @@ def _material(
 
 def _window_s(meters: Sequence[str], rate_hz: float) -> float:
     """The time that the slowest meter needs; opens each of them, and raises SetupError if one fails."""
-    opened = [make_meter(name) for name in meters if name != NONE]
-    updates = [rail.update_s or 0.0 for meter in opened for rail in meter.open_and_close()]
-    if not opened:
+    if not set(meters) - {NONE}:
         return 0.0
-    slowest_s = max(1 / rate_hz, *(meter.least_period_s for meter in opened), *updates)
+    opened = [make_meter(name) for name in meters if name not in (AUTO, NONE)]
+    updates = [rail.update_s or 0.0 for meter in opened for rail in meter.open_and_close()]
+    slowest_s = max([1 / rate_hz, *updates, *(meter.least_period_s for meter in opened)])
     return _MARGIN * LEAST_UPDATES * slowest_s
 
 

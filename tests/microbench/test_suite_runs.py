@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -206,6 +207,17 @@ def test_with_a_meter_a_layer_is_measured_long_enough_for_its_power(
     assert energy_mj == pytest.approx(5000 / record.loadgen.samples_per_second)
     assert record.figures.system_throughput_ips is None
     assert "mJ/input" in capsys.readouterr().out
+
+
+def test_a_part_lasts_as_long_as_its_slowest_meter_needs() -> None:
+    suite, file = load_suite("core")
+    parts = expand_suite(suite, str(file.path), None)[:1]
+    durations = []
+    for power in ([], ["none"], ["auto"], ["command:sh -c 'while sleep 0.1; do echo 5; done'"]):
+        planned = plan_parts(parts, {}, "cpu-onnxruntime", replace(settings_of(suite), power=power))
+        [point, *_] = [run.point for group in planned.groups for run in group.runs]
+        durations.append(point.settings.min_duration_s)
+    assert durations == [0.07, 0.07, 1.1, 1.1]
 
 
 @pytest.mark.parametrize(
