@@ -6,7 +6,8 @@ Replays recorded sweeps (benchmarks/data): every setting was measured in full an
 each. Each seed draws new noise from the recorded repeats. `front_share` is the hypervolume of the settings
 that were measured in full over that of all settings, with the medians of all repeats as true values, linear
 and scaled to the range of the sweep. `reported_share` counts only those of them that look best in the noise;
-the whole sweep (`exhaustive`) has that loss too. Time includes loads of models, accuracy runs and probes.
+the whole sweep (`exhaustive`) has that loss too. `noise_percent` is how much repeats differ. Time includes
+loads of models, accuracy runs and probes.
 Beside it: random settings in a quarter of the time, and with --optuna its samplers with the same probes (pip
 install optuna). Prints JSON; nothing is measured.
 """
@@ -97,6 +98,14 @@ def recorded(name: str) -> Recorded:
             )
         )
     return sweep
+
+
+def noise_percent(repeats: dict[str, list[Figures]]) -> float:
+    """Median over the settings of the coefficient of variation of the throughput."""
+    values = [[figures[THROUGHPUT] for figures in each] for each in repeats.values() if len(each) > 2]
+    return round(
+        100 * statistics.median(statistics.stdev(each) / statistics.mean(each) for each in values), 1
+    )
 
 
 class Bench:
@@ -353,6 +362,7 @@ def main() -> int:
             "settings": len(sweep.settings),
             "loads": len(sweep.load_s),
             "exhaustive_s": round(sweep.exhaustive_s, 1),
+            "noise_percent": {"full": noise_percent(sweep.full), "probe": noise_percent(sweep.probes)},
             "front": Score(sweep).front,
             **results,
             "goal_reached": found["front_share_worst"] >= GOAL_SHARE

@@ -5,7 +5,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from qutiperf.models.digits.export_onnx import IR_VERSION, OPSET
-from qutiperf.models.digits.quantise import int4_levels, int4_scale, packed_nibbles
+from qutiperf.models.digits.quantise import int4_tensor
 
 _WEIGHTED = ("Conv", "Gemm")  # their second input is the weight, outputs first
 
@@ -51,12 +51,7 @@ def with_int4_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _as_int4(graph: onnx.GraphProto, tensor: onnx.TensorProto) -> onnx.NodeProto:
     """Replaces the tensor in place, and returns the node that makes fp32 of it."""
-    weight = numpy_helper.to_array(tensor)
-    scale = int4_scale(weight.reshape(len(weight), -1))
-    levels = int4_levels(weight, scale.reshape(-1, *[1] * (weight.ndim - 1)))
-    stored = helper.make_tensor(
-        tensor.name, TensorProto.INT4, weight.shape, packed_nibbles(levels.reshape(-1)).tobytes(), raw=True
-    )
+    stored, scale = int4_tensor(tensor.name, numpy_helper.to_array(tensor))
     tensor.CopyFrom(stored)
     graph.initializer.append(numpy_helper.from_array(scale, f"{tensor.name}.scale"))
     inputs = [tensor.name, f"{tensor.name}.scale"]

@@ -38,8 +38,7 @@ class ParetoSweep:
         while (step := self._next_step()) is not None:
             if not self._measure(measuring, self._groups(step)):
                 return
-        if again := list(self._without_answers()):
-            self._measure(measuring, again)
+        self._measure(measuring, list(self._without_answers()))
 
     def probe_count(self) -> int:
         return len(self._records.findings().probes)

@@ -237,7 +237,6 @@ def _accuracy_source(outcome: Outcome) -> str:
     return "top-1: mlperf_log_accuracy.json; top-5: the same answers' scores"
 
 
-_LONGEST_STORING_S, _STORING_TICK_S = 2.0, 0.0005
 _MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
@@ -308,6 +307,9 @@ def profile(run: JobRun, part: LoadedPart, outcome: Outcome, reporter: Reporter)
         unfinished = Path(run.folder) / f"{PROFILE}.part"
         unfinished.write_bytes(NODES.dump_json(nodes))
         unfinished.rename(unfinished.with_name(PROFILE))  # whole or not at all, if this process is killed
+
+
+_LONGEST_STORING_S, _STORING_TICK_S = 2.0, 0.0005
 
 
 def _wait_until_stored(run: JobRun, job: Job) -> None:

@@ -2,14 +2,13 @@
 
 import random
 import signal
-from functools import partial
 
 from qutiperf.results.left_out import read_left_out
 from qutiperf.results.store import LEFT_OUT, PROBES
 from tests.attack.attack import INTERRUPTED, OK, RUN, Attack, check_outcome, require
 from tests.attack.ground import Ground
 from tests.attack.processes import nothing_running
-from tests.attack.signals import Kill, a_kill, hit
+from tests.attack.signals import Kill, hit, kill_attacks
 from tests.attack.sweeps import (
     FAULTY,
     check_kept,
@@ -25,11 +24,7 @@ _BATCHES, _REPEATS = (1, 2, 4, 8, 16, 32), 2
 
 
 def attacks(chance: random.Random, count: int = 12) -> list[Attack]:
-    kills = [a_kill(chance) for _ in range(count)]
-    return [
-        Attack(f"search {number}: {kill.title}", partial(_goes_on, kill), limit_s=240)
-        for number, kill in enumerate(kills, 1)
-    ]
+    return kill_attacks("search", _goes_on, chance, count)
 
 
 def _goes_on(kill: Kill, ground: Ground) -> None:

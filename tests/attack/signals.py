@@ -4,6 +4,7 @@ import random
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,9 +56,15 @@ def a_kill(chance: random.Random) -> Kill:
 
 
 def attacks(chance: random.Random, count: int = 46) -> list[Attack]:
+    return kill_attacks("kill", _survives, chance, count)
+
+
+def kill_attacks(
+    word: str, survives: Callable[[Kill, Ground], None], chance: random.Random, count: int
+) -> list[Attack]:
     kills = [a_kill(chance) for _ in range(count)]
     return [
-        Attack(f"kill {number}: {kill.title}", partial(_survives, kill), limit_s=240)
+        Attack(f"{word} {number}: {kill.title}", partial(survives, kill), limit_s=240)
         for number, kill in enumerate(kills, 1)
     ]
 

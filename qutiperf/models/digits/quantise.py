@@ -66,26 +66,28 @@ def int4_weights(parts: GraphParts, prefix: str, trained: TrainedLayer) -> None:
 
 
 def _append_conv(parts: GraphParts, prefix: str, trained: TrainedLayer) -> None:
-    weight = trained.weight
-    scale = int4_scale(weight.reshape(len(weight), -1))
-    levels = int4_levels(weight, scale.reshape(-1, 1, 1, 1))
-    packed = packed_nibbles(levels.reshape(-1))
-    stored = helper.make_tensor(
-        f"{prefix}/weight_int4", onnx.TensorProto.INT4, weight.shape, packed.tobytes(), raw=True
-    )
+    stored, scale = int4_tensor(f"{prefix}/weight_int4", trained.weight)
     inputs = [parts.initialiser(stored), parts.constant(f"{prefix}/scale", scale)]
     weights = parts.node("DequantizeLinear", f"{prefix}/dequantise", inputs, axis=0)
     bias = parts.constant(f"{prefix}/bias", trained.bias)
     parts.append("Conv", f"{prefix}/conv", weights, bias, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
 
 
+def int4_tensor(name: str, weight: NDArray[np.float32]) -> tuple[onnx.TensorProto, NDArray[np.float32]]:
+    """Weights, outputs first, as int4, and the scale of each output."""
+    scale = _scale(weight.reshape(len(weight), -1))
+    levels = _levels(weight, scale.reshape(-1, *[1] * (weight.ndim - 1)))
+    data = _pack(levels.reshape(-1)).tobytes()
+    return helper.make_tensor(name, onnx.TensorProto.INT4, weight.shape, data, raw=True), scale
+
+
 def _append_matmul(parts: GraphParts, prefix: str, trained: TrainedLayer) -> None:
     """MatMulNBits takes weights as [outputs, blocks, bytes] and one scale per output and block."""
     outputs, inputs = trained.weight.shape
     blocks = _blocks(trained.weight)
-    scale = int4_scale(blocks)
-    levels = int4_levels(blocks, scale[..., np.newaxis]) + INT4_ZERO_POINT
-    packed = parts.constant(f"{prefix}/weight_int4", packed_nibbles(levels))
+    scale = _scale(blocks)
+    levels = _levels(blocks, scale[..., np.newaxis]) + INT4_ZERO_POINT
+    packed = parts.constant(f"{prefix}/weight_int4", _pack(levels))
     scales = parts.constant(f"{prefix}/scale", scale.reshape(-1))
     bias = parts.constant(f"{prefix}/bias", trained.bias)
     parts.append(
@@ -109,19 +111,19 @@ def _blocks(weight: NDArray[np.float32]) -> NDArray[np.float32]:
     return filled.reshape(outputs, count, BLOCK_SIZE)
 
 
-def int4_scale(groups: NDArray[np.float32]) -> NDArray[np.float32]:
+def _scale(groups: NDArray[np.float32]) -> NDArray[np.float32]:
     """One scale per group (the last axis): its largest magnitude becomes the largest level."""
     scale: NDArray[np.float32] = np.abs(groups).max(axis=-1) / np.float32(INT4_MAXIMUM)
     return np.maximum(scale, np.float32(SMALLEST_SCALE))
 
 
-def int4_levels(weight: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.int8]:
+def _levels(weight: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.int8]:
     """Nearest integers in -7..7."""
     nearest: NDArray[np.float32] = np.clip(np.rint(weight / scale), -INT4_MAXIMUM, INT4_MAXIMUM)
     return nearest.astype(np.int8)
 
 
-def packed_nibbles(levels: NDArray[np.int8]) -> NDArray[np.uint8]:
+def _pack(levels: NDArray[np.int8]) -> NDArray[np.uint8]:
     """Two nibbles a byte along the last axis, the first in the low half; an odd count gets a zero."""
     filling = [(0, 0)] * (levels.ndim - 1) + [(0, levels.shape[-1] % 2)]
     nibbles = np.pad(levels, filling).view(np.uint8) & np.uint8(0x0F)
