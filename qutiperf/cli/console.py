@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from qutiperf.printable import bounded, json_text, one_line, printable, spreadsheet_text
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _state = {"quiet": False}
 # Maximum characters of a cell, message and line; longer ones come from damaged or hostile files.
 _CELL, _MESSAGE, _LINE = 200, 2000, 10_000
+_LONGEST_WORD, _FOLDED = 60, 30  # width of a column that has such a word, and to which text may be folded
 
 
 def be_quiet(quiet: bool = True) -> None:
@@ -123,7 +125,10 @@ def console(*, stderr: bool = False) -> "Console":
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Prints a table; numbers are right-aligned with four digits, unknown is a dash."""
+    """Prints a table; numbers are right-aligned with four digits, unknown is a dash.
+
+    Lines are longer than the terminal where the words do not fit: nothing is cut off.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -135,22 +140,28 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         pad_edge=False,
         padding=(0, 1, 0, 0),
     )
+    width = 2 * len(columns) + 1
     for number, name in enumerate(columns):
-        numeric = any(_is_number(row[number]) for row in rows)
+        cells = [_cell(row[number]) for row in rows]
+        least = _least_width(name, cells)
+        width += least
         drawn.add_column(
             Text(one_line(bounded(name, _CELL))),
-            justify="right" if numeric else "left",
+            justify="right" if any(_is_number(row[number]) for row in rows) else "left",
             overflow="fold",
-            min_width=_width(rows, number),
+            min_width=least,
         )
     for row in rows:
         drawn.add_row(*[Text(_cell(value)) for value in row])
-    console().print(drawn)
+    shown = console()
+    shown.print(drawn, width=max(width, shown.width), crop=False, no_wrap=True)
 
 
-def _width(rows: Sequence[Sequence[object]], number: int) -> int:
-    """Width of the column's widest cell, so that titles wrap and cells do not."""
-    return min(max((len(_cell(row[number])) for row in rows), default=0), 60)
+def _least_width(title: str, cells: Sequence[str]) -> int:
+    """Width in which only long text is folded, and that between words, if these are not overlong."""
+    text = min(max(map(len, cells), default=0), _FOLDED)
+    words = chain(title.split(), *map(str.split, cells))
+    return max(text, min(max(map(len, words), default=0), _LONGEST_WORD))
 
 
 def _is_number(value: object) -> bool:

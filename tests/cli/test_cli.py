@@ -296,3 +296,15 @@ def test_unknown_is_an_empty_cell(capsys: pytest.CaptureFixture[str]) -> None:
 
     console.out_csv([{"a": None, "b": 0.0, "c": ["x", "y"], "d": np.float32(1).item()}])
     assert capsys.readouterr().out == "a,b,c,d\n,0.0,x; y,1.0\n"
+
+
+def test_a_wide_table_keeps_its_columns_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    from qutiperf.cli import console
+
+    long = "the clock fell to 3.5 GHz while other programs took 37 % of the cores"
+    console.table("", [f"figure {number} ms" for number in range(24)] + ["quality"], [[*range(24), long]])
+    lines = capsys.readouterr().out.splitlines()
+    heading = " ".join(lines)
+    assert all(heading.count(word) >= 1 for word in ("quality", "23", "ms"))
+    assert heading.count("figure") == 24
+    assert set(long.split()) <= set(heading.split())

@@ -300,7 +300,7 @@ def test_a_held_run_keeps_its_throughput_over_time(
     assert len(Store.open(out).latest()) == 5
     capsys.readouterr()
     assert qutiperf(["show", str(out)], debug=True) == 0
-    assert "last/first %" in capsys.readouterr().out
+    assert "last/first" in capsys.readouterr().out
     assert qutiperf(["explain", str(out), "--all"], debug=True) == 0
     assert "valid: held: held for 3" in capsys.readouterr().out
 
