@@ -33,7 +33,7 @@ from qutiperf.units import BYTES_PER_GB, NANOSECONDS_PER_SECOND, ns_from_seconds
 SUBMISSION_MULTISTREAM = 8  # samples per query in mlperf.conf
 _BUDGET_S = 0.1
 _FIRST_SHARE, _NEXT_SHARE = 1 / 5, 1 / 50  # of the duration, at most: the first probe of a load, the others
-_LAYER_SHARE = 1 / 10  # of the first probe of a layer, which is a load for one or two runs
+_LAYER_SHARE = 1 / 10  # of every probe of a layer: each batch size of it is slow at first
 _ATTEMPTS = 3
 _LEAST_BATCHES = 3  # of each stream in Offline: a batch alone has no median
 _PROBE_S = 48.0  # of which the time limit becomes 300 s, as without a warm-up
@@ -197,8 +197,8 @@ class Trial:
     def _probe(self) -> Probe:
         """Latency or rate to expect, unless the settings give it."""
         settings, scenario = self._point.settings, self._point.scenario
-        first = _LAYER_SHARE if self._layer else _FIRST_SHARE
-        share = _NEXT_SHARE if self._model.probed else first
+        share = _NEXT_SHARE if self._model.probed else _FIRST_SHARE
+        share = _LAYER_SHARE if self._layer else share
         self._model.probed = True
         budget = ns_from_seconds(min(_BUDGET_S, (settings.min_duration_s or 1) * share))
         warm_up_ns = ns_from_seconds(settings.warm_up_s or 0.0)
