@@ -15,14 +15,10 @@ from qutiperf.spec.level0_terms import Calibration, Terms
 def calibrate(measured: Measured, family: str, source: str) -> Calibration:
     """Chosen terms and fitted constants; errors from leaving one network out, None with a single network.
 
-    Only terms with no more constants than there are points are considered; raises InputError if none is left.
+    Only the terms of `menu_of` are considered; raises InputError if there is none.
     """
     networks = len(np.unique(measured.group))
-    menu = [terms for terms in candidates(family) if len(terms.constants) <= len(measured)]
-    if not menu:
-        smallest = min(len(terms.constants) for terms in candidates(family))
-        cure = f"measure at least {smallest} settings with compute throughput"
-        raise InputError(f"{len(measured)} measured points are too few to fit to", where=source, cure=cure)
+    menu = menu_of(measured, family, source)
     fitted = select(measured, menu)
     error, interval = (None, None) if networks < 2 else _errors(measured, menu)
     return Calibration(
@@ -34,6 +30,16 @@ def calibrate(measured: Measured, family: str, source: str) -> Calibration:
         interval_factor=interval,
         source=source,
     )
+
+
+def menu_of(measured: Measured, family: str, source: str) -> list[Terms]:
+    """Terms with no more constants than there are points; raises InputError if there are none."""
+    menu = [terms for terms in candidates(family) if len(terms.constants) <= len(measured)]
+    if not menu:
+        smallest = min(len(terms.constants) for terms in candidates(family))
+        cure = f"measure at least {smallest} settings with compute throughput"
+        raise InputError(f"{len(measured)} measured points are too few to fit to", where=source, cure=cure)
+    return menu
 
 
 def _errors(measured: Measured, menu: Sequence[Terms]) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from scipy.optimize import least_squares
 from qutiperf.errors import InputError
 from qutiperf.level0.measured import Measured
 from qutiperf.level0.network import Array
-from qutiperf.level0.predict import Points, refined
+from qutiperf.level0.predict import Points, by_network, refined, refined_of
 from qutiperf.spec.level0_terms import Terms
 
 # median and spread (standard deviation of the logarithm) of a constant before any measurement
@@ -82,10 +82,11 @@ def fit(measured: Measured, terms: Terms) -> Fitted:
     centre = np.log([median for median, _ in priors])
     spread = np.array([deviation for _, deviation in priors])
     target, root = np.log(measured.throughput_ips), np.sqrt(measured.weights)
+    split = by_network(measured.points)
 
     def residuals(logarithms: Array) -> Array:
         constants = dict(zip(names, np.exp(logarithms).tolist(), strict=True))
-        error = (np.log(refined(measured.points, terms, constants)) - target) / SOFT_ERROR
+        error = (np.log(refined_of(split, terms, constants)) - target) / SOFT_ERROR
         soft = np.sign(error) * np.sqrt(2 * (np.sqrt(1 + error**2) - 1))
         return np.concatenate([root * soft * SOFT_ERROR, PRIOR_WEIGHT * (logarithms - centre) / spread])
 
