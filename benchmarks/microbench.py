@@ -57,7 +57,7 @@ def main() -> int:
     system, _ = load_sut(options.sut)
     measured = measured_parts(Store.open(options.out / "layers").latest(), where)
     cache = cache_bytes(system)
-    points = evaluate_layers(measured, cache, where)
+    points = evaluate_layers(measured, cache, where, refined=True)
     report = {
         "conditions": measured.conditions.label,
         "networks": sorted({point.network for point in points}),

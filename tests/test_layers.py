@@ -152,7 +152,7 @@ ROOMS: dict[str, list[str]] = {
     ],
     "microbench": [
         "fusion measured_parts node_layers suite_plan",
-        "network_layers stacks",
+        "borders network_layers stacks",
         "layer_model networks published_layers selection",
         "evaluation profiled",
         "gap prediction",

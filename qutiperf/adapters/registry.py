@@ -48,6 +48,11 @@ def adapter_class(name: str) -> type[AnyAdapter]:
     return _checked(getattr(importlib.import_module(module), attribute), name)
 
 
+def has_profiler(name: str) -> bool:
+    """Whether an adapter can report the nodes that its runtime runs; raises as `adapter_class` does."""
+    return adapter_class(name).profile is not Adapter.profile
+
+
 def _from_file(path: str, attribute: str) -> type[AnyAdapter]:
     if (problem := unreadable(path)) is not None:
         cure = "the path is relative to the SUT file"

@@ -83,6 +83,10 @@ def quartiles(
 def gap(
     results: Annotated[Path, typer.Argument(help="A results folder with layers and whole networks.")],
     sut: Annotated[str | None, typer.Option("--sut", help="Only this system.")] = None,
+    calibrated: Annotated[
+        str | None,
+        typer.Option("--calibrated", help="The SUT file of `qutiperf calibrate`, for a step of its own."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show where a network's time goes: roofline, layers, call, unexplained and system, which add up."""
@@ -90,10 +94,13 @@ def gap(
     from qutiperf.microbench.gap import gap_rows
     from qutiperf.microbench.measured_parts import measured_parts
     from qutiperf.microbench.suite_plan import cache_bytes
+    from qutiperf.spec.sut import load_sut
 
     measured = measured_parts(read_results(results).records, str(results), sut)
     cache = cache_bytes(measured.networks[0].inputs.sut) if measured.networks else None
-    _print([asdict(row) for row in gap_rows(measured, cache, str(results))], as_json=as_json)
+    platform = None if calibrated is None else load_sut(calibrated)[0].platform
+    rows = gap_rows(measured, cache, str(results), platform)
+    _print([asdict(row) for row in rows], as_json=as_json)
 
 
 def _rows(results: str, *figures: str) -> "list[AnalysedRow]":

@@ -185,11 +185,11 @@ def evaluate(
     from qutiperf.cli.results import read_results
     from qutiperf.microbench.evaluation import cause, evaluate_layers, side_scores, worst
     from qutiperf.microbench.measured_parts import measured_parts
-    from qutiperf.microbench.prediction import SIDE
 
     where = str(results)
     measured = measured_parts(read_results(results).records, where, sut)
-    points = evaluate_layers(measured, cache_of(measured.networks), where)
+    console.note("fits level 0 without each network in turn, if the SUT file has peaks; that takes a while")
+    points = evaluate_layers(measured, cache_of(measured.networks), where, refined=True)
     lines = side_scores(points, measured.parts)
     if as_json:
         console.out_json(
@@ -206,10 +206,11 @@ def evaluate(
     rows = [_side(line) for line in lines]
     console.table(f"{len(points)} points", list(rows[0]), [list(row.values()) for row in rows])
     last = [
-        [point.network, point.batch_size, point.measured_s * 1e3, point.error(SIDE), cause(point)]
-        for point in worst(points, SIDE)
+        [point.network, point.batch_size, point.measured_s * 1e3, point.error(point.used), cause(point)]
+        for point in worst(points)
     ]
-    console.table(f"worst of {SIDE}", ["network", "batch", "ms", "predicted / measured", "cause"], last)
+    titles = ["network", "batch", "ms", "predicted / measured", "cause"]
+    console.table(f"worst of {points[0].used}, which `level0 predict` uses", titles, last)
 
 
 def compare(

@@ -78,6 +78,7 @@ def _planned(
 ) -> "PlannedSweep":
     from dataclasses import replace
 
+    from qutiperf.adapters.registry import has_profiler
     from qutiperf.microbench.networks import whole_network
     from qutiperf.microbench.selection import parts_of_networks
     from qutiperf.microbench.suite_plan import cache_bytes, plan_parts, settings_of, within_budget
@@ -93,7 +94,9 @@ def _planned(
     system, _ = load_sut(sut_name)
     suite, parts = _suite(suite_name, system)
     measured = [whole_network(name, system) for name in names]
-    parts = [*parts_of_networks([each.layers for each in measured], suite, cache_bytes(system)), *parts]
+    layers = [each.layers for each in measured]
+    profiled = has_profiler(system.adapter)
+    parts = [*parts_of_networks(layers, suite, cache_bytes(system), profiled=profiled), *parts]
     report_uncovered([each.layers.name for each in measured], [each.layers.uncovered for each in measured])
     settings = replace(settings_of(suite), power=power)
     if batch is not None:

@@ -13,7 +13,7 @@ from qutiperf.spec.part import BuiltPart
 from qutiperf.spec.workload import ModelSpec
 
 MOST_PROFILED = 500  # calls; the threads of a runtime are slow to answer in the first of them
-_PROFILED_NS = 5e8  # of all calls of a profile together, about
+_PROFILED_NS, _PART_PROFILED_NS = 5e8, 5e7  # of all calls of a profile together, about
 # nodes that move or convert values; the rest computes
 MOVING_NODES = frozenset(
     {
@@ -90,13 +90,14 @@ def _part(judged: Sequence[ProfiledNode], computed: set[str], declared: set[str]
 
 
 def profile_of(spec: ModelSpec, adapter: AnyAdapter, batch_size: int, call_ns: float) -> list[NodeTime]:
-    """The nodes of a whole network with their times; empty without a profiler.
+    """The nodes of a network or part with their times; empty without a profiler.
 
-    Models of several tensors are left out: what their inputs have to be is not known here. `call_ns` is the
+    Networks of several tensors are left out: what their inputs have to be is not known here. `call_ns` is the
     time of a batch, which limits the number of calls.
     """
-    if spec.many:
+    if spec.many and spec.part is None:
         return []
-    repeats = max(1, min(MOST_PROFILED, round(_PROFILED_NS / max(call_ns, 1.0))))
+    longest_ns = _PROFILED_NS if spec.part is None else _PART_PROFILED_NS
+    repeats = max(3, min(MOST_PROFILED, round(longest_ns / max(call_ns, 1.0))))
     nodes = adapter.profile(random_inputs(spec, spec.fixed_batch or batch_size), repeats) or []
     return [NodeTime.model_validate(node._asdict()) for node in nodes]

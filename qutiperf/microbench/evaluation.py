@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qutiperf.errors import InputError, QutiperfError
-from qutiperf.level0.calibration import calibrate
+from qutiperf.level0.calibration import menu_of
 from qutiperf.level0.evaluate import interval_factor
+from qutiperf.level0.fit import leave_one_out
 from qutiperf.level0.network import Array
 from qutiperf.level0.predict import plain
 from qutiperf.level0.scores import Scores, score
@@ -19,19 +20,27 @@ from qutiperf.microbench.networks import layers_on
 from qutiperf.microbench.stacks import layers_of
 from qutiperf.results.predictions import measured_of_records
 from qutiperf.results.record import RunRecord
+from qutiperf.spec.sut import Platform
 from qutiperf.units import MILLISECONDS_PER_SECOND, NANOSECONDS_PER_SECOND, SECONDS_PER_MINUTE
 
-BEST_SIDE = "layers, stacks and pairs"
-SIDES = (
-    *("plain", "refined", "naive sum", "layers", "layers and stacks", BEST_SIDE),
-    *("interpolated", "profiler's sum"),
-)
+# sides and whether they use stacks and pairs
+_OF_LAYERS = {
+    "layers": (False, False),
+    "layers and stacks": (True, False),
+    "layers and pairs": (False, True),
+    "layers, stacks and pairs": (True, True),
+}
+SIDES = ("plain", "refined", "naive sum", *_OF_LAYERS, "interpolated", "profiler's sum")
 WORST = 5
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkPoint:
-    """A measured network at a batch size: seconds of a batch, and those that each side predicts."""
+    """A measured network at a batch size: seconds of a batch, and those that each side predicts.
+
+    `used` is the side that `level0 predict` uses; the shares are of its time, that of pairs, `between_share`,
+    being part of the measured share.
+    """
 
     network: str
     batch_size: int
@@ -41,6 +50,8 @@ class NetworkPoint:
     interpolated_share: float
     uncovered_percent: float
     slowest: str
+    used: str
+    between_share: float = 0.0
 
     def error(self, side: str) -> float | None:
         """Predicted over measured time."""
@@ -58,16 +69,20 @@ class SideScore:
     interval_factor: float
 
 
-def evaluate_layers(measured: MeasuredParts, cache_bytes: float | None, where: str) -> list[NetworkPoint]:
+def evaluate_layers(
+    measured: MeasuredParts, cache_bytes: float | None, where: str, *, refined: bool = False
+) -> list[NetworkPoint]:
     """Every measured network of the folder; raises InputError if there is none.
 
-    `interpolated` predicts each network without any of its own layers.
+    `interpolated` predicts each network without any of its own layers; level 0 is fitted to the others only
+    if `refined` is asked for, which takes seconds for each network.
     """
     if not measured.networks:
         cure = "measure networks with `qutiperf microbench run --for NETWORK --whole`"
         raise InputError("has no measured network to compare with", where=where, cure=cure)
     model, layers = layer_model(measured, cache_bytes), _layers(measured.networks)
-    base = _level0(measured.networks, where)
+    platform = measured.networks[0].inputs.sut.platform
+    base = level0_rates(measured.networks, platform, where, refined=refined)
     points = []
     for number, record in enumerate(measured.networks):
         network = layers.get(record.point.workload)
@@ -113,14 +128,14 @@ def _point(
     number: int,
 ) -> NetworkPoint:
     batch = int(record.point.deployment["batch_size"])
-    whole, alone = model.predict(network, [batch]), model.predict(network, [batch], stacks=False)
-    unlinked = model.predict(network, [batch], pairs=False)
+    whole = model.predict(network, [batch])
     predicted: dict[str, float | None] = {
         **{side: _seconds(base.get(side), number, batch) for side in ("plain", "refined")},
         "naive sum": float(model.naive(network, [batch])[0]),
-        "layers": float(alone.seconds[0]),
-        "layers and stacks": float(unlinked.seconds[0]),
-        BEST_SIDE: float(whole.seconds[0]),
+        **{
+            side: float(model.predict(network, [batch], stacks=stacks, pairs=pairs).seconds[0])
+            for side, (stacks, pairs) in _OF_LAYERS.items()
+        },
         "interpolated": None if rest is None else float(rest.predict(network, [batch]).seconds[0]),
         "profiler's sum": profiled_s(record),
     }
@@ -134,6 +149,8 @@ def _point(
         interpolated_share=float(whole.interpolated_share[0]),
         uncovered_percent=sum(network.uncovered.values()),
         slowest=family_of(unknown[0].part) if unknown else "",
+        used="layers and pairs" if model.profiled else "layers, stacks and pairs",
+        between_share=float(whole.between_share[0]),
     )
 
 
@@ -147,12 +164,13 @@ def _seconds(rates: Array | None, number: int, batch: int) -> float | None:
     return None if rates is None else batch / float(rates[number])
 
 
-def _level0(records: Sequence[RunRecord], where: str) -> dict[str, Array]:
-    """Inputs/s of each record by the plain model, and by a refined one fitted to the other networks.
+def level0_rates(
+    records: Sequence[RunRecord], platform: Platform, where: str, *, refined: bool = False
+) -> dict[str, Array]:
+    """Inputs/s of each record by the plain model, and by a `refined` one fitted to the other networks.
 
-    Empty where the peaks of the system are unknown, without refined for less than two networks.
+    Empty where the peaks of the platform are unknown, without refined for less than two networks.
     """
-    platform = records[0].inputs.sut.platform
     try:
         measured = measured_of_records(records, platform, where)
     except QutiperfError:
@@ -160,18 +178,13 @@ def _level0(records: Sequence[RunRecord], where: str) -> dict[str, Array]:
     if len(measured) != len(records):
         return {}
     rates = {"plain": plain(measured.points).throughput_ips}
-    refined = np.full(len(records), np.nan)
-    for group in np.unique(measured.group):
-        test, rest = measured.group == group, measured.take(np.flatnonzero(measured.group != group))
-        try:
-            calibration = calibrate(rest, platform.family, where)
-        except QutiperfError:
-            return rates
-        from qutiperf.level0.predict import refined as predicted
-
-        points = measured.points.take(np.flatnonzero(test))
-        refined[test] = predicted(points, calibration.terms, calibration.constants)
-    return {**rates, "refined": refined}
+    if not refined or len(np.unique(measured.group)) < 2:
+        return rates
+    try:
+        menu = menu_of(measured, platform.family, where)
+    except QutiperfError:
+        return rates
+    return {**rates, "refined": leave_one_out(measured, menu)}
 
 
 def side_scores(points: Sequence[NetworkPoint], parts: Sequence[MeasuredPart]) -> list[SideScore]:
@@ -207,20 +220,17 @@ def _minutes(parts: Sequence[MeasuredPart]) -> dict[str, float]:
         )
         return sum(kept) / SECONDS_PER_MINUTE
 
-    whole = spent(streamed=True, stacks=True, pairs=True)
-    return {
-        "naive sum": spent(streamed=False, stacks=False),
-        "layers": spent(streamed=True, stacks=False),
-        "layers and stacks": spent(streamed=True, stacks=True),
-        BEST_SIDE: whole,
-        "interpolated": whole,
+    sides = {
+        side: spent(streamed=True, stacks=stacks, pairs=pairs) for side, (stacks, pairs) in _OF_LAYERS.items()
     }
+    alone = spent(streamed=False, stacks=False)
+    return {"naive sum": alone, **sides, "interpolated": spent(streamed=True, stacks=True, pairs=True)}
 
 
-def worst(points: Sequence[NetworkPoint], side: str) -> list[NetworkPoint]:
-    """The points that a side predicts worst."""
-    known = [point for point in points if point.error(side)]
-    return sorted(known, key=lambda point: -abs(np.log(point.error(side) or 1.0)))[:WORST]
+def worst(points: Sequence[NetworkPoint]) -> list[NetworkPoint]:
+    """The points that `level0 predict` misses most."""
+    known = [point for point in points if point.error(point.used)]
+    return sorted(known, key=lambda point: -abs(np.log(point.error(point.used) or 1.0)))[:WORST]
 
 
 def cause(point: NetworkPoint) -> str:

@@ -1,13 +1,13 @@
 """Predicts the time of a network from measured layers.
 
-    T(b) = call + sum over the runtime's nodes of marginal_l(b) + sum over measured pairs of between_kl(b)
+    T(b) = call + sum over the runtime's nodes of inside_l(b) + sum over measured pairs of between_kl(b)
 
-marginal_l is the time of layer l inside a network: (t4 - t2) / 2 where stacks of two and four of it were
-measured, else its time alone less the edge that a layer alone pays for the call and for converting its input
-and output. edge = 2 t2 - t4 = call + elements x conversion, fitted to all measured stacks.
+inside_l is the time of layer l inside a network, without what it pays for standing alone (borders.py): its
+own nodes in the runtime's profile of the layer, or else (t4 - t2) / 2 where stacks of two and four of it were
+measured, or else its time alone less an edge.
 
-between_kl is what a pair of unlike layers k, l takes beyond their marginals, the call and the conversion of
-its own input and output: conversions between them, or what the runtime saves by computing them together.
+between_kl is what a pair of unlike layers k, l takes beyond both inside a network: conversions between them,
+or what the runtime saves by computing them together.
 
 A layer that was not measured gets a roofline fitted to those that were: ops, activations, weights and a
 node's own time, by least squares of the relative error, times the mean ratio of its nearest measured
@@ -18,7 +18,7 @@ measured ones, is added.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -27,7 +27,15 @@ from scipy.optimize import nnls
 from qutiperf.errors import InputError
 from qutiperf.level0.count import requirements_of_model
 from qutiperf.level0.network import Array
-from qutiperf.microbench.measured_parts import MeasuredPart, MeasuredParts, key_of
+from qutiperf.microbench.borders import (
+    LEAST_SHARE,
+    Borders,
+    borders_of,
+    elements_of,
+    marginals,
+    streamed_inside,
+)
+from qutiperf.microbench.measured_parts import Batches, MeasuredPart, MeasuredParts, key_of
 from qutiperf.microbench.network_layers import NetworkLayer, NetworkLayers
 from qutiperf.microbench.stacks import layers_of
 from qutiperf.models.parts import declare_part
@@ -35,7 +43,7 @@ from qutiperf.spec.microbench import State, label_of
 from qutiperf.spec.part import BuiltPart
 
 NEIGHBOURS = 4
-LEAST_SHARE = 0.1  # of a layer's time alone that its time inside a network is at least
+_LEAST_S = 1e-12  # of a time whose logarithm is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +62,25 @@ class LayerPrediction:
 
 @dataclass(frozen=True, slots=True)
 class LayerModel:
-    """Measured layers and what was fitted to them; `cache_bytes` decides the state of a network's weights."""
+    """Measured layers and what was fitted to them; `cache_bytes` decides the state of a network's weights.
+
+    `inside` and `stacked` have the seconds of a layer inside a network, from the layer alone and from its
+    stacks; `pairs` those of pairs of unlike layers.
+    """
 
     alone: Mapping[tuple[str, State], MeasuredPart]
-    stacks: Mapping[tuple[str, int, State], MeasuredPart]
-    call_s: float
-    conversion_s: float
+    inside: Mapping[tuple[str, State], Batches]
+    stacked: Mapping[tuple[str, State], Batches]
+    pairs: Mapping[tuple[str, str], Batches]
+    borders: Borders
     stream_s_per_byte: float
-    rooflines: Mapping[str, "Roofline"]
     cache_bytes: float | None
-    pairs: Mapping[tuple[str, str], MeasuredPart] = field(default_factory=dict)
+    rooflines: Mapping[str, "Roofline"] = field(default_factory=dict)
+
+    @property
+    def profiled(self) -> bool:
+        """Whether layers are known by their nodes, so that their stacks are not needed."""
+        return self.borders.node_s is not None
 
     def state_of(self, network: NetworkLayers) -> State:
         """Streamed if the weights and the largest activations together exceed the cache."""
@@ -80,57 +97,56 @@ class LayerModel:
         batches: Sequence[int],
         *,
         without: frozenset[str] = frozenset(),
-        stacks: bool = True,
+        stacks: bool | None = None,
         pairs: bool = True,
     ) -> LayerPrediction:
         """Of the batch sizes; layers of `without` count as not measured.
 
-        Without `stacks` or `pairs`, those that were measured are not used.
+        `stacks` and `pairs` say whether those that were measured are used; by default, stacks are where the
+        runtime has no profiler.
         """
+        stacks = not self.profiled if stacks is None else stacks
         sizes, state = np.array(batches, np.float64), self.state_of(network)
         measured, interpolated = np.zeros(len(sizes)), np.zeros(len(sizes))
         times: dict[str, tuple[Array, bool]] = {}
         for layer in network.layers:
             key = key_of(layer.part)
             if key not in times:
-                times[key] = self._marginal(key, layer, sizes, state, known=key not in without, stacks=stacks)
+                times[key] = self._inside(key, layer, sizes, state, known=key not in without, stacks=stacks)
             seconds, known = times[key]
             if known:
                 measured += seconds
             else:
                 interpolated += seconds
         between = np.zeros(len(sizes))
-        if stacks and pairs and not without:
-            between = self._between(network, sizes)
-        total = self.call_s + self._conversion(network, sizes) + measured + interpolated + between
+        if pairs and not without:
+            between = np.maximum(self._between(network, sizes, stacks=stacks), -(1 - LEAST_SHARE) * measured)
+        total = self.borders.call_s + self._conversion(network, sizes) + measured + interpolated + between
         return LayerPrediction(total, (measured + between) / total, interpolated / total, between / total)
 
-    def _between(self, network: NetworkLayers, sizes: Array) -> Array:
+    def _between(self, network: NetworkLayers, sizes: Array, *, stacks: bool) -> Array:
         """Seconds of all measured pairs of the network beyond their layers."""
         total = np.zeros(len(sizes))
         for first, second in network.pairs:
-            pair = self.pairs.get((key_of(first.part), key_of(second.part)))
-            if pair is not None:
-                total += self.between_s(pair, first, second, sizes)
+            total += self.between_s(first, second, sizes, stacks=stacks)
         return total
 
-    def between_s(self, pair: MeasuredPart, first: NetworkLayer, second: NetworkLayer, sizes: Array) -> Array:
-        """Of one pair, with resident weights; none if a layer of it was not measured alone.
+    def between_s(self, first: NetworkLayer, second: NetworkLayer, sizes: Array, *, stacks: bool) -> Array:
+        """Of one pair, with resident weights; none if it, or a layer of it alone, was not measured.
 
-        A saving is at most the smaller marginal: the runtime cannot do less than the other layer.
+        A saving may exceed the faster layer: OpenVINO moves the stride of a convolution to the one before it.
         """
-        marginals, all_known = [], True
-        for layer in (first, second):
-            seconds, known = self._marginal(
-                key_of(layer.part), layer, sizes, "resident", known=True, stacks=True
-            )
-            marginals.append(seconds)
-            all_known = all_known and known
-        if not all_known:
+        pair = self.pairs.get((key_of(first.part), key_of(second.part)))
+        if pair is None:
             return np.zeros(len(sizes))
-        borders = self.edge_s(_elements(pair.part), sizes)
-        beyond = _at(pair.seconds, sizes) - sum(marginals) - borders
-        return np.maximum(beyond, -np.minimum(*marginals))
+        known = [
+            self._inside(key_of(layer.part), layer, sizes, "resident", known=True, stacks=stacks)
+            for layer in (first, second)
+        ]
+        if not all(measured for _, measured in known):
+            return np.zeros(len(sizes))
+        layers = [seconds for seconds, _ in known]
+        return _at(pair, sizes) - sum(layers)
 
     def naive(self, network: NetworkLayers, batches: Sequence[int]) -> Array:
         """The plain sum of layers alone with resident weights, as the published tables add them."""
@@ -138,14 +154,15 @@ class LayerModel:
         total = np.zeros(len(sizes))
         for layer in network.layers:
             part = self.alone.get((key_of(layer.part), "resident"))
-            total += self._roofline(layer, sizes) + self.call_s if part is None else _at(part.seconds, sizes)
+            total += _at(part.seconds, sizes) if part else self._roofline(layer, sizes) + self.borders.call_s
         return total
 
     def layer_seconds(self, layer: NetworkLayer, network: NetworkLayers, batch: int) -> float:
         """Of one layer inside a network."""
         sizes = np.array([batch], np.float64)
         key, state = key_of(layer.part), self.state_of(network)
-        return float(self._marginal(key, layer, sizes, state, known=True, stacks=True)[0][0])
+        stacks = not self.profiled
+        return float(self._inside(key, layer, sizes, state, known=True, stacks=stacks)[0][0])
 
     def measured(self, layer: NetworkLayer) -> bool:
         return (key_of(layer.part), "resident") in self.alone or (
@@ -157,31 +174,26 @@ class LayerModel:
         """Of the network's own input and output."""
         if not network.layers:
             return np.zeros(len(sizes))
-        first, last = network.layers[0].part.parts[0], network.layers[-1].part.parts[0]
-        elements = sum(math.prod(shape) for shape in first.input_shapes) + math.prod(last.output_shape)
-        return self.conversion_s * elements * sizes
+        ends = network.layers[0].part, network.layers[-1].part
+        first, last = (self.alone.get((key_of(end), "resident")) for end in ends)
+        if first is not None and last is not None and first.nodes and last.nodes:
+            before, after = self.borders.conversions(first)[0], self.borders.conversions(last)[1]
+            return _at(before, sizes) + _at(after, sizes)
+        inputs, output = ends[0].parts[0].input_shapes, ends[1].parts[0].output_shape
+        return self.borders.conversion_s * (sum(map(math.prod, inputs)) + math.prod(output)) * sizes
 
-    def _marginal(
+    def _inside(
         self, key: str, layer: NetworkLayer, sizes: Array, state: State, *, known: bool, stacks: bool
     ) -> tuple[Array, bool]:
         """Seconds inside a network, and whether they were measured."""
         streaming = self.stream_s_per_byte * layer.weights * layer.part.build.weight_bytes
         for source in (state, "resident") if known else ():
             added = streaming if state == "streamed" and source == "resident" else 0.0
-            two, four = (self.stacks.get((key, depth, source)) for depth in (2, 4))
-            if stacks and two is not None and four is not None:
-                marginal = (_at(four.seconds, sizes) - _at(two.seconds, sizes)) / 2
-                least = LEAST_SHARE * _at(four.seconds, sizes) / 4
-                return np.maximum(marginal, least) + added, True
-            alone = self.alone.get((key, source))
-            if alone is not None:
-                time = _at(alone.seconds, sizes)
-                return np.maximum(time - self.edge_s(layer.elements, sizes), LEAST_SHARE * time) + added, True
+            seconds = self.stacked.get((key, source)) if stacks else None
+            seconds = seconds or self.inside.get((key, source))
+            if seconds is not None:
+                return _at(seconds, sizes) + added, True
         return self._roofline(layer, sizes) + (streaming if state == "streamed" else 0.0), False
-
-    def edge_s(self, elements: float, sizes: Array) -> Array:
-        """What a layer alone pays that a network pays once."""
-        return self.call_s + self.conversion_s * elements * sizes
 
     def _roofline(self, layer: NetworkLayer, sizes: Array) -> Array:
         name = family_of(layer.part)
@@ -196,7 +208,7 @@ class LayerModel:
 
 
 def layer_model(measured: MeasuredParts, cache_bytes: float | None) -> LayerModel:
-    """Fits edges, streaming and rooflines to the measured parts."""
+    """Fits borders, streaming and rooflines to the measured parts."""
     single = [part for part in measured.parts if part.part.layer is not None]
     alone = {(key_of(part.part), part.state): part for part in single if part.depth == 1}
     stacks = {(key_of(part.part), part.depth, part.state): part for part in single if part.depth > 1}
@@ -207,29 +219,23 @@ def layer_model(measured: MeasuredParts, cache_bytes: float | None) -> LayerMode
         and (part.depth, part.state, len(part.part.stack)) == (1, "resident", 2)
         for first, second in [layers_of(part.part)]
     }
-    call, conversion = _edges(stacks)
-    stream = _streaming(alone)
-    model = LayerModel(alone, stacks, call, conversion, stream, {}, cache_bytes)
-    return LayerModel(alone, stacks, call, conversion, stream, _rooflines(model), cache_bytes, pairs)
-
-
-def _edges(stacks: Mapping[tuple[str, int, State], MeasuredPart]) -> tuple[float, float]:
-    """Seconds of a call, and of converting an element, from 2 t2 - t4 of every stack."""
-    rows, values = [], []
-    for (key, depth, state), two in stacks.items():
-        four = stacks.get((key, 4, state)) if depth == 2 else None
-        if four is None:
-            continue
-        elements = _elements(two.part)
-        for batch in two.seconds.keys() & four.seconds.keys():
-            edge = 2 * two.seconds[batch] - four.seconds[batch]
-            if edge > 0:
-                rows.append([1.0 / edge, elements * batch / edge])
-                values.append(1.0)
-    if not rows:
-        return 0.0, 0.0
-    solution, _ = nnls(np.array(rows), np.array(values))
-    return float(solution[0]), float(solution[1])
+    borders = borders_of(measured.parts, stacks)
+    inside = {
+        (key, state): streamed_inside(part, alone.get((key, "resident")), borders)
+        if state == "streamed"
+        else borders.inside(part)
+        for (key, state), part in alone.items()
+    }
+    model = LayerModel(
+        alone=alone,
+        inside=inside,
+        stacked=marginals(stacks, borders),
+        pairs={key: borders.inside(part) for key, part in pairs.items()},
+        borders=borders,
+        stream_s_per_byte=_streaming(alone),
+        cache_bytes=cache_bytes,
+    )
+    return replace(model, rooflines=_rooflines(model))
 
 
 def _streaming(alone: Mapping[tuple[str, State], MeasuredPart]) -> float:
@@ -271,15 +277,13 @@ class Roofline:
 def _rooflines(model: LayerModel) -> dict[str, Roofline]:
     """By kind and datatype, and by datatype for kinds that were not measured."""
     rows: dict[str, list[tuple[Array, float, float]]] = {}
-    for (_, state), part in model.alone.items():
+    for (key, state), part in model.alone.items():
         if state != "resident":
             continue
         features = features_of(part.part)
-        for batch, seconds in part.seconds.items():
-            edge = float(model.edge_s(_elements(part.part), np.array([float(batch)]))[0])
-            inside = max(seconds - edge, LEAST_SHARE * seconds)
+        for batch, seconds in model.inside[key, state].items():
             for name in (family_of(part.part), part.part.build.datatype):
-                rows.setdefault(name, []).append((features, float(batch), inside))
+                rows.setdefault(name, []).append((features, float(batch), seconds))
     return {name: _fitted(points) for name, points in rows.items()}
 
 
@@ -307,7 +311,7 @@ def features_of(part: BuiltPart) -> Array:
     """Ops, activations and weights in bytes; then what tells layers of equal size apart."""
     build, layer = part.build, part.parts[0]
     window = math.prod(getattr(layer, "kernel", None) or [1])
-    moved = [_elements(part) * build.activation_bytes, layer.weights * build.weight_bytes]
+    moved = [elements_of(part) * build.activation_bytes, layer.weights * build.weight_bytes]
     sizes = [*moved, layer.accumulation, window]
     return np.array([_operations(part.model_dump_json()), *sizes], np.float64)
 
@@ -327,14 +331,9 @@ def family_of(part: BuiltPart) -> str:
     return f"{kind}{' grouped' if groups > 1 else ''} {part.build.datatype}"
 
 
-def _elements(part: BuiltPart) -> float:
-    first, last = part.parts[0], part.parts[-1]
-    return float(sum(math.prod(shape) for shape in first.input_shapes) + math.prod(last.output_shape))
-
-
 def _at(seconds: Mapping[int, float], sizes: Array) -> Array:
     """Between measured batch sizes on a line of logarithms, beyond the largest in proportion to the batch."""
     known = np.array(sorted(seconds), np.float64)
     times = np.array([seconds[int(batch)] for batch in known])
-    inside: Array = np.exp(np.interp(np.log(sizes), np.log(known), np.log(times)))
+    inside: Array = np.exp(np.interp(np.log(sizes), np.log(known), np.log(np.maximum(times, _LEAST_S))))
     return np.where(sizes > known[-1], times[-1] * sizes / known[-1], inside)

@@ -2,26 +2,51 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from qutiperf import host
 from qutiperf.errors import InputError
+from qutiperf.harness.execution import MOVING_NODES
 from qutiperf.results.derived import ran_as
-from qutiperf.results.record import RunRecord
+from qutiperf.results.record import NodeTime, RunRecord
 from qutiperf.spec.build import Build
 from qutiperf.spec.microbench import State
 from qutiperf.spec.part import BuiltPart
 from qutiperf.spec.scenario import Mode
-from qutiperf.units import MILLISECONDS_PER_SECOND
+from qutiperf.units import MILLISECONDS_PER_SECOND, NANOSECONDS_PER_SECOND
 
 Batches = dict[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class PartNodes:
+    """The nodes of a part by the runtime's profiler, in seconds of a batch, and their numbers.
+
+    Those before and after the first and last that compute convert the part's input and output.
+    """
+
+    before_s: float
+    computing_s: float
+    after_s: float
+    before: int
+    computing: int
+    after: int
+
+    @property
+    def seconds(self) -> float:
+        return self.before_s + self.computing_s + self.after_s
+
+    @property
+    def count(self) -> int:
+        return self.before + self.computing + self.after
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuredPart:
     """A part (depth 1), or a stack that repeats it: seconds of a batch by its size; `spent_s` to measure.
 
-    A part is a layer, a block, or a pair of unlike layers. `ran_as` says how it ran in its datatype.
+    A part is a layer, a block, or a pair of unlike layers. `ran_as` says how it ran in its datatype. `nodes`
+    has its nodes by batch size where the runtime has a profiler.
     """
 
     part: BuiltPart
@@ -30,6 +55,7 @@ class MeasuredPart:
     seconds: Batches
     spent_s: float
     ran_as: str | None = None
+    nodes: Mapping[int, PartNodes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +180,23 @@ def _measured(part: BuiltPart, depth: int, state: State, records: Sequence[RunRe
         / MILLISECONDS_PER_SECOND
         for record in records
     }
+    profiled = [(record, record.observed.profile) for record in records if record.observed]
+    nodes = {
+        int(record.point.deployment["batch_size"]): part_nodes(each) for record, each in profiled if each
+    }
     spent_s = sum(record.elapsed_s for record in records)
-    return MeasuredPart(part, depth, state, seconds, spent_s, ran_as(records[0]))
+    return MeasuredPart(part, depth, state, seconds, spent_s, ran_as(records[0]), nodes)
+
+
+def part_nodes(nodes: Sequence[NodeTime]) -> PartNodes:
+    """Nodes in the order in which they ran; of a part that only moves values, all compute."""
+    computing = [number for number, node in enumerate(nodes) if node.operator not in MOVING_NODES]
+    first, last = (computing[0], computing[-1] + 1) if computing else (0, len(nodes))
+    before, inside, after = (
+        sum(node.time_ns for node in some) / NANOSECONDS_PER_SECOND
+        for some in (nodes[:first], nodes[first:last], nodes[last:])
+    )
+    return PartNodes(before, inside, after, first, last - first, len(nodes) - last)
 
 
 def _alone(part: BuiltPart) -> tuple[BuiltPart, int]:

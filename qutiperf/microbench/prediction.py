@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qutiperf.errors import InputError
-from qutiperf.microbench.evaluation import BEST_SIDE, evaluate_layers, side_scores
+from qutiperf.microbench.evaluation import evaluate_layers, side_scores
 from qutiperf.microbench.layer_model import LayerModel, layer_model
 from qutiperf.microbench.measured_parts import MeasuredParts, check_own, measured_parts
 from qutiperf.microbench.network_layers import NetworkLayers
@@ -12,8 +12,6 @@ from qutiperf.microbench.networks import layers_on, workload_named
 from qutiperf.results.record import RunRecord
 from qutiperf.spec.sut import SystemUnderTest
 from qutiperf.units import MILLISECONDS_PER_SECOND
-
-SIDE = BEST_SIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,8 @@ def _interval(measured: MeasuredParts, cache_bytes: float | None, where: str) ->
     if not measured.networks:
         return None
     points = evaluate_layers(measured, cache_bytes, where)
-    return next(line.interval_factor for line in side_scores(points, measured.parts) if line.side == SIDE)
+    scores = side_scores(points, measured.parts)
+    return next(line.interval_factor for line in scores if line.side == points[0].used)
 
 
 def rows_of(

@@ -16,8 +16,10 @@ from qutiperf.units import MILLISECONDS_PER_SECOND, NANOSECONDS_PER_MILLISECOND
 class ProfiledLayer:
     """A layer of a network at a batch size; times in ms, None where it was not measured.
 
-    `alone_ms` is its time alone with resident weights, `marginal_ms` that of one more layer in its stacks,
-    `in_network_ms` the profiler's for the nodes that compute it. `difference_ms` is alone less in network.
+    `alone_ms` is its time alone with resident weights, `alone_nodes_ms` the profiler's for the nodes that
+    compute it there, without conversions of its input and output; `marginal_ms` that of one more layer in its
+    stacks; `in_network_ms` the profiler's for the nodes that compute it in the network. `difference_ms` is
+    what its nodes alone take beyond them, or its time alone where they are not known.
     """
 
     network: str
@@ -25,6 +27,7 @@ class ProfiledLayer:
     layer: str
     node: str
     alone_ms: float | None
+    alone_nodes_ms: float | None
     marginal_ms: float | None
     in_network_ms: float
     difference_ms: float | None
@@ -83,8 +86,9 @@ def _layers(record: RunRecord, network: NetworkLayers, stacks: Stacks) -> list[P
         if not nodes:
             continue
         inside = sum(times[name] for name in nodes)
-        alone = stacks.seconds(layer.part, 1, "resident", batch)
-        alone_ms = None if alone is None else alone * MILLISECONDS_PER_SECOND
+        alone_ms = _milliseconds(stacks.seconds(layer.part, 1, "resident", batch))
+        nodes_ms = _milliseconds(stacks.computing_s(layer.part, batch))
+        compared = alone_ms if nodes_ms is None else nodes_ms
         rows.append(
             ProfiledLayer(
                 network=record.point.workload,
@@ -92,9 +96,10 @@ def _layers(record: RunRecord, network: NetworkLayers, stacks: Stacks) -> list[P
                 layer=name_of(layer.part),
                 node=" + ".join(nodes),
                 alone_ms=alone_ms,
+                alone_nodes_ms=nodes_ms,
                 marginal_ms=stacks.marginal_ms(layer.part, "resident", batch),
                 in_network_ms=inside,
-                difference_ms=None if alone_ms is None else alone_ms - inside,
+                difference_ms=None if compared is None else compared - inside,
             )
         )
     return rows
@@ -111,6 +116,10 @@ def _network(record: RunRecord, rows: Sequence[ProfiledLayer]) -> ProfiledNetwor
         matched_percent=100 * sum(row.in_network_ms for row in rows) / whole if whole else 0.0,
         alone_ms=sum(each for each in alone if each is not None) if None not in alone else None,
     )
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * MILLISECONDS_PER_SECOND
 
 
 def _batch(record: RunRecord) -> int:

@@ -15,13 +15,18 @@ _OPS_PER_S, _BYTES_PER_S, _NODE_S = 5e10, 1e10, 5e-6
 
 
 def parts_of_networks(
-    networks: Iterable[NetworkLayers], suite: MicrobenchSuite, cache_bytes: float | None
+    networks: Iterable[NetworkLayers],
+    suite: MicrobenchSuite,
+    cache_bytes: float | None,
+    *,
+    profiled: bool = False,
 ) -> list[SuitePart]:
-    """Every distinct layer in the states and depths of the suite, in its own datatype.
+    """Every distinct layer in the states and depths of the suite, in its own datatype, and pairs.
 
-    Single layers with resident weights come first, by the largest share that they have of any network; then
-    the stacks of the first two layers, which show what a call costs; then streamed ones, then other stacks,
-    and last the pairs of unlike layers that follow each other, if the suite has stacks.
+    Pairs are those of unlike layers that follow each other, if the suite has stacks. Those parts come first
+    that improve predictions most. Single layers with resident weights, by the largest share that they have of
+    any network; then the stacks of the first two layers, which show what a call costs; then streamed ones,
+    other stacks, and pairs. With a runtime that is `profiled`, stacks are not used, and pairs come second.
     """
     networks = list(networks)
     shares = shares_of(networks)
@@ -33,8 +38,8 @@ def parts_of_networks(
         parts += variants(part, own, cache_bytes)
     stacked = [one.part.stack[0] for one in parts if one.part.stack]
     first = [layer for number, layer in enumerate(stacked) if layer not in stacked[:number]][:FIRST_STACKS]
-    ordered = sorted(parts, key=lambda one: _order(one, first))
-    return [*ordered, *pairs_of(networks, suite)]
+    order = _profiled_order if profiled else _order
+    return sorted([*parts, *pairs_of(networks, suite)], key=lambda one: order(one, first))
 
 
 def pairs_of(networks: Iterable[NetworkLayers], suite: MicrobenchSuite) -> list[SuitePart]:
@@ -88,4 +93,18 @@ def _order(one: SuitePart, first: Sequence[Part]) -> tuple[int, int]:
     depth, streamed = len(one.part.parts), one.state == "streamed"
     if one.part.stack is None:
         return (2 if streamed else 0, 1)
+    if _unlike(one):
+        return (4, 1)
     return (1 if one.part.stack[0] in first and not streamed else 3, depth)
+
+
+def _profiled_order(one: SuitePart, _first: Sequence[Part]) -> tuple[int, int]:
+    depth, streamed = len(one.part.parts), one.state == "streamed"
+    if one.part.stack is None:
+        return (2 if streamed else 0, 1)
+    return (1 if _unlike(one) and depth == 2 else 3, depth)
+
+
+def _unlike(one: SuitePart) -> bool:
+    kinds = list(zip(one.part.stack or [], one.part.datatypes, strict=True))
+    return any(kind != kinds[0] for kind in kinds)

@@ -54,6 +54,12 @@ class Stacks:
         found = self._parts.get((key_of(part), depth, state))
         return None if found is None else found.seconds.get(batch)
 
+    def computing_s(self, part: BuiltPart, batch: int) -> float | None:
+        """The nodes that compute a part alone, by the runtime's profiler; None without one."""
+        found = self._parts.get((key_of(part), 1, "resident"))
+        nodes = found.nodes.get(batch) if found else None
+        return None if nodes is None else nodes.computing_s
+
     def marginal_ms(self, part: BuiltPart, state: State, batch: int) -> float | None:
         """Of one more layer; of a pair, which is a stack of four if it is there twice, the mean of both."""
         two, four = self._two_and_four(part, state, batch)

@@ -26,7 +26,7 @@ def gaps_of(records: Sequence[RunRecord], where: str) -> Mapping[str, Row]:
         for row in rows:
             run = runs[row.network, row.batch_size]
             gaps[run.run_id] = {
-                "gap_layer_sum_ms": (row.roofline_ms or 0.0) + row.layers_ms,
+                "gap_layer_sum_ms": (row.roofline_ms or 0.0) + row.layers_ms + row.between_ms,
                 "gap_call_ms": row.call_ms,
                 "gap_unexplained_ms": row.unexplained_ms,
                 "gap_system_ms": row.system_ms,

@@ -296,13 +296,21 @@ def _be_first_without_memory() -> None:
 
 
 def profile(run: JobRun, part: LoadedPart, outcome: Outcome, reporter: Reporter) -> None:
-    """Leaves the times of a network's nodes in the run's folder, where the runtime has a profiler."""
+    """Leaves the times of the model's nodes in the run's folder, where the runtime has a profiler.
+
+    Not of parts whose copies are rotated: one copy alone has its weights in the cache.
+    """
     spec, compute = part.workload.model, outcome.phases.histograms.get("compute")
     call_ns = compute.mean() if compute is not None else None
-    if spec.part is not None or run.point.mode is not Mode.PERFORMANCE or call_ns is None:
+    rotated = spec.part is not None and spec.part.build.weight_copies > 1
+    if rotated or run.point.mode is not Mode.PERFORMANCE or call_ns is None:
         return
     reporter.send(Event(event="checking", folder=run.folder))
-    nodes = profile_of(spec, part.model.adapters[0], int(run.point.deployment["batch_size"]), call_ns)
+    try:
+        nodes = profile_of(spec, part.model.adapters[0], int(run.point.deployment["batch_size"]), call_ns)
+    except Exception:  # noqa: BLE001 - a profiler that fails is no reason to lose the run
+        traceback.print_exc()
+        return
     if nodes:
         unfinished = Path(run.folder) / f"{PROFILE}.part"
         unfinished.write_bytes(NODES.dump_json(nodes))

@@ -61,8 +61,8 @@ def stacked(size: int, inside_s: float) -> list[MeasuredPart]:
 
 def test_stacks_give_what_a_layer_takes_inside_a_network() -> None:
     model = model_of(*stacked(100, 50e-6), *stacked(200, 80e-6))
-    assert model.call_s == pytest.approx(CALL)
-    assert model.conversion_s == pytest.approx(CONVERSION)
+    assert model.borders.call_s == pytest.approx(CALL)
+    assert model.borders.conversion_s == pytest.approx(CONVERSION)
     network = network_of(dense(100, 100), dense(100, 100), dense(200, 200))
     predicted = model.predict(network, [1])
     own = CONVERSION * (100 + 200)
@@ -80,12 +80,12 @@ def test_a_layer_alone_pays_an_edge() -> None:
     model = model_of(*stacked(100, 50e-6), *stacked(200, 80e-6), measured(alone, {1: time_s}))
     predicted = model.predict(network_of(alone), [1])
     assert predicted.seconds[0] == pytest.approx(CALL + CONVERSION * 120 + 30e-6)
-    assert model.edge_s(120.0, np.array([2.0]))[0] == pytest.approx(CALL + 2 * CONVERSION * 120)
+    assert model.borders.edge_s(120.0, np.array([2.0]))[0] == pytest.approx(CALL + 2 * CONVERSION * 120)
 
 
 def test_without_stacks_nothing_is_subtracted() -> None:
     model = model_of(measured(dense(50, 70), {1: 30e-6}))
-    assert (model.call_s, model.conversion_s) == (0.0, 0.0)
+    assert (model.borders.call_s, model.borders.conversion_s) == (0.0, 0.0)
     assert model.predict(network_of(dense(50, 70)), [1]).seconds[0] == pytest.approx(30e-6)
 
 
@@ -155,7 +155,7 @@ def test_layers_of_another_host_or_version_are_refused(monkeypatch: pytest.Monke
 def point(network: str, predicted: float | None, **changes: object) -> NetworkPoint:
     sides = dict.fromkeys(("plain", "refined", "interpolated"), None)
     known = {"naive sum": predicted, "layers": predicted, "layers and stacks": predicted}
-    return replace(NetworkPoint(network, 1, 1.0, {**sides, **known}, 1.0, 0.0, 0.0, ""), **changes)  # type: ignore[arg-type]  # fields by name
+    return replace(NetworkPoint(network, 1, 1.0, {**sides, **known}, 1.0, 0.0, 0.0, "", "layers"), **changes)  # type: ignore[arg-type]  # fields by name
 
 
 def test_scores_by_hand() -> None:
@@ -167,7 +167,7 @@ def test_scores_by_hand() -> None:
     assert lines[0].scores.gm == pytest.approx(2 ** (2 / 3))
     assert lines[0].scores.within_1_25x_percent == pytest.approx(100 / 3)
     assert lines[0].interval_factor == pytest.approx(2.0)
-    assert [one.network for one in worst(points, "layers")][-1] == "b"
+    assert [one.network for one in worst(points)][-1] == "b"
 
 
 def test_causes() -> None:

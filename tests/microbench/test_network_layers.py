@@ -186,6 +186,8 @@ def test_the_layers_that_take_most_come_first() -> None:
         *("2-dense-256-256-relu", "4-dense-256-256-relu"),
         *("dense-784-256-relu+dense-256-256-relu", "dense-256-256-relu+dense-256-10"),
     ]
+    profiled = [part.label for part in parts_of_networks([found], suite, None, profiled=True)]
+    assert profiled == [*labels[:3], *labels[5:], *labels[3:5]]
     alone = MicrobenchSuite(name="it", depths=[1])
     assert len(parts_of_networks([found], alone, None)) == 3
 

@@ -10,6 +10,10 @@ from qutiperf.results.store import Store
 from tests.conftest import fails
 
 NETWORK = "digits-mlp-12.5-fp32"
+STEPS = (
+    *("roofline_ms", "calibrated_ms", "layers_ms", "between_ms"),
+    *("call_ms", "unexplained_ms", "system_ms"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +30,15 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, li
     return found
 
 
+def gap(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:
+    """The only network's."""
+    assert main(["analyse", "gap", *arguments, "--json"], debug=True) == 0
+    [found] = json.loads(capsys.readouterr().out)
+    return dict(found)
+
+
 @pytest.mark.slow
-def test_every_table(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_table(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = str(results)
     capsys.readouterr()
     parts = printed(capsys, "microbench", "show", folder)["parts"]
@@ -44,12 +55,28 @@ def test_every_table(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [network] = compared["networks"]
     assert 30 < float(str(network["matched_percent"])) <= 100
     assert len(compared["layers"]) == 4
+    for row in compared["layers"]:
+        assert 0 < float(str(row["alone_nodes_ms"])) < 2 * float(str(row["alone_ms"]))
     differences = [abs(float(str(row["difference_ms"]))) for row in compared["layers"]]
     assert differences == sorted(differences, reverse=True)
     sides = [side["side"] for side in printed(capsys, "microbench", "evaluate", folder)["sides"]]
-    assert sides[-5:] == [
-        *("naive sum", "layers", "layers and stacks", "layers, stacks and pairs", "profiler's sum"),
+    assert sides[-6:] == [
+        *("naive sum", "layers", "layers and stacks", "layers and pairs", "layers, stacks and pairs"),
+        "profiler's sum",
     ]
+    peaks = tmp_path / "peaks.yaml"
+    platform = "{peaks_tops: {fp32: 0.5, int8: 1.0}, memory_bandwidth_gb_s: 20.0}"
+    head = "kind: sut\nschema_version: 1\nextends: cpu-onnxruntime\nname: measured\n"
+    peaks.write_text(f"{head}platform: {platform}\n", encoding="utf-8")
+    gaps = [gap(capsys, folder), gap(capsys, folder, "--calibrated", str(peaks))]
+    assert gaps[0]["calibrated_ms"] is None
+    assert float(str(gaps[1]["calibrated_ms"])) > 0
+    for row in gaps:
+        steps = [value for name, value in row.items() if name in STEPS and value is not None]
+        assert sum(map(float, map(str, steps))) == pytest.approx(row["loadgen_ms"])
+    assert "gives no prediction" in fails(
+        capsys, ["analyse", "gap", folder, "--calibrated", "cpu-onnxruntime"], 2
+    )
     command = ["level0", "predict", "--model", "layers", "--layers", folder, "--sut", "cpu-onnxruntime"]
     assert main([*command, "--workload", NETWORK], debug=True) == 0
     assert "pairs %" in capsys.readouterr().out
@@ -61,8 +88,9 @@ def test_every_table(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_records_have_profiles_and_how_layers_ran(results: Path) -> None:
     for record in Store.open(results).latest():
         assert record.observed is not None
-        whole = record.inputs.workload.model.part is None
-        assert bool(record.observed.profile) == whole
+        part = record.inputs.workload.model.part
+        whole = part is None
+        assert bool(record.observed.profile) == (part is None or part.build.weight_copies == 1)
         assert (record.observed.execution is None) == whole
 
 
