@@ -226,7 +226,7 @@ class Observed(StrictModel):
     of those that MLPerf's network division asks for. `impossible_clocks` counts batches whose time by the
     device's clock was none or longer than the call: with any, `compute_clock` is host_wall for the run.
     `padding_share_percent` is the share of padding in the elements of inputs that differ in length.
-    `profile` has the times of a whole network's nodes, of calls beside the run, in microbenchmarks.
+    `profile` has the times of the nodes of a network or part, of calls beside the run, in microbenchmarks.
     `samples_mapped`: the samples are those of the record's `sample_cache`, in memory that processes share.
     """
 

@@ -1,4 +1,4 @@
-"""What a worker leaves after a run: the check of an accuracy run, the profile of a network."""
+"""What a worker leaves after a run: the check of an accuracy run, the profile of a model."""
 
 from pathlib import Path
 

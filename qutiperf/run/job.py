@@ -48,7 +48,7 @@ class Job(StrictModel):
 
     `cores` are those that the worker may use; None for all. `seeds` replace LoadGen's own.
     With `fresh_after` LoadGen gets other samples than the first ones of the dataset (`fresh_samples`).
-    With `profile`, whole networks are profiled after their runs.
+    With `profile`, networks and parts are profiled after their runs.
     """
 
     sut: SystemUnderTest
