@@ -1,9 +1,11 @@
 """Measures the peaks and the memory bandwidth of this host, and computes its theoretical peaks.
 
-Peaks: square matrix products through ONNX Runtime, one per datatype. Bandwidth: the triad a = b + s x c of
-STREAM (McCalpin 1995) on arrays far larger than any cache, 3 x 8 bytes per element as in STREAM. Both
-use all cores that this process may use, and both are repeated in blocks until the best rates of the last
-blocks agree. If they do not agree, or other processes use the cores, the result is marked doubtful.
+Peaks: square matrix products through ONNX Runtime, one per datatype. Bandwidth: the sum of large arrays,
+which only reads, as a layer does its weights; beside it the triad a = b + s x c of STREAM (McCalpin 1995),
+3 x 8 bytes per element as there, although a processor may read what it is about to overwrite. The larger rate
+is the memory bandwidth. All use all cores that this process may use, and are repeated in blocks until the
+best rates of the last blocks agree. If they do not agree, or other processes use the cores, the result is
+marked doubtful.
 """
 
 import os
@@ -81,12 +83,14 @@ def until_agreed(block: Callable[[], float], clock: Callable[[], float] = time.m
 class HostPeaks:
     """TOP/s per datatype, measured and theoretical (None if flags or frequency are unknown), and GB/s.
 
-    `doubts` are the reasons why the measured figures may be too low.
+    `read_gb_s` and `triad_gb_s` are those of reading alone and of STREAM's triad. `doubts` are the reasons
+    why the measured figures may be too low.
     """
 
     measured_tops: Mapping[str, float]
     theoretical_tops: Mapping[str, float]
-    bandwidth_gb_s: float
+    read_gb_s: float
+    triad_gb_s: float
     memory_capacity_gb: float
     on_chip_memory_mb: float | None
     cores: int
@@ -94,10 +98,14 @@ class HostPeaks:
     doubts: Sequence[str] = field(default=())
 
     @property
+    def bandwidth_gb_s(self) -> float:
+        return max(self.read_gb_s, self.triad_gb_s)
+
+    @property
     def source(self) -> str:
         frequency = f"{self.frequency_ghz:.2f} GHz" if self.frequency_ghz else "unknown frequency"
         marked = f"; doubtful: {'; '.join(self.doubts)}" if self.doubts else ""
-        how = f"{self.cores} cores, {frequency}; onnxruntime products, STREAM triad"
+        how = f"{self.cores} cores, {frequency}; onnxruntime products, reads of large arrays"
         return f"measured on this host: {how}{marked}"
 
 
@@ -106,13 +114,17 @@ def host_peaks() -> HostPeaks:
     frequency = _frequency_ghz()
     surroundings, begin, own_s = Surroundings(), time.monotonic(), sum(os.times()[:2])
     products = {datatype: gemm_tops(datatype) for datatype in BITS}
-    bandwidth = stream_gb_s()
+    reads, triads = read_gb_s(), stream_gb_s()
     seen = surroundings.look(sum(os.times()[:2]) - own_s, time.monotonic() - begin)
-    blocks = {f"{name} products": rates for name, rates in products.items()} | {"the triad": bandwidth}
+    blocks = {f"{name} products": rates for name, rates in products.items()} | {
+        "reads": reads,
+        "the triad": triads,
+    }
     return HostPeaks(
         measured_tops={datatype: rates.best for datatype, rates in products.items()},
         theoretical_tops=theoretical_tops(_flags(), available_cores(), frequency),
-        bandwidth_gb_s=bandwidth.best,
+        read_gb_s=reads.best,
+        triad_gb_s=triads.best,
         memory_capacity_gb=psutil.virtual_memory().total / BYTES_PER_GB,
         on_chip_memory_mb=last_level_cache_mb(),
         cores=available_cores(),
@@ -198,6 +210,15 @@ def _product(datatype: str, size: int) -> onnx.ModelProto:
 
 def _left(datatype: str, size: int) -> np.ndarray[tuple[int, int], np.dtype[np.generic]]:
     return np.ones((size, size), np.uint8 if datatype == "int8" else np.float32)
+
+
+def read_gb_s(elements: int = 3 * STREAM_ELEMENTS, repeats: int = REPEATS) -> Repeated:
+    """Rates of reading arrays over all cores in GB/s, by adding up their elements of 8 bytes."""
+    workers = available_cores()
+    parts = [np.full(elements // workers, 1.0) for _ in range(workers)]
+    gigabytes = sum(part.nbytes for part in parts) / BYTES_PER_GB
+    with ThreadPoolExecutor(workers) as pool:
+        return until_agreed(lambda: gigabytes / best_seconds(lambda: list(pool.map(np.sum, parts)), repeats))
 
 
 def stream_gb_s(elements: int = STREAM_ELEMENTS, repeats: int = REPEATS) -> Repeated:

@@ -107,9 +107,11 @@ def test_doubts_name_the_busy_host_and_the_blocks_that_disagree() -> None:
 
 
 def test_a_doubtful_measurement_is_marked_in_the_source() -> None:
-    peaks = calibrate.HostPeaks({"fp32": 0.1}, {}, 10.0, 8.0, None, 2, 2.5)
-    quiet = "measured on this host: 2 cores, 2.50 GHz; onnxruntime products, STREAM triad"
+    peaks = calibrate.HostPeaks({"fp32": 0.1}, {}, 10.0, 6.0, 8.0, None, 2, 2.5)
+    quiet = "measured on this host: 2 cores, 2.50 GHz; onnxruntime products, reads of large arrays"
     assert peaks.source == quiet
+    assert peaks.bandwidth_gb_s == 10.0
+    assert replace(peaks, triad_gb_s=12.0).bandwidth_gb_s == 12.0
     assert replace(peaks, doubts=["a", "b"]).source == f"{quiet}; doubtful: a; b"
 
 
@@ -200,6 +202,20 @@ def test_the_triad_moves_as_many_bytes_as_copies_do() -> None:
             copies = max(copies, 16 * (1 << 24) / seconds / 1e9)
             ours = max(ours, calibrate.stream_gb_s(repeats=4).best)
     assert 1 / 2 < ours / copies < 2.5
+
+
+@pytest.mark.slow
+def test_reading_is_as_fast_as_the_maximum_of_an_array() -> None:
+    """Which reads each element once too."""
+    cores = available_cores()
+    arrays = [np.ones((1 << 24) // cores) for _ in range(cores)]
+    ours, theirs = 0.0, 0.0
+    with ThreadPoolExecutor(cores) as pool:
+        for _ in range(2):
+            seconds = best_of(lambda: list(pool.map(np.max, arrays)), 8)
+            theirs = max(theirs, 8 * (1 << 24) / seconds / 1e9)
+            ours = max(ours, calibrate.read_gb_s(1 << 24, repeats=4).best)
+    assert 1 / 2 < ours / theirs < 2
 
 
 def test_what_was_measured_can_be_read_back_and_extended(tmp_path: Path) -> None:

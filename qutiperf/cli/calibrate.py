@@ -84,7 +84,10 @@ def _print(out: Path, peaks: "HostPeaks") -> None:
         console.out(
             "above 100 %: the CPU exceeds its nominal frequency, or has units that its flags do not list"
         )
-    console.out(f"memory bandwidth {peaks.bandwidth_gb_s:.1f} GB/s")
+    console.out(
+        f"memory bandwidth {peaks.bandwidth_gb_s:.1f} GB/s "
+        f"(reads {peaks.read_gb_s:.1f}, STREAM's triad {peaks.triad_gb_s:.1f})"
+    )
     for doubt in peaks.doubts:
         console.out(f"doubtful, perhaps too low: {doubt}")
 

@@ -13,7 +13,7 @@ from qutiperf.spec.part import BuiltPart
 from qutiperf.spec.workload import ModelSpec
 
 MOST_PROFILED = 500  # calls; the threads of a runtime are slow to answer in the first of them
-_PROFILED_NS, _PART_PROFILED_NS = 5e8, 5e7  # of all calls of a profile together, about
+_PROFILED_NS, _PART_PROFILED_NS = 5e8, 4e7  # of all calls of a profile together, about
 # nodes that move or convert values; the rest computes
 MOVING_NODES = frozenset(
     {
