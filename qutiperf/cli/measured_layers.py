@@ -188,7 +188,8 @@ def evaluate(
 
     where = str(results)
     measured = measured_parts(read_results(results).records, where, sut)
-    console.note("fits level 0 without each network in turn, if the SUT file has peaks; that takes a while")
+    if any(isinstance(record.inputs.sut.platform.peaks_tops, dict) for record in measured.networks[:1]):
+        console.note("fits level 0 without each network in turn, which takes a while")
     points = evaluate_layers(measured, cache_of(measured.networks), where, refined=True)
     lines = side_scores(points, measured.parts)
     if as_json:
