@@ -15,6 +15,11 @@ def milliseconds_from_ns(nanoseconds: float) -> float:
     return nanoseconds / NANOSECONDS_PER_MILLISECOND
 
 
+def milliseconds(seconds: float | None) -> float | None:
+    """None where the seconds are unknown."""
+    return None if seconds is None else seconds * MILLISECONDS_PER_SECOND
+
+
 def seconds_from_ns(nanoseconds: float) -> float:
     return nanoseconds / NANOSECONDS_PER_SECOND
 

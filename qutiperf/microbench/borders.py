@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import nnls
 
-from qutiperf.level0.network import Array
 from qutiperf.microbench.measured_parts import Batches, MeasuredPart
 from qutiperf.spec.microbench import State
 from qutiperf.spec.part import BuiltPart
@@ -35,9 +34,9 @@ class Borders:
     conversion_s: float
     node_s: float | None
 
-    def edge_s(self, elements: float, sizes: Array) -> Array:
+    def edge_s(self, elements: float, batch: int) -> float:
         """What a part alone pays that a network pays once, where its nodes are not known."""
-        return self.call_s + self.conversion_s * elements * sizes
+        return self.call_s + self.conversion_s * elements * batch
 
     def inside(self, part: MeasuredPart) -> Batches:
         """Seconds of a batch inside a network, by its size."""
@@ -47,8 +46,7 @@ class Borders:
         nodes = part.nodes.get(batch)
         if nodes is not None:
             return self._without_profiler(nodes.computing_s, nodes.computing)
-        edge = float(self.edge_s(elements_of(part.part), np.array([float(batch)]))[0])
-        return max(seconds - edge, LEAST_SHARE * seconds)
+        return max(seconds - self.edge_s(elements_of(part.part), batch), LEAST_SHARE * seconds)
 
     def conversions(self, part: MeasuredPart) -> tuple[Batches, Batches]:
         """Seconds of converting its input and its output, where its nodes are known."""

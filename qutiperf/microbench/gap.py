@@ -12,7 +12,7 @@ from qutiperf.microbench.networks import layers_on
 from qutiperf.results.record import RunRecord
 from qutiperf.spec.microbench import label_of
 from qutiperf.spec.sut import Platform
-from qutiperf.units import MILLISECONDS_PER_SECOND
+from qutiperf.units import MILLISECONDS_PER_SECOND, milliseconds
 
 MOST_LOSSES = 3
 
@@ -96,7 +96,7 @@ def _row(
     compute = point.measured_s * MILLISECONDS_PER_SECOND
     predicted = (point.predicted_s[point.used] or 0.0) * MILLISECONDS_PER_SECOND
     inside = predicted * (point.measured_share + point.interpolated_share)
-    between, roofline = predicted * point.between_share, _milliseconds(point.predicted_s["plain"])
+    between, roofline = predicted * point.between_share, milliseconds(point.predicted_s["plain"])
     throughput = record.figures.system_throughput_ips
     loadgen = MILLISECONDS_PER_SECOND * point.batch_size / throughput if throughput else None
     promised = calibrated if calibrated is not None else roofline
@@ -112,7 +112,7 @@ def _row(
         system_ms=None if loadgen is None else loadgen - compute,
         loadgen_ms=loadgen,
         compute_ms=compute,
-        naive_sum_ms=_milliseconds(point.predicted_s["naive sum"]) or 0.0,
+        naive_sum_ms=milliseconds(point.predicted_s["naive sum"]) or 0.0,
         losses="; ".join(losses(model, network, point.batch_size)),
     )
 
@@ -137,7 +137,3 @@ def _loss(label: tuple[str, int], milliseconds: float) -> str:
     name, count = label
     times = f"{count} x " if count > 1 else ""
     return f"{times}{name} {milliseconds:.3g} ms"
-
-
-def _milliseconds(seconds: float | None) -> float | None:
-    return None if seconds is None else seconds * MILLISECONDS_PER_SECOND

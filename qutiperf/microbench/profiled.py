@@ -9,7 +9,7 @@ from qutiperf.microbench.network_layers import NetworkLayers
 from qutiperf.microbench.networks import layers_on
 from qutiperf.microbench.stacks import Stacks, name_of
 from qutiperf.results.record import RunRecord
-from qutiperf.units import MILLISECONDS_PER_SECOND, NANOSECONDS_PER_MILLISECOND
+from qutiperf.units import NANOSECONDS_PER_MILLISECOND, milliseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,8 @@ def _layers(record: RunRecord, network: NetworkLayers, stacks: Stacks) -> list[P
         if not nodes:
             continue
         inside = sum(times[name] for name in nodes)
-        alone_ms = _milliseconds(stacks.seconds(layer.part, 1, "resident", batch))
-        nodes_ms = _milliseconds(stacks.computing_s(layer.part, batch))
+        alone_ms = milliseconds(stacks.seconds(layer.part, 1, "resident", batch))
+        nodes_ms = milliseconds(stacks.computing_s(layer.part, batch))
         compared = alone_ms if nodes_ms is None else nodes_ms
         rows.append(
             ProfiledLayer(
@@ -116,10 +116,6 @@ def _network(record: RunRecord, rows: Sequence[ProfiledLayer]) -> ProfiledNetwor
         matched_percent=100 * sum(row.in_network_ms for row in rows) / whole if whole else 0.0,
         alone_ms=sum(each for each in alone if each is not None) if None not in alone else None,
     )
-
-
-def _milliseconds(seconds: float | None) -> float | None:
-    return None if seconds is None else seconds * MILLISECONDS_PER_SECOND
 
 
 def _batch(record: RunRecord) -> int:

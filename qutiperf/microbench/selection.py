@@ -38,8 +38,8 @@ def parts_of_networks(
         parts += variants(part, own, cache_bytes)
     stacked = [one.part.stack[0] for one in parts if one.part.stack]
     first = [layer for number, layer in enumerate(stacked) if layer not in stacked[:number]][:FIRST_STACKS]
-    order = _profiled_order if profiled else _order
-    return sorted([*parts, *pairs_of(networks, suite)], key=lambda one: order(one, first))
+    order = _profiled_order if profiled else lambda one: _order(one, first)
+    return sorted([*parts, *pairs_of(networks, suite)], key=order)
 
 
 def pairs_of(networks: Iterable[NetworkLayers], suite: MicrobenchSuite) -> list[SuitePart]:
@@ -98,7 +98,7 @@ def _order(one: SuitePart, first: Sequence[Part]) -> tuple[int, int]:
     return (1 if one.part.stack[0] in first and not streamed else 3, depth)
 
 
-def _profiled_order(one: SuitePart, _first: Sequence[Part]) -> tuple[int, int]:
+def _profiled_order(one: SuitePart) -> tuple[int, int]:
     depth, streamed = len(one.part.parts), one.state == "streamed"
     if one.part.stack is None:
         return (2 if streamed else 0, 1)

@@ -80,7 +80,7 @@ def test_a_layer_alone_pays_an_edge() -> None:
     model = model_of(*stacked(100, 50e-6), *stacked(200, 80e-6), measured(alone, {1: time_s}))
     predicted = model.predict(network_of(alone), [1])
     assert predicted.seconds[0] == pytest.approx(CALL + CONVERSION * 120 + 30e-6)
-    assert model.borders.edge_s(120.0, np.array([2.0]))[0] == pytest.approx(CALL + 2 * CONVERSION * 120)
+    assert model.borders.edge_s(120.0, 2) == pytest.approx(CALL + 2 * CONVERSION * 120)
 
 
 def test_without_stacks_nothing_is_subtracted() -> None:

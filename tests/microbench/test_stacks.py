@@ -1,6 +1,5 @@
 """What stacks and pairs show, by hand."""
 
-import numpy as np
 import pytest
 
 from qutiperf.errors import InputError
@@ -121,7 +120,7 @@ def test_pairs_count_the_border_of_a_call_once() -> None:
         for depth, time in ((1, 5.0), (2, 8.0), (4, 14.0))
     ]
     model = model_of(*stacks, measured(WIDE, 4.0), measured(NARROW, 6.0), measured(pair(WIDE, NARROW), 8.0))
-    assert model.borders.edge_s(16.0, np.array([1.0]))[0] == pytest.approx(0.002)
+    assert model.borders.edge_s(16.0, 1) == pytest.approx(0.002)
     predicted = model.predict(network(), [1])
     assert predicted.between_share[0] == pytest.approx(0.0, abs=1e-9)
     assert predicted.seconds[0] == pytest.approx(0.008)
