@@ -34,7 +34,7 @@ SUBMISSION_MULTISTREAM = 8  # samples per query in mlperf.conf
 _BUDGET_S = 0.1
 _FIRST_SHARE, _NEXT_SHARE = 1 / 5, 1 / 50  # of the duration, at most: the first probe of a load, the others
 _LAYER_SHARE = 1 / 10  # of every probe of a layer: each batch size of it is slow at first
-_ATTEMPTS = 3
+_ATTEMPTS = 5
 _LEAST_BATCHES = 3  # of each stream in Offline: a batch alone has no median
 _PROBE_S = 48.0  # of which the time limit becomes 300 s, as without a warm-up
 _RATE_MARGIN = 1.15  # LoadGen must issue enough samples to fill the minimum duration
@@ -91,7 +91,7 @@ class Trial:
         self._made: list[PhaseRecorder] = []
 
     def run(self, estimated: Callable[[float], None]) -> Outcome:
-        """Runs until LoadGen had what it was promised, at most three times."""
+        """Runs until LoadGen had what it was promised, at most five times."""
         accuracy = self._point.mode is Mode.ACCURACY
         # LoadGen issues the queries of Server at this rate in an accuracy run too
         given = Probe(rate_per_s=self._point.settings.target_qps)
@@ -261,7 +261,10 @@ class Trial:
         return result.latency_ns.get("p99", float("inf")) <= bound_ns
 
     def _corrected(self, probe: Probe, result: LoadGenResult) -> Probe | None:
-        """A better expectation where LoadGen ran out of work before the minimum duration."""
+        """A better expectation where LoadGen ran out of work before the minimum duration.
+
+        Each has more room than the one before: a busy machine may have slowed the test that it comes from.
+        """
         settings = self._point.settings
         if (
             result.validity != "INVALID"
@@ -270,9 +273,9 @@ class Trial:
         ):
             return None
         if probe.latency_ns is not None and settings.target_latency_ms is None:
-            return Probe(latency_ns=max(probe.latency_ns * 2 // 3, 1), attempts=probe.attempts + 1)
+            return Probe(latency_ns=max(probe.latency_ns // 2, 1), attempts=probe.attempts + 1)
         if probe.rate_per_s is not None and settings.target_qps is None and result.samples_per_second:
-            rate = max(probe.rate_per_s, result.samples_per_second) * _RATE_MARGIN
+            rate = max(probe.rate_per_s, result.samples_per_second) * _RATE_MARGIN**probe.attempts
             return Probe(rate_per_s=rate, attempts=probe.attempts + 1)
         return None
 

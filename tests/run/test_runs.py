@@ -129,6 +129,20 @@ def test_adapter_options_are_shown_where_they_differ(
 
 
 @pytest.mark.slow
+def test_a_test_that_ends_too_early_is_repeated_until_its_estimate_holds(
+    sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path
+) -> None:
+    out = tmp_path / "results"
+    sweep = sweep_file(sut_file(f"{FAULTY}:SpeedsUp"), "[Offline]", "modes: [PerformanceOnly]\n")
+    assert run(sweep, out) == 0
+    [record] = Store.open(out).records()
+    assert record.observed is not None
+    assert record.observed.probe is not None
+    assert record.valid
+    assert 2 < record.observed.probe.attempts <= 5
+
+
+@pytest.mark.slow
 def test_resuming_repeats_nothing_valid_and_retries_failures_once(
     sut_file: SutFile, sweep_file: SweepFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
