@@ -91,7 +91,8 @@ class Tracker:
         self.note(one_line(f"{title(run)} {text}"))
 
     def finished(self, run: PlannedRun, record: RunRecord) -> None:
-        self._runs_s -= run.estimated_s
+        if run.probe_of is None:  # probes are not among the runs that are planned
+            self._runs_s = max(self._runs_s - run.estimated_s, 0.0)
         self._left_s = self._runs_s
         self._expected_s += run.estimated_s
         self._spent_s += monotonic() - self._begun.pop(run.run_id, self._started)
