@@ -24,6 +24,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DATA = CHECKOUT / "benchmarks/data"
@@ -286,15 +287,16 @@ def _optuna_on_family(bench: Bench, family: str, sampler_name: str, limit_s: flo
     values = {name: sorted({key[i] for key in by_choice}) for i, name in enumerate(names)}
     seed = bench._random.randrange(1 << 30)
     sampler = getattr(optuna.samplers, sampler_name)(seed=seed)
-    directions = ["maximize", *("maximize" if up else "minimize" for up in mine[0].figures.values())]
+    directions: list[Literal["maximize", "minimize"]] = ["maximize"]
+    directions += ["maximize" if up else "minimize" for up in mine[0].figures.values()]
     study = optuna.create_study(directions=directions, sampler=sampler)
     seen: dict[str, Point] = {}
     for _ in range(4 * len(mine)):
         trial = study.ask()
         choice = (
-            trial.suggest_categorical("model", values["model"]),
-            trial.suggest_categorical("load", values["load"]),
-            values["batch_size"][trial.suggest_int("batch_size", 0, len(values["batch_size"]) - 1)],
+            str(trial.suggest_categorical("model", values["model"])),
+            str(trial.suggest_categorical("load", values["load"])),
+            int(values["batch_size"][trial.suggest_int("batch_size", 0, len(values["batch_size"]) - 1)]),
         )
         setting = by_choice.get(choice)
         if setting is None:

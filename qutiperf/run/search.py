@@ -16,10 +16,12 @@ import numpy as np
 from qutiperf.run.front_volume import FrontVolume
 from qutiperf.run.surrogate import Indices, Place, Sample, Surrogate, Vector
 
-_LEAST_GAIN = 0.001  # the share of a front's volume that is not worth another run
+_LEAST_GAIN = (
+    0.002  # the expected share of a front's volume that is worth the time of a full run and its load
+)
+_SURPRISE, _LEAST_SURPRISE = 3.0, 0.02  # deviations at which this share is worth as much
 # Gauss-Hermite quadrature of a normal distribution: deviations, and how likely they are
 _DEVIATIONS = ((-2.857, 0.01126), (-1.3556, 0.22208), (0.0, 0.53333), (1.3556, 0.22208), (2.857, 0.01126))
-_FULL_WEIGHT = 4.0  # probes that a full run is worth
 _MOST_CANDIDATES, _MOST_WANTED = 400, 60  # of full runs at a time, so that a step takes seconds at most
 _UNKNOWN_ACCURACY = 1.2  # in shares of the range of what is known: it may be better than all others
 
@@ -118,8 +120,10 @@ class Search:
         best: tuple[float, str] | None = None
         for load, numbers in self._loads.items():
             number = max(numbers, key=lambda each: gain[each])
-            rate = gain[number] / max(self._settings[number].load_s + self._settings[number].probe_s, 1e-9)
-            if gain[number] >= _LEAST_GAIN and (best is None or rate > best[0] * (1 + 1e-9)):
+            one = self._settings[number]
+            rate = gain[number] / max(one.load_s + one.probe_s, 1e-9)
+            worth = gain[number] >= _least_gain(one, one.load_s + one.probe_s)
+            if worth and (best is None or rate > best[0] * (1 + 1e-9)):
                 best = (rate, load)
         if best is None:
             return None
@@ -205,15 +209,14 @@ class _View:
         samples = []
         for key, figures in self.findings.probes.items():
             if key in number and figures and (value := figures.get(name)):
-                samples.append(Sample(number[key], self._signed(name, number[key], value), 1.0, probe=True))
+                samples.append(Sample(number[key], self._signed(name, number[key], value), probe=True))
         for key, repeats in self.findings.full.items():
             values = [value for figures in repeats if (value := figures.get(name))]
             if key in number and values:
-                middle = math.exp(float(np.median(np.log(values))))
-                weight = _FULL_WEIGHT * len(values)
-                samples.append(
-                    Sample(number[key], self._signed(name, number[key], middle), weight, probe=False)
-                )
+                logarithms = np.log(values)
+                middle = self._signed(name, number[key], math.exp(float(np.median(logarithms))))
+                scatter = float(logarithms.var()) * len(values)
+                samples.append(Sample(number[key], middle, False, len(values), scatter))
         return samples
 
     def _signed(self, name: str, number: int, value: float) -> float:
@@ -254,12 +257,19 @@ class _View:
         return np.flatnonzero(~np.isnan(self.mean[numbers[0]]))
 
     def _gains(self, family: str, numbers: Indices, front: Indices, deviation: Vector) -> Vector:
-        """The share of the front's volume that each setting is expected to add."""
+        """The share of the front's volume that each setting is expected to add, or more if it may surprise.
+
+        What is known of the front is uncertain as well: its mean variance counts with each setting's own.
+        The expectation alone would leave out a setting that is unlikely to be good, but adds much if it is.
+        """
         columns = self._columns(numbers)
         others, mine = self.mean[np.ix_(front, columns)], self.mean[np.ix_(numbers, columns)]
         spread, volume = deviation[np.ix_(numbers, columns)], self._volumes[family]
-        gains = [share * volume.gains(mine + each * spread, others) for each, share in _DEVIATIONS]
-        return np.asarray(np.sum(gains, axis=0), dtype=np.float64)
+        if len(front):
+            spread = np.sqrt(spread**2 + (self.deviation[np.ix_(front, columns)] ** 2).mean(axis=0))
+        expected = sum(share * volume.gains(mine + each * spread, others) for each, share in _DEVIATIONS)
+        surprise = volume.gains(mine + _SURPRISE * spread, others)
+        return np.maximum(expected, surprise * _LEAST_GAIN / _LEAST_SURPRISE)
 
     @cached_property
     def probe_gains(self) -> Vector:
@@ -289,7 +299,7 @@ class _View:
             }
             best = max(gain, key=lambda number: gain[number])
             one = self.settings[best]
-            if chosen and gain[best] < _LEAST_GAIN * one.probe_s / max(one.load_s + one.probe_s, 1e-9):
+            if chosen and gain[best] < _least_gain(one, one.probe_s):
                 break
             chosen.append(best)
             self._assume(numbers, best, covariance, deviation)
@@ -343,7 +353,8 @@ class _View:
         setting = self.settings[number]
         if (failed := self.ruled_out[number]) is not None:
             return Dropped(setting.key, "failed", failed)
-        if number in self.wanted or self.probe_gains[number] >= _LEAST_GAIN:
+        least = _least_gain(setting, setting.load_s + setting.probe_s)
+        if number in self.wanted or self.probe_gains[number] >= least:
             return Dropped(setting.key, "budget")
         family = self._families[setting.family]
         known = family[self.known[family] & (family != number)]
@@ -356,6 +367,11 @@ class _View:
         share = 1.0 - math.exp(float(self.mean[number, first] - self.mean[better, first]))
         kind: Drop = "dominated" if setting.key in self.findings.probes else "unpromising"
         return Dropped(setting.key, kind, self.settings[better].key, share)
+
+
+def _least_gain(setting: Setting, seconds: float) -> float:
+    """What must be expected of a setting for this time: as much as of a full run with its load for theirs."""
+    return _LEAST_GAIN * max(seconds, 1e-9) / max(setting.load_s + setting.full_s, 1e-9)
 
 
 def _grouped(keys: Iterable[str]) -> dict[str, Indices]:

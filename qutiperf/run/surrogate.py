@@ -7,6 +7,7 @@ parameters, and of what these have together, so that the batches of one model sa
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ _ITSELF = (
 _SCALES = (0.5, 1.0, 2.0)
 _NOISES = (0.01, 0.02, 0.04, 0.07, 0.12, 0.2)  # relative standard deviations of one probe
 _USUAL_NOISE = 0.05
+_FULL_WEIGHTS = (1.0, 2.0, 4.0)  # probes that a full run is worth
 _PROBE_BIAS = 0.05  # short runs may all be slower or faster than full ones
 
 
@@ -46,12 +48,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The logarithm of a measured figure of a setting; `weight` is the number of probes that it is worth."""
+    """The logarithm of a measured figure of a setting, of one probe or the median of full runs.
+
+    `scatter` is the sum of the squares of the full runs' distances from their mean.
+    """
 
     setting: int
     value: float
-    weight: float
     probe: bool
+    repeats: int = 1
+    scatter: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +87,23 @@ class Surrogate:
         """With the scale and the noise under which the samples are likeliest; the prior without samples."""
         settings = np.array([each.setting for each in samples], dtype=np.int64)
         values = np.array([each.value for each in samples])
-        weights = np.array([each.weight for each in samples])
+        repeats = np.array([each.repeats for each in samples])
         probe = np.array([each.probe for each in samples], dtype=np.float64)
         mean = float(values.mean()) if len(values) else 0.0
         kernel, bias = self.kernel(settings, settings), _PROBE_BIAS**2 * np.outer(probe, probe)
+        scatter, free = sum(each.scatter for each in samples), int((repeats - 1).sum()) if len(values) else 0
         fits = []
-        for scale in _SCALES if len(values) else (1.0,):
-            for noise in _NOISES if len(values) else (_USUAL_NOISE,):
-                whole = scale * kernel + bias + np.diag(noise**2 / weights + _SMALLEST)
-                factor = np.asarray(np.linalg.cholesky(whole), dtype=np.float64)
-                whitened = _forward(factor, values - mean)
-                likelihood = -float(np.log(np.diag(factor)).sum() + 0.5 * whitened @ whitened)
-                likelihood -= 0.5 * float(np.log(noise / _USUAL_NOISE)) ** 2  # decides between few samples
-                fits.append(
-                    (likelihood, FittedSurrogate(self, settings, mean, scale, noise, factor, whitened))
-                )
+        grid = product(_SCALES, _NOISES, _FULL_WEIGHTS) if len(values) else ((1.0, _USUAL_NOISE, 4.0),)
+        for scale, noise, weight in grid:
+            weights = np.where(probe > 0, 1.0, weight * repeats)
+            whole = scale * kernel + bias + np.diag(noise**2 / weights + _SMALLEST)
+            factor = np.asarray(np.linalg.cholesky(whole), dtype=np.float64)
+            whitened = _forward(factor, values - mean)
+            likelihood = -float(np.log(np.diag(factor)).sum() + 0.5 * whitened @ whitened)
+            likelihood -= 0.5 * float(np.log(noise / _USUAL_NOISE)) ** 2  # decides between few samples
+            of_full = noise**2 / weight
+            likelihood -= 0.5 * (free * float(np.log(of_full)) + scatter / of_full)
+            fits.append((likelihood, FittedSurrogate(self, settings, mean, scale, noise, factor, whitened)))
         return max(fits, key=lambda each: each[0])[1]
 
     def kernel(self, left: Indices, right: Indices) -> Vector:

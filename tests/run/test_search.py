@@ -94,6 +94,12 @@ def test_the_fastest_setting_of_every_model_on_the_front_is_measured_in_full() -
     assert spent_s < 0.4 * sum(one.full_s for one in wanted)
 
 
+def test_the_cheaper_probes_are_beside_full_runs_the_more_there_are() -> None:
+    cheap = [replace(one, probe_s=0.02, load_s=0.02) for one in settings()]
+    found, _ = searched(cheap, device)
+    assert len(found.probes) > len(whole()[0].probes)
+
+
 def rate_of(one: Setting) -> float:
     return device(one)[THROUGHPUT]
 

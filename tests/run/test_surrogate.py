@@ -24,7 +24,7 @@ def number(name: str, threads: int, batch: int) -> int:
 
 
 def sample(name: str, threads: int, batch: int, value: float, *, probe: bool = True) -> Sample:
-    return Sample(number(name, threads, batch), math.log(value), 1.0 if probe else 12.0, probe)
+    return Sample(number(name, threads, batch), math.log(value), probe, 1 if probe else 3)
 
 
 def test_without_samples_every_setting_is_as_likely() -> None:
@@ -65,6 +65,18 @@ def test_full_runs_correct_probes_that_are_all_too_slow() -> None:
     only_probes = Surrogate(PLACES).fit(probes).belief(at).mean[0]
     corrected = Surrogate(PLACES).fit([*probes, *full]).belief(at).mean[0]
     assert corrected > only_probes
+
+
+def test_repeats_that_differ_make_a_setting_less_certain() -> None:
+    def deviation(ratio: float) -> float:
+        """Of a setting whose three full runs are `ratio` apart."""
+        logarithms = np.log([100 / ratio, 100, 100 * ratio])
+        at = number("small", 1, 4)
+        full = Sample(at, math.log(100.0), False, 3, float(logarithms.var()) * 3)
+        others = [sample("small", 1, batch, 100.0, probe=False) for batch in (1, 16, 64)]
+        return float(Surrogate(PLACES).fit([full, *others]).belief(np.array([at])).deviation[0])
+
+    assert deviation(1.0) < deviation(1.1) < deviation(1.3)
 
 
 def test_options_that_are_no_numbers_are_apart() -> None:
