@@ -5,7 +5,7 @@ parameters, and of what these have together, so that the batches of one model sa
 (Duvenaud, Nickisch, Rasmussen: Additive Gaussian Processes, 2011). Pure: numbers in, numbers out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -84,7 +84,11 @@ class Surrogate:
         self._kinds = [_codes(each) for each in columns if not _are_counts(each)]
 
     def fit(self, samples: Sequence[Sample]) -> "FittedSurrogate":
-        """With the scale and the noise under which the samples are likeliest; the prior without samples."""
+        """With the scale and the noises under which the samples are likeliest; the prior without samples."""
+        return max(self._fits(samples), key=lambda each: each[0])[1]
+
+    def _fits(self, samples: Sequence[Sample]) -> Iterator[tuple[float, "FittedSurrogate"]]:
+        """The logarithm of the likelihood, and the fit, one at a time: its matrix may be large."""
         settings = np.array([each.setting for each in samples], dtype=np.int64)
         values = np.array([each.value for each in samples])
         repeats = np.array([each.repeats for each in samples])
@@ -92,8 +96,8 @@ class Surrogate:
         mean = float(values.mean()) if len(values) else 0.0
         kernel, bias = self.kernel(settings, settings), _PROBE_BIAS**2 * np.outer(probe, probe)
         scatter, free = sum(each.scatter for each in samples), int((repeats - 1).sum()) if len(values) else 0
-        fits = []
-        grid = product(_SCALES, _NOISES, _FULL_WEIGHTS) if len(values) else ((1.0, _USUAL_NOISE, 4.0),)
+        worth = _FULL_WEIGHTS if not probe.all() else (1.0,)
+        grid = product(_SCALES, _NOISES, worth) if len(values) else ((1.0, _USUAL_NOISE, 1.0),)
         for scale, noise, weight in grid:
             weights = np.where(probe > 0, 1.0, weight * repeats)
             whole = scale * kernel + bias + np.diag(noise**2 / weights + _SMALLEST)
@@ -103,8 +107,7 @@ class Surrogate:
             likelihood -= 0.5 * float(np.log(noise / _USUAL_NOISE)) ** 2  # decides between few samples
             of_full = noise**2 / weight
             likelihood -= 0.5 * (free * float(np.log(of_full)) + scatter / of_full)
-            fits.append((likelihood, FittedSurrogate(self, settings, mean, scale, noise, factor, whitened)))
-        return max(fits, key=lambda each: each[0])[1]
+            yield likelihood, FittedSurrogate(self, settings, mean, scale, noise, factor, whitened)
 
     def kernel(self, left: Indices, right: Indices) -> Vector:
         """Covariances of the logarithms, before they are scaled."""
