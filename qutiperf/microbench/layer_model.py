@@ -146,7 +146,7 @@ class LayerModel:
         if not all(measured for _, measured in known):
             return np.zeros(len(sizes))
         layers = [seconds for seconds, _ in known]
-        return _at(pair, sizes) - sum(layers)
+        return np.where(sizes < min(pair), 0.0, _at(pair, sizes) - sum(layers))
 
     def naive(self, network: NetworkLayers, batches: Sequence[int]) -> Array:
         """The plain sum of layers alone with resident weights, as the published tables add them."""
@@ -154,7 +154,8 @@ class LayerModel:
         total = np.zeros(len(sizes))
         for layer in network.layers:
             part = self.alone.get((key_of(layer.part), "resident"))
-            total += _at(part.seconds, sizes) if part else self._roofline(layer, sizes) + self.borders.call_s
+            whole = self._roofline(layer, sizes) + self.borders.call_s
+            total += self._measured_at(part.seconds, layer, sizes) if part else whole
         return total
 
     def layer_seconds(self, layer: NetworkLayer, network: NetworkLayers, batch: int) -> float:
@@ -178,7 +179,8 @@ class LayerModel:
         first, last = (self.alone.get((key_of(end), "resident")) for end in ends)
         if first is not None and last is not None and first.nodes and last.nodes:
             before, after = self.borders.conversions(first)[0], self.borders.conversions(last)[1]
-            return _at(before, sizes) + _at(after, sizes)
+            least = np.minimum(sizes / min(first.nodes), 1.0), np.minimum(sizes / min(last.nodes), 1.0)
+            return _at(before, sizes) * least[0] + _at(after, sizes) * least[1]
         inputs, output = ends[0].parts[0].input_shapes, ends[1].parts[0].output_shape
         return self.borders.conversion_s * (sum(map(math.prod, inputs)) + math.prod(output)) * sizes
 
@@ -189,11 +191,20 @@ class LayerModel:
         streaming = self.stream_s_per_byte * layer.weights * layer.part.build.weight_bytes
         for source in (state, "resident") if known else ():
             added = streaming if state == "streamed" and source == "resident" else 0.0
-            seconds = self.stacked.get((key, source)) if stacks else None
-            seconds = seconds or self.inside.get((key, source))
-            if seconds is not None:
-                return _at(seconds, sizes) + added, True
+            seconds = {**self.inside.get((key, source), {})}
+            if stacks:
+                seconds |= self.stacked.get((key, source), {})
+            if seconds:
+                return self._measured_at(seconds, layer, sizes) + added, True
         return self._roofline(layer, sizes) + (streaming if state == "streamed" else 0.0), False
+
+    def _measured_at(self, seconds: Batches, layer: NetworkLayer, sizes: Array) -> Array:
+        """As `_at`; below the smallest measured batch size, as the roofline of the layer falls."""
+        smallest = min(seconds)
+        if (sizes >= smallest).all() or not self.rooflines:
+            return _at(seconds, sizes)
+        *falling, least = self._roofline(layer, np.append(sizes, smallest))
+        return np.where(sizes < smallest, seconds[smallest] * np.array(falling) / least, _at(seconds, sizes))
 
     def _roofline(self, layer: NetworkLayer, sizes: Array) -> Array:
         name = family_of(layer.part)
@@ -332,7 +343,10 @@ def family_of(part: BuiltPart) -> str:
 
 
 def _at(seconds: Mapping[int, float], sizes: Array) -> Array:
-    """Between measured batch sizes on a line of logarithms, beyond the largest in proportion to the batch."""
+    """Between measured batch sizes on a line of logarithms, beyond the largest in proportion to the batch.
+
+    Below the smallest it is that of the smallest.
+    """
     known = np.array(sorted(seconds), np.float64)
     times = np.array([seconds[int(batch)] for batch in known])
     inside: Array = np.exp(np.interp(np.log(sizes), np.log(known), np.log(np.maximum(times, _LEAST_S))))

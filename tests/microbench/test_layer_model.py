@@ -112,6 +112,23 @@ def test_batches_between_and_beyond_the_measured_ones() -> None:
     assert seconds == pytest.approx([10e-6, 10e-6 * 2**0.5, 20e-6, 80e-6])
 
 
+def test_smaller_batches_than_the_measured_ones_follow_the_roofline() -> None:
+    """1 us an input: at batch 1 it is near that, not the 64 us of batch 64."""
+    model = model_of(*(measured(dense(50, size), {64: 64e-6, 128: 128e-6}) for size in (70, 80)))
+    network = network_of(dense(50, 70))
+    for least, measured_s in (model.predict(network, [1, 64]).seconds, model.naive(network, [1, 64])):
+        assert 0.5e-6 < least < 4e-6
+        assert measured_s == pytest.approx(64e-6)
+
+
+def test_stacks_count_at_the_batch_sizes_at_which_they_were_measured() -> None:
+    part = dense(100, 100)
+    alone = measured(part, {1: 50e-6, 64: 500e-6})
+    stacks = [measured(part, {64: depth * 400e-6}, depth) for depth in (2, 4)]
+    seconds = model_of(alone, *stacks).predict(network_of(part), [1, 64], stacks=True).seconds
+    assert seconds == pytest.approx([50e-6, 400e-6], rel=0.01)
+
+
 def test_unmeasured_layers_follow_a_roofline_and_their_neighbours() -> None:
     """All measured layers take 5 us and 1 ns a weight, so that the one between them does."""
     parts = [measured(dense(size, size), {1: 5e-6 + 1e-9 * size**2}) for size in (64, 128, 256, 512)]

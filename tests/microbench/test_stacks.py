@@ -1,5 +1,7 @@
 """What stacks and pairs show, by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from qutiperf.errors import InputError
@@ -103,6 +105,13 @@ def test_measured_pairs_correct_a_prediction(together: float, between: float) ->
     for without in (model.predict(network(), [1], pairs=False), model_of(*alone).predict(network(), [1])):
         assert without.seconds[0] == pytest.approx(0.01)
         assert without.between_share[0] == 0.0
+
+
+def test_pairs_count_from_the_smallest_batch_size_at_which_they_were_measured() -> None:
+    alone = [replace(measured(part, 1.0), seconds={1: 1e-3, 8: 8e-3}) for part in (WIDE, NARROW)]
+    together = replace(measured(pair(WIDE, NARROW), 1.0), seconds={8: 12e-3})
+    predicted = model_of(*alone, together).predict(network(), [1, 8])
+    assert predicted.seconds == pytest.approx([2e-3, 12e-3])
 
 
 def test_a_pair_of_a_layer_that_was_not_measured_alone_is_not_used() -> None:
