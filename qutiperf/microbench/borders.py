@@ -111,14 +111,19 @@ def marginals(stacks: Mapping[StackKey, MeasuredPart], borders: Borders) -> dict
 
 
 def streamed_inside(streamed: MeasuredPart, resident: MeasuredPart | None, borders: Borders) -> Batches:
-    """Seconds inside a network whose weights come from memory: that of cached ones, and what is beyond."""
+    """Seconds inside a network whose weights come from memory: that of cached ones, and what is beyond.
+
+    Weights are read once for a batch of any size. So what is beyond is that of the smallest batch, where the
+    noise of the two times hides it least.
+    """
     own = borders.inside(streamed)
     if resident is None or not resident.nodes:
         return own
     cached = borders.inside(resident)
     both = streamed.seconds.keys() & resident.nodes.keys()
-    beyond = {size: max(0.0, streamed.seconds[size] - resident.seconds[size]) for size in both}
-    return {size: cached[size] + beyond[size] if size in both else own[size] for size in own}
+    least = min(both, default=0)
+    beyond = max(0.0, streamed.seconds[least] - resident.seconds[least]) if both else 0.0
+    return {size: cached[size] + beyond if size in both else own[size] for size in own}
 
 
 def elements_of(part: BuiltPart) -> float:

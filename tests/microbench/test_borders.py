@@ -126,6 +126,21 @@ def test_streamed_weights_add_what_they_take_beyond_cached_ones() -> None:
     assert beyond == pytest.approx(18e-6)
 
 
+def test_streamed_weights_add_as_much_at_any_batch_size() -> None:
+    """The difference at batch 64 is noise: weights are read once for a batch."""
+
+    def both_sizes(one: MeasuredPart, noise_s: float) -> MeasuredPart:
+        nodes = {size: each for each in one.nodes.values() for size in (1, 64)}
+        return replace(one, seconds={1: one.seconds[1], 64: 1e-3 + noise_s}, nodes=nodes)
+
+    cached = [both_sizes(profiled(part, 3e-6, 20e-6, 5e-6), 0.0) for part in (WIDE, NARROW)]
+    streamed = profiled(WIDE, 3e-6, 20e-6, 5e-6, state="streamed", beyond_s=9e-6)
+    streamed = both_sizes(streamed, 400e-6)
+    parts = [*cached, streamed, replace(streamed, part=NARROW)]
+    small, large = (model_of(*parts, cache_bytes=size).predict(network(), [1, 64]) for size in (10.0, 1e9))
+    assert small.seconds - large.seconds == pytest.approx([18e-6, 18e-6])
+
+
 def test_a_profile_that_is_shorter_than_the_profiler_leaves_a_tenth() -> None:
     tiny = profiled(WIDE, 0.0, 0.1e-6, 0.0)
     model = model_of(profiled(NARROW, 2e-6, 30e-6, 4e-6), tiny, profiled(pair(), 3e-6, 20e-6, 30e-6, 4e-6))
