@@ -154,8 +154,10 @@ class LayerModel:
         total = np.zeros(len(sizes))
         for layer in network.layers:
             part = self.alone.get((key_of(layer.part), "resident"))
-            whole = self._roofline(layer, sizes) + self.borders.call_s
-            total += self._measured_at(part.seconds, layer, sizes) if part else whole
+            if part is not None:
+                total += self._measured_at(part.seconds, layer, sizes)
+            else:
+                total += self._roofline(layer, sizes) + self.borders.call_s
         return total
 
     def layer_seconds(self, layer: NetworkLayer, network: NetworkLayers, batch: int) -> float:

@@ -16,10 +16,8 @@ import numpy as np
 from qutiperf.run.front_volume import FrontVolume
 from qutiperf.run.surrogate import Indices, Place, Sample, Surrogate, Vector
 
-_LEAST_GAIN = (
-    0.002  # the expected share of a front's volume that is worth the time of a full run and its load
-)
-_SURPRISE, _LEAST_SURPRISE = 3.0, 0.02  # deviations at which this share is worth as much
+_LEAST_GAIN = 0.002  # the expected share of a front's volume that is worth a full run and its load
+_SURPRISE, _LEAST_SURPRISE = 3.0, 0.02  # the share that is worth as much at so many deviations
 # Gauss-Hermite quadrature of a normal distribution: deviations, and how likely they are
 _DEVIATIONS = ((-2.857, 0.01126), (-1.3556, 0.22208), (0.0, 0.53333), (1.3556, 0.22208), (2.857, 0.01126))
 _MOST_CANDIDATES, _MOST_WANTED = 400, 60  # of full runs at a time, so that a step takes seconds at most
